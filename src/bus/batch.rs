@@ -1,0 +1,117 @@
+//! Many messages of one type in one go.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::Bus;
+use super::execute::{Execute, Root, Target, block};
+use crate::clock::Clock;
+use crate::error::Outcome;
+use crate::message::{Kind, Message, Same};
+use crate::registry::{Pinned, Typed};
+
+/// After how many messages a batch gives other tasks a turn.
+const TURN: usize = 64;
+
+impl<K: Kind> Bus<K> {
+    /// Dispatches `msgs` one after the other through the route that is registered when the batch
+    /// begins; gives the outcomes in the same order. Lets other tasks have a turn every 64 messages.
+    ///
+    /// # Errors
+    ///
+    /// Each outcome as that of [`execute`](Bus::execute); a failure does not stop the batch.
+    ///
+    /// ```
+    /// # use arcbus::{Context, Message, Query, QueryBus, from_fn};
+    /// # struct Double(u64);
+    /// # impl Message for Double {
+    /// #     const NAME: &'static str = "double";
+    /// #     type Kind = Query;
+    /// #     type Reply = u64;
+    /// #     type Error = String;
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bus = QueryBus::builder()
+    ///     .register(from_fn(|msg: Double, _cx: &Context<'_>| Ok(msg.0 * 2)))
+    ///     .build()?;
+    /// let replies = bus.execute_batch_blocking((1..4).map(Double));
+    /// assert_eq!(replies, [Ok(2), Ok(4), Ok(6)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn execute_batch<M>(
+        &self,
+        msgs: impl IntoIterator<Item = M, IntoIter: Send>,
+    ) -> Vec<Outcome<M>>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        let msgs = msgs.into_iter();
+        let route = self.pin();
+        let mut outcomes = Vec::with_capacity(msgs.size_hint().0);
+        for (index, msg) in msgs.enumerate() {
+            if index % TURN == TURN - 1 {
+                yield_now().await;
+            }
+            let target = PinnedTarget {
+                route: route.as_ref(),
+                clock: self.store().clock(),
+            };
+            outcomes.push(Execute::new(target, msg, Root).await);
+        }
+        outcomes
+    }
+
+    /// [`execute_batch`](Bus::execute_batch) on this thread, without turns for others.
+    ///
+    /// # Errors
+    ///
+    /// Each outcome as that of [`execute_blocking`](Bus::execute_blocking).
+    pub fn execute_batch_blocking<M>(&self, msgs: impl IntoIterator<Item = M>) -> Vec<Outcome<M>>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        let route = self.pin();
+        msgs.into_iter()
+            .map(|msg| {
+                let target = PinnedTarget {
+                    route: route.as_ref(),
+                    clock: self.store().clock(),
+                };
+                block(target, msg, Root)
+            })
+            .collect()
+    }
+
+    fn pin<M: Message>(&self) -> Option<Pinned<M>> {
+        self.store().table().load().get::<M>().map(Typed::pin)
+    }
+}
+
+/// The route a batch holds on to.
+struct PinnedTarget<'a, M: Message> {
+    route: Option<&'a Pinned<M>>,
+    clock: &'a Clock,
+}
+
+impl<'a, M: Message> Target<'a, M> for PinnedTarget<'a, M> {
+    fn clock(&self) -> &'a Clock {
+        self.clock
+    }
+
+    fn with_route<R>(&mut self, start: impl FnOnce(Option<Typed<'_, M>>) -> R) -> R {
+        start(self.route.map(Pinned::get))
+    }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|task| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,231 @@
+//! [`Bus`]: the handle that everybody shares.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::execute::{Execute, Root, Target, block};
+use super::{BusBuilder, LocalBus, Route};
+use crate::clock::Clock;
+use crate::context::Context;
+use crate::error::Outcome;
+use crate::message::{Command, Kind, Message, Query, Same};
+use crate::pipeline::RouteInfo;
+use crate::registry::{RegistrationError, Store, Typed};
+use crate::sync::Arc;
+
+/// The bus for commands: messages that change something.
+pub type CommandBus = Bus<Command>;
+
+/// The bus for queries: messages that only ask.
+pub type QueryBus = Bus<Query>;
+
+/// Dispatches messages to their handlers. Cheap to clone, and shared by reference or clone between
+/// threads.
+///
+/// A dispatch loads the current table without waiting, finds the handler and makes one virtual call.
+/// It allocates nothing once a thread has dispatched before; the first dispatch of a thread makes
+/// that thread's slots.
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::{Context, Handler, Message, Query, QueryBus};
+///
+/// struct GetUser { id: u64 }
+/// impl Message for GetUser {
+///     const NAME: &'static str = "user.get";
+///     type Kind = Query;
+///     type Reply = String;
+///     type Error = String;
+/// }
+///
+/// struct Users;
+/// impl Handler<GetUser> for Users {
+///     async fn handle(&self, msg: GetUser, _cx: &Context<'_>) -> Result<String, String> {
+///         if msg.id == 7 { Ok("Ada".into()) } else { Err(format!("no user {}", msg.id)) }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bus = QueryBus::builder().register(Users).build()?;
+/// assert_eq!(bus.execute_blocking(GetUser { id: 7 }), Ok("Ada".into()));
+///
+/// let cx = Context::new().timeout(Duration::from_millis(20));
+/// let error = bus.execute_blocking_with(GetUser { id: 8 }, cx).unwrap_err();
+/// assert_eq!(error.as_handler().unwrap(), "no user 8");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Bus<K> {
+    store: Arc<Store>,
+    _kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Kind> Bus<K> {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self {
+            store,
+            _kind: PhantomData,
+        }
+    }
+
+    /// Begins a bus without layers.
+    pub fn builder() -> BusBuilder<K> {
+        BusBuilder::new()
+    }
+
+    /// Dispatches `msg`; awaits the reply. Works on any runtime, or none. Nothing runs before the
+    /// first poll; dropping the future drops the handler's.
+    ///
+    /// # Errors
+    ///
+    /// Resolves to [`HandlerNotFound`](crate::Error::HandlerNotFound),
+    /// [`Invalid`](crate::Error::Invalid), [`Panicked`](crate::Error::Panicked),
+    /// [`Handler`](crate::Error::Handler), or what a layer refuses with.
+    #[inline(always)]
+    pub fn execute<M>(&self, msg: M) -> impl Future<Output = Outcome<M>> + Send + Unpin
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        Execute::new(&*self.store, msg, Root)
+    }
+
+    /// Dispatches `msg` in `cx`.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Bus::execute); and [`Timeout`](crate::Error::Timeout) or
+    /// [`Cancelled`](crate::Error::Cancelled), before the handler ran or while it waited.
+    #[inline]
+    pub fn execute_with<'a, M>(
+        &'a self,
+        msg: M,
+        cx: Context<'a>,
+    ) -> impl Future<Output = Outcome<M>> + Send + Unpin
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        Execute::new(&*self.store, msg, cx)
+    }
+
+    /// Dispatches `msg` from within a handler or a middleware whose context is `cx`: same deadline,
+    /// cancellation, trace and values.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_with`](Bus::execute_with).
+    #[inline]
+    pub fn execute_in<'a, M>(
+        &'a self,
+        cx: &'a Context<'_>,
+        msg: M,
+    ) -> impl Future<Output = Outcome<M>> + Send + Unpin
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        self.execute_with(msg, cx.nested())
+    }
+
+    /// Dispatches `msg` and runs its handler to the end on this thread. A handler that never waits
+    /// costs what a function costs; for one that waits the thread is parked.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Bus::execute); and [`WouldDeadlock`](crate::Error::WouldDeadlock) where the
+    /// handler waits on a thread that must not (feature `tokio`).
+    #[inline]
+    pub fn execute_blocking<M>(&self, msg: M) -> Outcome<M>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        block(&*self.store, msg, Root)
+    }
+
+    /// [`execute_blocking`](Bus::execute_blocking) in `cx`.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_blocking`](Bus::execute_blocking) and [`execute_with`](Bus::execute_with).
+    #[inline]
+    pub fn execute_blocking_with<M>(&self, msg: M, cx: Context<'_>) -> Outcome<M>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        block(&*self.store, msg, cx)
+    }
+
+    /// [`execute_blocking`](Bus::execute_blocking) from within a handler or a middleware whose
+    /// context is `cx`.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_blocking_with`](Bus::execute_blocking_with).
+    #[inline]
+    pub fn execute_blocking_in<M>(&self, cx: &Context<'_>, msg: M) -> Outcome<M>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        self.execute_blocking_with(msg, cx.nested())
+    }
+
+    /// A handle for one thread, which keeps the table it used last and only checks that it is still
+    /// the current one.
+    #[must_use]
+    pub fn local(&self) -> LocalBus<K> {
+        LocalBus::new(Arc::clone(&self.store))
+    }
+
+    /// A handle for one message: finds the route now instead of at each dispatch, and follows a
+    /// replace.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
+    pub fn route<M>(&self) -> Result<Route<M>, RegistrationError>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        Route::new(Arc::clone(&self.store))
+    }
+
+    /// What is registered now, by name.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteInfo> {
+        let table = self.store.table().load();
+        let mut routes: Vec<_> = table.iter().map(|entry| entry.info().clone()).collect();
+        routes.sort_by_key(RouteInfo::name);
+        routes
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl<K> Clone for Bus<K> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            _kind: PhantomData,
+        }
+    }
+}
+
+impl<K: Kind> fmt::Debug for Bus<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bus({})", K::NAME)
+    }
+}
+
+/// The shared handle: loads the table anew for each dispatch.
+impl<'a, M: Message> Target<'a, M> for &'a Store {
+    #[inline(always)]
+    fn clock(&self) -> &'a Clock {
+        Store::clock(self)
+    }
+
+    #[inline(always)]
+    fn with_route<R>(&mut self, start: impl FnOnce(Option<Typed<'_, M>>) -> R) -> R {
+        let table = self.table().load();
+        start(table.get::<M>())
+    }
+}

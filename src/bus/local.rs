@@ -1,0 +1,140 @@
+//! [`LocalBus`]: the handle of one thread.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::execute::{Execute, Root, Target, block};
+use crate::clock::Clock;
+use crate::context::Context;
+use crate::error::Outcome;
+use crate::message::{Kind, Message, Same};
+use crate::registry::{Store, Table, Typed};
+use crate::sync::{Arc, Cached};
+
+/// A bus handle for one thread: keeps the table it used last, and at each dispatch only compares a
+/// pointer to see that it is still the current one. Got from [`Bus::local`](crate::Bus::local).
+///
+/// It sees every change that happened before the dispatch, as [`Bus`](crate::Bus) does. Between
+/// dispatches it keeps its table, and so every handler in it, alive: call
+/// [`refresh`](LocalBus::refresh) before a long pause.
+///
+/// It dispatches through `&mut self`, so that a handler cannot dispatch through the very handle it
+/// runs under; give handlers a [`Bus`](crate::Bus).
+pub struct LocalBus<K> {
+    table: Cached<Store, Table>,
+    store: Arc<Store>,
+    _kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Kind> LocalBus<K> {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self {
+            table: Cached::new(Arc::clone(&store)),
+            store,
+            _kind: PhantomData,
+        }
+    }
+
+    /// Lets go of a table that is no longer current.
+    pub fn refresh(&mut self) {
+        self.table.load();
+    }
+
+    /// [`Bus::execute`](crate::Bus::execute).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline(always)]
+    pub fn execute<M>(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send + Unpin
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        Execute::new(self.target(), msg, Root)
+    }
+
+    /// [`Bus::execute_with`](crate::Bus::execute_with).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn execute_with<'a, M>(
+        &'a mut self,
+        msg: M,
+        cx: Context<'a>,
+    ) -> impl Future<Output = Outcome<M>> + Send + Unpin
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        Execute::new(self.target(), msg, cx)
+    }
+
+    /// [`Bus::execute_blocking`](crate::Bus::execute_blocking).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn execute_blocking<M>(&mut self, msg: M) -> Outcome<M>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        block(self.target(), msg, Root)
+    }
+
+    /// [`Bus::execute_blocking_with`](crate::Bus::execute_blocking_with).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn execute_blocking_with<M>(&mut self, msg: M, cx: Context<'_>) -> Outcome<M>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        block(self.target(), msg, cx)
+    }
+
+    #[inline(always)]
+    fn target(&mut self) -> LocalTarget<'_> {
+        LocalTarget {
+            table: &mut self.table,
+            clock: self.store.clock(),
+        }
+    }
+}
+
+impl<K> Clone for LocalBus<K> {
+    fn clone(&self) -> Self {
+        Self {
+            table: self.table.clone(),
+            store: Arc::clone(&self.store),
+            _kind: PhantomData,
+        }
+    }
+}
+
+impl<K: Kind> fmt::Debug for LocalBus<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalBus({})", K::NAME)
+    }
+}
+
+/// The borrow of a local bus for one dispatch.
+struct LocalTarget<'a> {
+    table: &'a mut Cached<Store, Table>,
+    clock: &'a Clock,
+}
+
+impl<'a, M: Message> Target<'a, M> for LocalTarget<'a> {
+    #[inline(always)]
+    fn clock(&self) -> &'a Clock {
+        self.clock
+    }
+
+    #[inline(always)]
+    fn with_route<R>(&mut self, start: impl FnOnce(Option<Typed<'_, M>>) -> R) -> R {
+        start(self.table.load().get::<M>())
+    }
+}

@@ -1,0 +1,17 @@
+//! The handles that dispatch.
+
+mod batch;
+mod builder;
+mod dispatch;
+mod execute;
+mod handle;
+mod local;
+mod route;
+mod static_bus;
+
+pub use builder::BusBuilder;
+pub use dispatch::Dispatch;
+pub use handle::{Bus, CommandBus, QueryBus};
+pub use local::LocalBus;
+pub use route::Route;
+pub use static_bus::{Routes, assert_kind, block_static, start_static};

@@ -1,0 +1,257 @@
+//! [`static_bus!`](crate::static_bus): a bus whose handlers are fixed when it is compiled.
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+use crate::clock::Clock;
+use crate::context::{Context, Watch};
+use crate::error::{Outcome, Phase};
+use crate::message::{Kind, Message, Same};
+use crate::pipeline::{Next, block_on, poll_bounded};
+
+/// Says that a static bus has a handler for `M`. Written by [`static_bus!`](crate::static_bus).
+#[diagnostic::on_unimplemented(
+    message = "no handler for the message `{M}` on the static bus `{Self}`",
+    label = "`{M}` is not listed in this bus",
+    note = "add a line `field: {M} => ItsHandler` to the `static_bus!` that defines it"
+)]
+pub trait Routes<M: Message>: Sync {
+    /// The handler with the layers around it.
+    type Pipeline: Next<M>;
+
+    #[doc(hidden)]
+    fn pipeline(&self) -> &Self::Pipeline;
+
+    #[doc(hidden)]
+    fn clock(&self) -> &Clock;
+}
+
+/// Compiles where a message may go on a bus of kind `K`.
+#[doc(hidden)]
+pub const fn assert_kind<M: Message<Kind: Same<K>>, K: Kind>() {}
+
+/// The blocking lane of a static bus.
+///
+/// # Errors
+///
+/// As `Bus::execute_blocking_with`.
+#[doc(hidden)]
+#[inline(always)]
+pub fn block_static<M: Message, B: Routes<M>>(
+    bus: &B,
+    msg: M,
+    cx: Option<Context<'_>>,
+) -> Outcome<M> {
+    let cx = begin::<M>(cx, bus.clock())?;
+    block_on::<M>(bus.pipeline().run(msg, &cx), &cx)
+}
+
+/// The awaiting lane of a static bus.
+#[doc(hidden)]
+#[inline(always)]
+pub async fn start_static<M: Message, B: Routes<M>>(
+    bus: &B,
+    msg: M,
+    cx: Option<Context<'_>>,
+) -> Outcome<M> {
+    let cx = begin::<M>(cx, bus.clock())?;
+    let mut pipeline = pin!(bus.pipeline().run(msg, &cx));
+    let mut watch = Watch::default();
+    poll_fn(|task| poll_bounded::<M>(pipeline.as_mut(), &cx, &mut watch, task)).await
+}
+
+#[inline(always)]
+fn begin<'a, M: Message>(
+    cx: Option<Context<'a>>,
+    clock: &'a Clock,
+) -> Result<Context<'a>, crate::Error<M::Error>> {
+    let Some(mut cx) = cx else {
+        return Ok(Context::root(clock));
+    };
+    match cx.begin(clock) {
+        Ok(()) => Ok(cx),
+        Err(interrupt) => Err(interrupt.into_error(Phase::NotStarted)),
+    }
+}
+
+/// Defines a bus whose handlers are fixed: a dispatch is a direct call, and a message that is not
+/// listed does not compile.
+///
+/// Each line is `field: Message => Handler`. The bus is made by `new(handlers in order)`, or by
+/// `with_layers(&layers, handlers in order)`; `clock` sets its clock.
+///
+/// ```
+/// use arcbus::{Context, Handler, Layers, Message, Query, guard, static_bus};
+///
+/// struct Double(u64);
+/// impl Message for Double {
+///     const NAME: &'static str = "double";
+///     type Kind = Query;
+///     type Reply = u64;
+///     type Error = String;
+/// }
+///
+/// struct Arithmetic;
+/// impl Handler<Double> for Arithmetic {
+///     async fn handle(&self, msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
+///         Ok(msg.0 * 2)
+///     }
+/// }
+///
+/// static_bus! {
+///     /// Answers sums.
+///     struct Sums: Query {
+///         double: Double => Arithmetic,
+///     }
+/// }
+///
+/// let sums = Sums::new(Arithmetic);
+/// assert_eq!(sums.execute_blocking(Double(21)), Ok(42));
+///
+/// let layers = Layers::new().wrap(guard(|_: &Double, _cx: &Context<'_>| Ok(())));
+/// let guarded = Sums::with_layers(&layers, Arithmetic);
+/// assert_eq!(guarded.execute_blocking(Double(21)), Ok(42));
+/// ```
+#[macro_export]
+macro_rules! static_bus {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $bus:ident: $kind:ty {
+            $($field:ident: $message:ty => $handler:ty),+ $(,)?
+        }
+    ) => {
+        $(#[$attribute])*
+        $visibility struct $bus<Layers = $crate::NoLayers>
+        where
+            $(Layers: $crate::Stack<$message>,)+
+        {
+            $($field: <Layers as $crate::Stack<$message>>::Around<$crate::__private::Leaf<$handler>>,)+
+            clock: $crate::Clock,
+        }
+
+        impl $bus {
+            /// The bus without layers.
+            #[allow(dead_code)]
+            $visibility fn new($($field: $handler),+) -> Self {
+                Self::with_layers(&$crate::Layers::new(), $($field),+)
+            }
+        }
+
+        #[allow(dead_code)]
+        impl<Layers> $bus<Layers>
+        where
+            $(Layers: $crate::Stack<$message>,)+
+        {
+            /// The bus with these layers around each handler, the first one outermost.
+            $visibility fn with_layers(layers: &$crate::Layers<Layers>, $($field: $handler),+) -> Self {
+                const { $($crate::__private::assert_kind::<$message, $kind>();)+ }
+                Self {
+                    $($field: layers.pipeline::<$message, $handler>($field),)+
+                    clock: $crate::Clock::new(),
+                }
+            }
+
+            /// Sets where the bus reads time.
+            #[must_use]
+            $visibility fn clock(mut self, clock: impl ::core::convert::Into<$crate::Clock>) -> Self {
+                self.clock = clock.into();
+                self
+            }
+
+            /// Dispatches `msg`; awaits the reply.
+            #[inline(always)]
+            $visibility fn execute<M: $crate::Message>(
+                &self,
+                msg: M,
+            ) -> impl ::core::future::Future<Output = $crate::Outcome<M>> + ::core::marker::Send
+            where
+                Self: $crate::Routes<M>,
+            {
+                $crate::__private::start_static(self, msg, ::core::option::Option::None)
+            }
+
+            /// Dispatches `msg` in `cx`.
+            #[inline]
+            $visibility fn execute_with<'a, M: $crate::Message>(
+                &'a self,
+                msg: M,
+                cx: $crate::Context<'a>,
+            ) -> impl ::core::future::Future<Output = $crate::Outcome<M>> + ::core::marker::Send
+            where
+                Self: $crate::Routes<M>,
+            {
+                $crate::__private::start_static(self, msg, ::core::option::Option::Some(cx))
+            }
+
+            /// Dispatches `msg` and runs its handler on this thread.
+            ///
+            /// # Errors
+            ///
+            /// As `Bus::execute_blocking`.
+            #[inline(always)]
+            $visibility fn execute_blocking<M: $crate::Message>(&self, msg: M) -> $crate::Outcome<M>
+            where
+                Self: $crate::Routes<M>,
+            {
+                $crate::__private::block_static(self, msg, ::core::option::Option::None)
+            }
+
+            /// Dispatches `msg` in `cx` and runs its handler on this thread.
+            ///
+            /// # Errors
+            ///
+            /// As `Bus::execute_blocking_with`.
+            #[inline]
+            $visibility fn execute_blocking_with<M: $crate::Message>(
+                &self,
+                msg: M,
+                cx: $crate::Context<'_>,
+            ) -> $crate::Outcome<M>
+            where
+                Self: $crate::Routes<M>,
+            {
+                $crate::__private::block_static(self, msg, ::core::option::Option::Some(cx))
+            }
+        }
+
+        $crate::static_bus!(@routes $bus [$($message),+] $($field: $message => $handler),+);
+    };
+
+    (@routes $bus:ident $messages:tt $($field:ident: $message:ty => $handler:ty),+) => {
+        $($crate::static_bus!(@route $bus $messages $field: $message => $handler);)+
+    };
+
+    (@route $bus:ident [$($messages:ty),+] $field:ident: $message:ty => $handler:ty) => {
+        impl<Layers> $crate::Routes<$message> for $bus<Layers>
+        where
+            $(Layers: $crate::Stack<$messages>,)+
+        {
+            type Pipeline =
+                <Layers as $crate::Stack<$message>>::Around<$crate::__private::Leaf<$handler>>;
+
+            #[inline(always)]
+            fn pipeline(&self) -> &Self::Pipeline {
+                &self.$field
+            }
+
+            #[inline(always)]
+            fn clock(&self) -> &$crate::Clock {
+                &self.clock
+            }
+        }
+
+        impl<Layers> $crate::Dispatch<$message> for $bus<Layers>
+        where
+            $(Layers: $crate::Stack<$messages>,)+
+        {
+            $crate::__forward_dispatch!($message);
+        }
+
+        impl<Layers> $crate::Dispatch<$message> for &$bus<Layers>
+        where
+            $(Layers: $crate::Stack<$messages>,)+
+        {
+            $crate::__forward_dispatch!($message);
+        }
+    };
+}

@@ -1,0 +1,118 @@
+//! The parts of a context that most dispatches do without, behind one pointer.
+
+use std::any::{Any, TypeId};
+use std::iter;
+
+use smallvec::SmallVec;
+
+use super::{CancelToken, TraceParent};
+use crate::clock::Clock;
+use crate::sync::Arc;
+
+/// One level of details. Levels are chained from a derived context to the one it came from.
+#[derive(Clone, Default)]
+pub(super) struct Detail<'p> {
+    pub(super) cancel: Option<CancelToken>,
+    pub(super) trace: Option<TraceParent>,
+    pub(super) clock: Option<Clock>,
+    /// Latest last. Values are shared so that a detached context can own them too.
+    values: SmallVec<[(TypeId, Arc<dyn Any + Send + Sync>); 2]>,
+    /// Tokens beyond `cancel`, where several levels were flattened into one.
+    parent: Option<&'p Detail<'p>>,
+    /// The same for a level that must own what it inherits.
+    inherited: Option<Arc<Detail<'static>>>,
+}
+
+impl Detail<'_> {
+    pub(super) fn insert<T: Any + Send + Sync>(&mut self, value: T) {
+        let value = crate::sync::arc_dyn!(dyn Any + Send + Sync, value);
+        self.values.push((TypeId::of::<T>(), value));
+    }
+
+    pub(super) fn get<T: Any>(&self) -> Option<&T> {
+        let (_, value) = self
+            .values
+            .iter()
+            .rev()
+            .find(|(id, _)| *id == TypeId::of::<T>())?;
+        value.downcast_ref()
+    }
+
+    fn next(&self) -> Option<&Detail<'_>> {
+        self.parent.or(self.inherited.as_deref())
+    }
+
+    fn to_owned(&self) -> Detail<'static> {
+        Detail {
+            cancel: self.cancel.clone(),
+            trace: self.trace,
+            clock: self.clock.clone(),
+            values: self.values.clone(),
+            parent: None,
+            inherited: self.next().map(|next| Arc::new(next.to_owned())),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(super) enum Details<'p> {
+    None,
+    Borrowed(&'p Detail<'p>),
+    Owned(Arc<Detail<'p>>),
+}
+
+impl<'p> Details<'p> {
+    pub(super) fn owned(detail: Detail<'p>) -> Self {
+        Self::Owned(Arc::new(detail))
+    }
+
+    /// The level of this context alone, made when first needed.
+    pub(super) fn edit(&mut self) -> &mut Detail<'p> {
+        let own = match std::mem::replace(self, Self::None) {
+            Self::None => Detail::default(),
+            Self::Borrowed(parent) => Detail {
+                parent: Some(parent),
+                ..Detail::default()
+            },
+            Self::Owned(detail) => {
+                Arc::try_unwrap(detail).unwrap_or_else(|shared| (*shared).clone())
+            }
+        };
+        *self = Self::owned(own);
+        let Self::Owned(detail) = self else {
+            unreachable!("just made")
+        };
+        Arc::get_mut(detail).expect("just made, so nobody shares it")
+    }
+
+    pub(super) fn borrow(&self) -> Details<'_> {
+        match self.first() {
+            Some(detail) => Details::Borrowed(detail),
+            None => Details::None,
+        }
+    }
+
+    pub(super) fn flatten(&self) -> Detail<'static> {
+        self.first().map(Detail::to_owned).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn has_clock(&self) -> bool {
+        self.chain().any(|detail| detail.clock.is_some())
+    }
+
+    /// From the innermost level outwards.
+    #[inline]
+    pub(super) fn chain(&self) -> impl Iterator<Item = &Detail<'_>> {
+        iter::successors(self.first(), |detail| detail.next())
+    }
+
+    #[inline]
+    fn first(&self) -> Option<&Detail<'_>> {
+        match self {
+            Self::None => None,
+            Self::Borrowed(detail) => Some(detail),
+            Self::Owned(detail) => Some(detail),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! [`Context`]: what travels with a dispatch.
+
+use std::any::Any;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::error::{Error, Phase};
+
+mod cancel;
+mod details;
+mod timing;
+mod trace;
+mod watch;
+
+use details::{Detail, Details};
+use timing::Timing;
+
+pub use cancel::{CancelToken, Cancelled};
+pub use trace::{TraceParent, TraceParentError};
+pub(crate) use watch::Watch;
+
+/// The tick of a context without a deadline.
+const NEVER: u64 = u64::MAX;
+
+/// What travels with a dispatch: deadline, cancellation, trace ids and typed values.
+///
+/// A caller makes one with [`Context::new`] and sends it along with
+/// [`execute_with`](crate::Bus::execute_with). The handler and every middleware get it by reference.
+/// A handler that dispatches in turn uses [`execute_in`](crate::Bus::execute_in), which hands on the
+/// deadline, the cancellation, the trace and the values without touching a shared reference count.
+///
+/// Making one with a time limit alone allocates nothing; a token, a trace or a value needs one
+/// allocation.
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::Context;
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Tenant(u32);
+///
+/// let cx = Context::new().timeout(Duration::from_millis(20)).with(Tenant(7));
+/// assert_eq!(cx.get::<Tenant>(), Some(&Tenant(7)));
+/// ```
+#[derive(Clone)]
+pub struct Context<'p> {
+    timing: Timing,
+    clock: Option<&'p Clock>,
+    /// The deadline on the clock's line, once a dispatch has begun; [`NEVER`] without one.
+    tick: u64,
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+    details: Details<'p>,
+    attempt: u32,
+}
+
+impl Default for Context<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'p> Context<'p> {
+    /// A context without deadline, token, trace or values.
+    #[inline]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            timing: Timing::new(),
+            clock: None,
+            tick: NEVER,
+            timeout: None,
+            deadline: None,
+            details: Details::None,
+            attempt: 1,
+        }
+    }
+
+    /// Gives the dispatch at most `timeout`, counted by the bus's clock from the moment it begins.
+    /// Zero means "already late"; a limit beyond the clock's range means none. The earliest of this,
+    /// a [`deadline`](Context::deadline) and an inherited deadline holds. Default: no limit.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Gives the dispatch until `deadline`. See [`timeout`](Context::timeout).
+    #[must_use]
+    pub fn deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Cancels the dispatch when `token` is cancelled, besides any token it inherits.
+    #[must_use]
+    pub fn cancel_on(mut self, token: CancelToken) -> Self {
+        self.details.edit().cancel = Some(token);
+        self
+    }
+
+    /// Sets the W3C trace parent.
+    #[must_use]
+    pub fn trace_parent(mut self, trace: TraceParent) -> Self {
+        self.details.edit().trace = Some(trace);
+        self
+    }
+
+    /// Adds a value that handlers and middleware read with [`get`](Context::get). A second value of
+    /// the same type hides the first.
+    #[must_use]
+    pub fn with<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.details.edit().insert(value);
+        self
+    }
+
+    /// The value of type `T` that was added last.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.details.chain().find_map(Detail::get)
+    }
+
+    /// The W3C trace parent, if there is one.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceParent> {
+        self.details
+            .chain()
+            .find_map(|detail| detail.trace.as_ref())
+    }
+
+    /// Whether a token of this context is cancelled. One atomic load a token.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.tokens().any(CancelToken::is_cancelled)
+    }
+
+    /// The nearest token, to wait on or to hand to something else.
+    #[must_use]
+    pub fn cancel_token(&self) -> Option<&CancelToken> {
+        self.tokens().next()
+    }
+
+    /// Until when there is time, if there is a limit. Inside a dispatch.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Instant> {
+        (self.tick != NEVER).then(|| self.clock().instant_of(self.tick))
+    }
+
+    /// How much time is left, if there is a limit: zero when it has passed. Reads the clock.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        (self.tick != NEVER)
+            .then(|| Duration::from_nanos(self.tick.saturating_sub(self.clock().ticks())))
+    }
+
+    /// Which attempt this is, from 1 up.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// How long the dispatch has taken until its handler was done. The first call after the handler
+    /// reads the clock and the others repeat its answer, so that a whole stack pays for one read.
+    /// For a middleware, after the rest has run; [`started`](Context::started) must have been asked
+    /// before it.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let start = self.timing.start(self.clock());
+        Duration::from_nanos(self.timing.end(self.clock()).saturating_sub(start))
+    }
+
+    /// When the dispatch began: the moment at which this was first asked.
+    pub fn started(&self) -> Instant {
+        let start = self.timing.start(self.clock());
+        self.clock().instant_of(start)
+    }
+
+    /// A context that inherits everything from this one and can be given more, for a middleware to
+    /// run the rest with. Copies a few words; touches no shared reference count.
+    #[must_use]
+    pub fn derive(&self) -> Context<'_> {
+        Context {
+            timing: self.timing.clone(),
+            ..self.nested()
+        }
+    }
+
+    /// A context for a dispatch made inside this one: its own timing and attempts.
+    pub(crate) fn nested(&self) -> Context<'_> {
+        Context {
+            timing: Timing::new(),
+            clock: self.clock,
+            tick: self.tick,
+            timeout: self.timeout,
+            deadline: self.deadline,
+            details: self.details.borrow(),
+            attempt: 1,
+        }
+    }
+
+    /// A context with everything of this one that borrows nothing, to be moved to a task of its own.
+    #[must_use]
+    pub fn detach(&self) -> Context<'static> {
+        let mut details = self.details.flatten();
+        details.clock = self.clock.or(details.clock.as_ref()).cloned();
+        Context {
+            timing: self.timing.clone(),
+            clock: None,
+            tick: self.tick,
+            timeout: self.timeout,
+            deadline: self.deadline,
+            details: Details::owned(details),
+            attempt: self.attempt,
+        }
+    }
+
+    /// The context of a dispatch that was given none.
+    #[inline(always)]
+    pub(crate) const fn root(clock: &'p Clock) -> Self {
+        let mut cx = Self::new();
+        cx.clock = Some(clock);
+        cx
+    }
+
+    /// Readies this context for one dispatch: fresh timing, the bus's clock unless it came with one,
+    /// its limits on that clock's line.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` or `Cancelled` with [`Phase::NotStarted`] when it is late or cancelled already.
+    #[inline]
+    pub(crate) fn begin(&mut self, clock: &'p Clock) -> Result<(), Interrupt> {
+        self.timing = Timing::new();
+        if self.clock.is_none() && !self.details.has_clock() {
+            self.clock = Some(clock);
+        }
+        if self.is_limited() {
+            self.begin_limited()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether anything can interrupt it.
+    #[inline]
+    pub(crate) fn is_limited(&self) -> bool {
+        self.tick != NEVER
+            || self.timeout.is_some()
+            || self.deadline.is_some()
+            || !matches!(self.details, Details::None)
+    }
+
+    #[cold]
+    fn begin_limited(&mut self) -> Result<(), Interrupt> {
+        if self.is_cancelled() {
+            return Err(Interrupt::Cancelled);
+        }
+        if let Some(deadline) = self.deadline.take() {
+            self.tick = self.tick.min(self.clock().tick_of(deadline));
+        }
+        let timeout = self.timeout.take();
+        if self.tick == NEVER && timeout.is_none() {
+            return Ok(());
+        }
+        let start = self.timing.start(self.clock());
+        if let Some(timeout) = timeout {
+            let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(NEVER);
+            self.tick = self.tick.min(start.saturating_add(nanos));
+        }
+        if start >= self.tick {
+            return Err(Interrupt::Late(Duration::from_nanos(start - self.tick)));
+        }
+        Ok(())
+    }
+
+    /// The handler is done: whoever asks for the end now reads the clock anew.
+    #[inline(always)]
+    pub(crate) fn handler_done(&self) {
+        self.timing.clear_end();
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        match self.clock {
+            Some(clock) => clock,
+            None => self
+                .details
+                .chain()
+                .find_map(|detail| detail.clock.as_ref())
+                .unwrap_or(Clock::shared()),
+        }
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &CancelToken> {
+        self.details
+            .chain()
+            .filter_map(|detail| detail.cancel.as_ref())
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("timeout", &self.timeout)
+            .field("remaining", &self.remaining())
+            .field("cancelled", &self.is_cancelled())
+            .field("trace", &self.trace())
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What stopped a dispatch from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    Cancelled,
+    /// With the time by which, or after which, it was given up.
+    Late(Duration),
+}
+
+impl Interrupt {
+    #[cold]
+    pub(crate) fn into_error<E>(self, phase: Phase) -> Error<E> {
+        match self {
+            Self::Cancelled => Error::Cancelled { phase },
+            Self::Late(elapsed) => Error::Timeout { phase, elapsed },
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The two clock readings of one dispatch, taken when first asked for.
+
+use crate::clock::Clock;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Start and end of a dispatch in ticks of its clock; zero is "not asked yet".
+///
+/// Relaxed everywhere: a dispatch runs on one thread at a time, and whatever moves it to another
+/// synchronises; the atomics only let a `&Context` be sent along.
+#[derive(Debug)]
+pub(super) struct Timing {
+    start: AtomicU64,
+    end: AtomicU64,
+}
+
+impl Timing {
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self {
+            start: AtomicU64::new(0),
+            end: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn start(&self, clock: &Clock) -> u64 {
+        read_once(&self.start, clock)
+    }
+
+    pub(super) fn end(&self, clock: &Clock) -> u64 {
+        read_once(&self.end, clock)
+    }
+
+    #[inline(always)]
+    pub(super) fn clear_end(&self) {
+        self.end.store(0, Ordering::Relaxed);
+    }
+}
+
+fn read_once(cell: &AtomicU64, clock: &Clock) -> u64 {
+    match cell.load(Ordering::Relaxed) {
+        0 => {
+            let now = clock.ticks();
+            cell.store(now, Ordering::Relaxed);
+            now
+        }
+        tick => tick,
+    }
+}
+
+impl Clone for Timing {
+    fn clone(&self) -> Self {
+        Self {
+            start: AtomicU64::new(self.start.load(Ordering::Relaxed)),
+            end: AtomicU64::new(self.end.load(Ordering::Relaxed)),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! [`Error`]: every way a dispatch can fail, as a value.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::message::{Message, MessageType};
+use crate::{Rejection, Violations};
+
+/// What a dispatch ends in: the handler's reply, or an [`Error`] around the handler's own error type.
+pub type Outcome<M> = Result<<M as Message>::Reply, Error<<M as Message>::Error>>;
+
+/// How far a dispatch had come when it was interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The handler did not run: nothing happened, it is safe to send the message again.
+    NotStarted,
+    /// The handler was running and was stopped half way: it may have acted, or not.
+    Indeterminate,
+}
+
+/// Why a dispatch gave no reply. `E` is the handler's own error type and keeps it.
+///
+/// ```
+/// use arcbus::Error;
+///
+/// let error: Error<String> = Error::Handler("out of stock".into());
+/// assert_eq!(error.to_string(), "out of stock");
+/// assert_eq!(error.as_handler().map(String::as_str), Some("out of stock"));
+/// assert!(!error.is_timeout());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error<E> {
+    /// No handler is registered for this message type on this bus.
+    HandlerNotFound {
+        /// The message's name and type.
+        message: MessageType,
+    },
+    /// The message is not valid; the handler never saw it.
+    Invalid(Violations),
+    /// Its deadline passed.
+    Timeout {
+        /// Whether the handler had begun.
+        phase: Phase,
+        /// Time from the start of the dispatch until it was given up.
+        elapsed: Duration,
+    },
+    /// Its caller cancelled it.
+    Cancelled {
+        /// Whether the handler had begun.
+        phase: Phase,
+    },
+    /// A circuit breaker refuses calls for the time being.
+    CircuitOpen {
+        /// When a call may be let through again, from now.
+        retry_after: Duration,
+    },
+    /// A rate limit is exhausted.
+    RateLimited {
+        /// When a call may pass again, from now.
+        retry_after: Duration,
+    },
+    /// A concurrency limit or a queue is full.
+    Overloaded {
+        /// The limit that was reached.
+        limit: usize,
+    },
+    /// A guard refused it, for instance an authorization.
+    Rejected(Rejection),
+    /// The handler panicked. The route, the thread and all other messages go on.
+    Panicked {
+        /// The panic's message, where it had one.
+        message: Box<str>,
+    },
+    /// Waiting here would never end; the text says what to do instead. The handler may have begun.
+    WouldDeadlock {
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// The handler's own error.
+    Handler(E),
+}
+
+impl<E> Error<E> {
+    /// The same error around another handler error type.
+    pub fn map_handler<F, T>(self, map: F) -> Error<T>
+    where
+        F: FnOnce(E) -> T,
+    {
+        match self {
+            Self::HandlerNotFound { message } => Error::HandlerNotFound { message },
+            Self::Invalid(violations) => Error::Invalid(violations),
+            Self::Timeout { phase, elapsed } => Error::Timeout { phase, elapsed },
+            Self::Cancelled { phase } => Error::Cancelled { phase },
+            Self::CircuitOpen { retry_after } => Error::CircuitOpen { retry_after },
+            Self::RateLimited { retry_after } => Error::RateLimited { retry_after },
+            Self::Overloaded { limit } => Error::Overloaded { limit },
+            Self::Rejected(rejection) => Error::Rejected(rejection),
+            Self::Panicked { message } => Error::Panicked { message },
+            Self::WouldDeadlock { advice } => Error::WouldDeadlock { advice },
+            Self::Handler(error) => Error::Handler(map(error)),
+        }
+    }
+
+    /// The handler's own error, if that is what it is.
+    pub fn as_handler(&self) -> Option<&E> {
+        match self {
+            Self::Handler(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The handler's own error by value.
+    ///
+    /// # Errors
+    ///
+    /// The error unchanged, if the handler did not make it.
+    pub fn into_handler(self) -> Result<E, Self> {
+        match self {
+            Self::Handler(error) => Ok(error),
+            other => Err(other),
+        }
+    }
+
+    /// Whether the handler may have acted although no reply came: see [`Phase::Indeterminate`].
+    /// True also of a panic and of [`WouldDeadlock`](Error::WouldDeadlock).
+    pub fn is_indeterminate(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout {
+                phase: Phase::Indeterminate,
+                ..
+            } | Self::Cancelled {
+                phase: Phase::Indeterminate
+            } | Self::Panicked { .. }
+                | Self::WouldDeadlock { .. }
+        )
+    }
+
+    /// When it is worth trying again, where the error knows.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::CircuitOpen { retry_after } | Self::RateLimited { retry_after } => {
+                Some(*retry_after)
+            }
+            _ => None,
+        }
+    }
+}
+
+macro_rules! predicates {
+    ($($name:ident: $variant:ident),* $(,)?) => {
+        /// Which of the variants it is.
+        impl<E> Error<E> {
+            $(
+                #[doc = concat!("Whether it is [`", stringify!($variant), "`](Error::", stringify!($variant), ").")]
+                pub fn $name(&self) -> bool {
+                    matches!(self, Self::$variant { .. })
+                }
+            )*
+        }
+    };
+}
+
+predicates! {
+    is_handler_not_found: HandlerNotFound,
+    is_invalid: Invalid,
+    is_timeout: Timeout,
+    is_cancelled: Cancelled,
+    is_circuit_open: CircuitOpen,
+    is_rate_limited: RateLimited,
+    is_overloaded: Overloaded,
+    is_rejected: Rejected,
+    is_panicked: Panicked,
+    is_would_deadlock: WouldDeadlock,
+    is_handler: Handler,
+}
+
+impl<E: fmt::Display + fmt::Debug + Send + Sync + 'static> Error<E> {
+    /// This error as a boxed standard error, also where `E` is not one (`String`, `anyhow::Error`).
+    #[must_use]
+    pub fn into_boxed(self) -> Box<dyn StdError + Send + Sync> {
+        Box::new(Opaque(self))
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HandlerNotFound { message } => {
+                write!(f, "no handler is registered for {message}")
+            }
+            Self::Invalid(violations) => write!(f, "invalid message: {violations}"),
+            Self::Timeout { phase, elapsed } => {
+                write!(f, "timed out after {elapsed:?}: {phase}")
+            }
+            Self::Cancelled { phase } => write!(f, "cancelled by the caller: {phase}"),
+            Self::CircuitOpen { retry_after } => {
+                write!(f, "circuit breaker is open, retry after {retry_after:?}")
+            }
+            Self::RateLimited { retry_after } => {
+                write!(f, "rate limit is exhausted, retry after {retry_after:?}")
+            }
+            Self::Overloaded { limit } => write!(f, "overloaded: the limit of {limit} is reached"),
+            Self::Rejected(rejection) => write!(f, "rejected: {rejection}"),
+            Self::Panicked { message } => write!(f, "handler panicked: {message}"),
+            Self::WouldDeadlock { advice } => write!(f, "would deadlock: {advice}"),
+            Self::Handler(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotStarted => "the handler did not run",
+            Self::Indeterminate => "the handler was running and may have acted",
+        })
+    }
+}
+
+impl<E: StdError + 'static> StdError for Error<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Invalid(violations) => Some(violations),
+            Self::Rejected(rejection) => Some(rejection),
+            // Displayed as the handler's error itself, so the chain goes on behind it.
+            Self::Handler(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl<E> From<Violations> for Error<E> {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations)
+    }
+}
+
+impl<E> From<Rejection> for Error<E> {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+/// Makes an [`Error`] a standard error whatever its handler error is.
+#[derive(Debug)]
+struct Opaque<E>(Error<E>);
+
+impl<E: fmt::Display> fmt::Display for Opaque<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: fmt::Display + fmt::Debug> StdError for Opaque<E> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_with_a_small_handler_error_is_three_words() {
+        assert_eq!(size_of::<Error<u64>>(), 24);
+        assert_eq!(size_of::<Result<u64, Error<u64>>>(), 24);
+    }
+}

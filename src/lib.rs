@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod bus;
+mod clock;
+mod context;
+mod error;
+mod handler;
+mod message;
+mod pipeline;
+mod registry;
+mod rejection;
+mod sync;
+mod violations;
+
+pub use bus::{Bus, BusBuilder, CommandBus, Dispatch, LocalBus, QueryBus, Route, Routes};
+pub use clock::{Clock, FakeClock};
+pub use context::{CancelToken, Cancelled, Context, TraceParent, TraceParentError};
+pub use error::{Error, Outcome, Phase};
+pub use handler::{
+    AsyncFnHandler, AsyncHandlerFn, AsyncWithHandler, AsyncWithHandlerFn, DetachedFnHandler,
+    FnHandler, Handler, from_async_fn, from_async_fn_with, from_detached_fn, from_fn,
+};
+pub use message::{Class, Command, Kind, Message, MessageType, Query, Same};
+pub use pipeline::{
+    Gate, Gated, Guard, Inspect, Layer, LayerExt, Layers, Middleware, More, Next, NoLayers,
+    RouteInfo, Shared, Stack, Wrapped, guard, inspect,
+};
+pub use registry::{Batch, Registrar, RegistrationError, Retired};
+pub use rejection::{Rejection, RejectionKind};
+pub use violations::{Violation, Violations};
+
+/// What the macros expand to.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bus::{assert_kind, block_static, start_static};
+    pub use crate::pipeline::Leaf;
+}

@@ -1,0 +1,164 @@
+//! What can be sent: [`Message`] and the two [`Kind`]s of it.
+
+use std::fmt;
+
+use crate::Violations;
+
+/// A value with exactly one handler, which answers with a [`Reply`](Message::Reply) or an
+/// [`Error`](Message::Error).
+///
+/// ```
+/// use arcbus::{Command, Message, Violations};
+///
+/// struct CreateUser {
+///     email: String,
+/// }
+///
+/// impl Message for CreateUser {
+///     const NAME: &'static str = "user.create";
+///     type Kind = Command;
+///     type Reply = u64;
+///     type Error = String;
+///
+///     fn validate(&self) -> Result<(), Violations> {
+///         let mut violations = Violations::new();
+///         if !self.email.contains('@') {
+///             violations.add("email", "email", "must contain '@'");
+///         }
+///         violations.into_result()
+///     }
+/// }
+///
+/// assert!(CreateUser { email: "nobody".into() }.validate().is_err());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    label = "`Message` is not implemented for `{Self}`",
+    note = "write `impl Message for {Self}` with `NAME`, `Kind` (`Command` or `Query`), `Reply` and `Error`"
+)]
+pub trait Message: Send + Sync + 'static {
+    /// The stable name used in logs, metrics and on a wire. Not empty, and unique within a bus.
+    const NAME: &'static str;
+
+    /// [`Command`] or [`Query`]: which bus takes it.
+    type Kind: Kind;
+
+    /// What its handler answers.
+    type Reply: Send + 'static;
+
+    /// How its handler fails. `anyhow::Error` fits; `std::convert::Infallible` says "never".
+    type Error: fmt::Display + fmt::Debug + Send + Sync + 'static;
+
+    /// Checks the message itself. Always called before the handler, which never sees a message that
+    /// is refused here. Default: accepts.
+    ///
+    /// # Errors
+    ///
+    /// Every violation found; the caller gets them as [`Error::Invalid`](crate::Error::Invalid).
+    #[inline]
+    fn validate(&self) -> Result<(), Violations> {
+        Ok(())
+    }
+
+    /// What a handler's error says about trying again; the one place all policies ask.
+    /// Default: [`Class::Unclassified`].
+    #[inline]
+    fn classify(error: &Self::Error) -> Class {
+        let _ = error;
+        Class::Unclassified
+    }
+}
+
+/// What an error says about trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// It may pass: another try can succeed, and too many of them mean trouble at the other end.
+    Transient,
+    /// It stays: another try of the same message fails the same way.
+    Permanent,
+    /// The message does not say. Policies take the careful side: a breaker counts it, a query's
+    /// retry repeats it, a command's does not.
+    Unclassified,
+}
+
+/// The two kinds of message: [`Command`] and [`Query`]. Closed: no other type can be one.
+pub trait Kind: sealed::Sealed + Send + Sync + 'static {
+    /// `"command"` or `"query"`.
+    const NAME: &'static str;
+}
+
+/// The kind of a message that changes something. Goes on a [`CommandBus`](crate::CommandBus).
+#[derive(Debug)]
+pub enum Command {}
+
+/// The kind of a message that only asks. Goes on a [`QueryBus`](crate::QueryBus).
+#[derive(Debug)]
+pub enum Query {}
+
+impl Kind for Command {
+    const NAME: &'static str = "command";
+}
+
+impl Kind for Query {
+    const NAME: &'static str = "query";
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Command {}
+    impl Sealed for super::Query {}
+}
+
+/// Holds for a kind and itself: `M::Kind: Same<K>` says that `M` may go on a bus of kind `K`.
+#[diagnostic::on_unimplemented(
+    message = "a {Self} message cannot go on a {K} bus",
+    label = "this bus takes {K} messages only",
+    note = "send it on a bus of its own kind: commands on a `CommandBus`, queries on a `QueryBus`"
+)]
+pub trait Same<K> {}
+
+impl<K> Same<K> for K {}
+
+/// A message type as a value: its name and its Rust type, for errors and listings.
+#[derive(Clone, Copy)]
+pub struct MessageType(fn() -> (&'static str, &'static str));
+
+impl MessageType {
+    /// The message type `M`.
+    #[must_use]
+    pub fn of<M: Message>() -> Self {
+        Self(|| (M::NAME, std::any::type_name::<M>()))
+    }
+
+    /// [`Message::NAME`].
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        (self.0)().0
+    }
+
+    /// The Rust type, with its path.
+    #[must_use]
+    pub fn type_name(self) -> &'static str {
+        (self.0)().1
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' ({})", self.name(), self.type_name())
+    }
+}
+
+impl fmt::Debug for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageType({self})")
+    }
+}
+
+impl PartialEq for MessageType {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0)() == (other.0)()
+    }
+}
+
+impl Eq for MessageType {}

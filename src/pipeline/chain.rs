@@ -1,0 +1,36 @@
+//! [`Chain`]: one middleware before the rest.
+
+use std::fmt;
+
+use super::middleware::sealed::Sealed;
+use super::{Middleware, Next};
+use crate::context::Context;
+use crate::error::Outcome;
+use crate::message::Message;
+
+/// A middleware and what it runs next.
+pub struct Chain<W, N> {
+    middleware: W,
+    next: N,
+}
+
+impl<W, N> Chain<W, N> {
+    pub(super) fn new(middleware: W, next: N) -> Self {
+        Self { middleware, next }
+    }
+}
+
+impl<W, N> Sealed for Chain<W, N> {}
+
+impl<M: Message, W: Middleware<M>, N: Next<M>> Next<M> for Chain<W, N> {
+    #[inline]
+    fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
+        self.middleware.handle(msg, cx, &self.next)
+    }
+}
+
+impl<W, N> fmt::Debug for Chain<W, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Chain")
+    }
+}

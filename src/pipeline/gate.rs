@@ -1,0 +1,106 @@
+//! [`Gate`]: a middleware that only looks before and after.
+
+use crate::context::Context;
+use crate::error::{Error, Outcome};
+use crate::message::Message;
+
+/// A middleware that lets a message pass or refuses it, and looks at the outcome: the cheap kind.
+/// It costs no `async fn` level and no copy of the message. [`Gated`](super::Gated) makes a
+/// middleware of it.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use arcbus::{Context, Error, Gate, Message, Outcome};
+///
+/// #[derive(Default)]
+/// struct InFlight(AtomicU64);
+///
+/// impl<M: Message> Gate<M> for InFlight {
+///     type Pass = ();
+///
+///     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///         Ok(())
+///     }
+///
+///     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {
+///         self.0.fetch_sub(1, Ordering::Relaxed);
+///     }
+/// }
+/// ```
+///
+/// That one leaks a count when the dispatch is dropped half way: what must be given back belongs
+/// into [`Pass`](Gate::Pass), whose drop always runs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a gate for the message `{M}`",
+    label = "`Gate<{M}>` is not implemented for `{Self}`",
+    note = "write `impl<M: Message> Gate<M> for {Self}` with `type Pass`, `fn enter` and `fn leave`"
+)]
+pub trait Gate<M: Message>: Send + Sync + 'static {
+    /// Held while the handler runs. Its drop gives back what it holds, also when the dispatch is
+    /// dropped half way or the rest of the pipeline panics; then [`leave`](Gate::leave) is not called.
+    type Pass: Send;
+
+    /// Lets the message pass, or refuses it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the caller is to get instead of a reply.
+    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>>;
+
+    /// Sees the outcome of a message that passed.
+    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>);
+}
+
+impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
+    type Pass = Option<G::Pass>;
+
+    #[inline]
+    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
+        self.as_ref().map(|gate| gate.enter(msg, cx)).transpose()
+    }
+
+    #[inline]
+    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
+        if let (Some(gate), Some(pass)) = (self, pass) {
+            gate.leave(pass, outcome, cx);
+        }
+    }
+}
+
+/// A borrowed gate that may be absent: what a pipeline runs.
+pub(super) trait Entry<M: Message>: Send {
+    type Pass: Send;
+    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>>;
+    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>);
+}
+
+impl<M: Message, G: Gate<M>> Entry<M> for &G {
+    type Pass = G::Pass;
+
+    #[inline]
+    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<G::Pass, Error<M::Error>> {
+        (**self).enter(msg, cx)
+    }
+
+    #[inline]
+    fn leave(&self, pass: G::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
+        (**self).leave(pass, outcome, cx);
+    }
+}
+
+impl<M: Message, G: Gate<M>> Entry<M> for Option<&G> {
+    type Pass = Option<G::Pass>;
+
+    #[inline]
+    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
+        self.map(|gate| gate.enter(msg, cx)).transpose()
+    }
+
+    #[inline]
+    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
+        if let (Some(gate), Some(pass)) = (self, pass) {
+            gate.leave(pass, outcome, cx);
+        }
+    }
+}

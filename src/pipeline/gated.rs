@@ -1,0 +1,105 @@
+//! [`Gated`]: the adapter that makes a middleware of a gate.
+
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::gate::Entry;
+use super::{Gate, Middleware, Next};
+use crate::context::Context;
+use crate::error::{Error, Outcome};
+use crate::message::Message;
+
+/// A gate as a middleware: `.wrap(Gated(gate))`, or the `Middleware` type of a gate's layer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gated<G>(pub G);
+
+impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
+    #[inline]
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(&self.0, msg, cx, next)
+    }
+
+    #[inline]
+    fn handle_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(this.map(|this| &this.0), msg, cx, next)
+    }
+}
+
+/// Enters at once, so that the message is handed on instead of being stored a second time.
+#[inline]
+fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
+    gate: G,
+    msg: M,
+    cx: &Context<'_>,
+    next: &N,
+) -> impl Future<Output = Outcome<M>> + Send {
+    match gate.enter(&msg, cx) {
+        Ok(pass) => GatedFuture::Passed {
+            gate,
+            cx,
+            pass: Some(pass),
+            rest: next.run(msg, cx),
+        },
+        Err(error) => GatedFuture::Refused { error: Some(error) },
+    }
+}
+
+pin_project! {
+    #[project = GatedProjection]
+    enum GatedFuture<'a, M: Message, G: Entry<M>, F> {
+        Passed {
+            gate: G,
+            cx: &'a Context<'a>,
+            pass: Option<G::Pass>,
+            #[pin]
+            rest: F,
+        },
+        Refused {
+            error: Option<Error<M::Error>>,
+        },
+    }
+}
+
+impl<M, G, F> Future for GatedFuture<'_, M, G, F>
+where
+    M: Message,
+    G: Entry<M>,
+    F: Future<Output = Outcome<M>>,
+{
+    type Output = Outcome<M>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
+        match self.project() {
+            GatedProjection::Passed {
+                gate,
+                cx,
+                pass,
+                rest,
+            } => match rest.poll(task) {
+                Poll::Ready(outcome) => {
+                    if let Some(pass) = pass.take() {
+                        gate.leave(pass, &outcome, cx);
+                    }
+                    Poll::Ready(outcome)
+                }
+                Poll::Pending => Poll::Pending,
+            },
+            GatedProjection::Refused { error } => {
+                Poll::Ready(Err(error.take().expect("polled after completion")))
+            }
+        }
+    }
+}

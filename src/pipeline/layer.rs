@@ -1,0 +1,129 @@
+//! [`Layer`]: the configuration of a middleware.
+
+use std::time::SystemTime;
+
+use super::Middleware;
+use crate::message::{Kind, Message, MessageType};
+
+/// The configuration of a middleware; makes one instance a route.
+///
+/// ```
+/// use arcbus::{Context, Error, Gate, Gated, Layer, Message, Outcome, RouteInfo};
+///
+/// struct Named { route: &'static str }
+///
+/// impl<M: Message> Gate<M> for Named {
+///     type Pass = ();
+///     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
+///         println!("-> {}", self.route);
+///         Ok(())
+///     }
+///     fn leave(&self, (): (), outcome: &Outcome<M>, _cx: &Context<'_>) {
+///         println!("<- {} {}", self.route, outcome.is_ok());
+///     }
+/// }
+///
+/// struct NamedLayer;
+///
+/// impl<M: Message> Layer<M> for NamedLayer {
+///     type Middleware = Gated<Named>;
+///     fn middleware(&self, route: &RouteInfo) -> Gated<Named> {
+///         Gated(Named { route: route.name() })
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer for the message `{M}`",
+    label = "`Layer<{M}>` is not implemented for `{Self}`",
+    note = "a plain middleware goes into `.wrap(..)` instead of `.layer(..)`, a gate into `.wrap(Gated(..))`",
+    note = "a layer that fits some messages only goes into `.scope(|s| s.layer(..).register(..))`"
+)]
+pub trait Layer<M: Message>: Send + Sync + 'static {
+    /// What it makes.
+    type Middleware: Middleware<M>;
+
+    /// Makes the instance for `route`. Called once a registration, outside every lock.
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware;
+
+    /// How it is listed by [`routes`](crate::Bus::routes). Default: the type's name without its
+    /// path. An empty name is not listed.
+    fn name(&self) -> &'static str {
+        short_type_name::<Self>()
+    }
+}
+
+/// `None` is the layer switched off: nothing but a branch is left of it.
+impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
+    type Middleware = Option<L::Middleware>;
+
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        self.as_ref().map(|layer| layer.middleware(route))
+    }
+
+    fn name(&self) -> &'static str {
+        self.as_ref().map_or("", Layer::name)
+    }
+}
+
+/// The name of a type without its path and generic arguments; of a gate's adapter, the gate's.
+pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
+    let mut rest = std::any::type_name::<T>();
+    loop {
+        let (path, arguments) = rest.split_once('<').unwrap_or((rest, ""));
+        let name = path.rsplit("::").next().unwrap_or(path);
+        if name != "Gated" {
+            return name;
+        }
+        rest = arguments;
+    }
+}
+
+/// What is known of a route: message, kind, layers, and when it was registered.
+#[derive(Clone, Debug)]
+pub struct RouteInfo {
+    message: MessageType,
+    kind: &'static str,
+    layers: Vec<&'static str>,
+    registered_at: SystemTime,
+}
+
+impl RouteInfo {
+    pub(crate) fn new<M: Message>(layers: Vec<&'static str>) -> Self {
+        Self {
+            message: MessageType::of::<M>(),
+            kind: M::Kind::NAME,
+            layers,
+            registered_at: SystemTime::now(),
+        }
+    }
+
+    /// [`Message::NAME`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.message.name()
+    }
+
+    /// The message's name and Rust type.
+    #[must_use]
+    pub fn message(&self) -> MessageType {
+        self.message
+    }
+
+    /// `"command"` or `"query"`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The names of the layers around the handler, outermost first.
+    #[must_use]
+    pub fn layers(&self) -> &[&'static str] {
+        &self.layers
+    }
+
+    /// When this handler was registered, by the system's clock.
+    #[must_use]
+    pub fn registered_at(&self) -> SystemTime {
+        self.registered_at
+    }
+}

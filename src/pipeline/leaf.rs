@@ -1,0 +1,114 @@
+//! [`Leaf`]: the handler, with what every route has around it.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{self, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use super::Next;
+use super::middleware::sealed::Sealed;
+use crate::context::Context;
+use crate::error::{Error, Outcome};
+use crate::handler::Handler;
+use crate::message::Message;
+
+/// Validates the message, runs the handler and catches its panic: while it makes its future, while
+/// the future runs, and while the finished future is dropped.
+pub struct Leaf<H> {
+    handler: H,
+}
+
+impl<H> Leaf<H> {
+    pub(super) fn new(handler: H) -> Self {
+        Self { handler }
+    }
+}
+
+impl<H> Sealed for Leaf<H> {}
+
+impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
+    #[inline]
+    fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
+        if let Err(violations) = msg.validate() {
+            return LeafFuture::<M, _>::failed(Error::Invalid(violations));
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.handler.handle(msg, cx))) {
+            Ok(handling) => LeafFuture::Running { handling, cx },
+            Err(payload) => LeafFuture::failed(panicked(payload)),
+        }
+    }
+}
+
+pin_project! {
+    #[project = LeafProjection]
+    enum LeafFuture<'a, M: Message, F> {
+        Running { #[pin] handling: F, cx: &'a Context<'a> },
+        Failed { error: Option<Error<M::Error>> },
+        Done,
+    }
+}
+
+impl<M: Message, F> LeafFuture<'_, M, F> {
+    #[cold]
+    fn failed(error: Error<M::Error>) -> Self {
+        Self::Failed { error: Some(error) }
+    }
+}
+
+impl<M, F> Future for LeafFuture<'_, M, F>
+where
+    M: Message,
+    F: Future<Output = Result<M::Reply, M::Error>>,
+{
+    type Output = Outcome<M>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
+        let polled = catch_unwind(AssertUnwindSafe(|| match self.as_mut().project() {
+            LeafProjection::Running { handling, cx } => {
+                let result = ready!(handling.poll(task));
+                cx.handler_done();
+                self.set(Self::Done);
+                Poll::Ready(result.map_err(Error::Handler))
+            }
+            LeafProjection::Failed { error } => Poll::Ready(Err(error.take().expect(FINISHED))),
+            LeafProjection::Done => panic!("{FINISHED}"),
+        }));
+        polled.unwrap_or_else(|payload| {
+            drop_caught(|| self.set(Self::Done));
+            Poll::Ready(Err(panicked(payload)))
+        })
+    }
+}
+
+const FINISHED: &str = "a pipeline was polled after completion";
+
+/// The error of a caught panic. Dropping the payload may panic in turn.
+#[cold]
+fn panicked<E>(payload: Box<dyn Any + Send>) -> Error<E> {
+    let message = payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+        .into();
+    drop_caught(|| drop(payload));
+    Error::Panicked { message }
+}
+
+/// Runs a drop that may panic; what such a panic leaves is leaked.
+#[cold]
+fn drop_caught(dropping: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(dropping)) {
+        std::mem::forget(payload);
+    }
+}
+
+impl<H> fmt::Debug for Leaf<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Leaf")
+    }
+}

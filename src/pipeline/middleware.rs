@@ -1,0 +1,109 @@
+//! [`Middleware`] and what it runs next.
+
+use super::optional::Either;
+use crate::context::Context;
+use crate::error::Outcome;
+use crate::message::Message;
+use crate::sync::Arc;
+
+/// Code around a handler: it may look at the message, refuse it, change it, run the rest more than
+/// once or not at all, and change the outcome.
+///
+/// Written as an `async fn`, generic over the messages it can wrap. One that only looks before and
+/// after the handler is cheaper as a [`Gate`](super::Gate).
+///
+/// ```
+/// use arcbus::{Context, Message, Middleware, Next, Outcome, Rejection};
+///
+/// struct User {
+///     admin: bool,
+/// }
+///
+/// struct AdminOnly;
+///
+/// impl<M: Message> Middleware<M> for AdminOnly {
+///     async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+///         let user = cx.get::<User>().ok_or(Rejection::unauthenticated())?;
+///         if !user.admin {
+///             return Err(Rejection::forbidden("needs the role admin").into());
+///         }
+///         next.run(msg, cx).await
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a middleware for the message `{M}`",
+    label = "`Middleware<{M}>` is not implemented for `{Self}`",
+    note = "write `impl<M: Message> Middleware<M> for {Self}` with `async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M>`",
+    note = "a layer goes into `.layer(..)`, a plain middleware into `.wrap(..)`, a gate into `.wrap(Gated(..))`"
+)]
+pub trait Middleware<M: Message>: Send + Sync + 'static {
+    /// Handles one message, usually by running `next`.
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send;
+
+    /// Handles one message where the middleware is switched off (`None`) or on.
+    #[doc(hidden)]
+    #[inline]
+    fn handle_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        match this {
+            Some(this) => Either::on(this.handle(msg, cx, next)),
+            None => Either::off(next.run(msg, cx)),
+        }
+    }
+}
+
+/// The rest of a pipeline, as a middleware sees it. Only arcbus implements it.
+///
+/// Running it may begin the work at once, so await what it returns. It can be run again.
+pub trait Next<M: Message>: Send + Sync + sealed::Sealed {
+    /// Runs the rest of the pipeline.
+    fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send;
+}
+
+pub(super) mod sealed {
+    pub trait Sealed {}
+}
+
+impl<M: Message, W: Middleware<M>> Middleware<M> for Arc<W> {
+    #[inline]
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        (**self).handle(msg, cx, next)
+    }
+
+    #[inline]
+    fn handle_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        W::handle_optional(this.map(|this| &**this), msg, cx, next)
+    }
+}
+
+impl<M: Message, W: Middleware<M>> Middleware<M> for Option<W> {
+    #[inline]
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        W::handle_optional(self.as_ref(), msg, cx, next)
+    }
+}

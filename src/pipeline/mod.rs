@@ -1,0 +1,28 @@
+//! The pipeline: middleware around a handler, monomorphised.
+//!
+//! A route's pipeline is a [`Leaf`] around the handler with one [`Chain`] link a layer around it. It
+//! is one concrete type, so the compiler sees through it from end to end; it is erased once, where
+//! the registry stores it.
+
+mod chain;
+mod gate;
+mod gated;
+mod layer;
+mod leaf;
+mod middleware;
+mod optional;
+mod park;
+mod shared;
+mod small;
+mod stack;
+
+pub use gate::Gate;
+pub use gated::Gated;
+pub use layer::{Layer, RouteInfo};
+pub use leaf::Leaf;
+pub use middleware::{Middleware, Next};
+pub use shared::{LayerExt, Shared, Wrapped};
+pub use small::{Guard, Inspect, guard, inspect};
+pub use stack::{Layers, More, NoLayers, Stack};
+
+pub(crate) use park::{block_on, poll_bounded};

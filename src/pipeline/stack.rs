@@ -1,0 +1,146 @@
+//! [`Layers`]: a stack of layers that has met no handler yet.
+
+use std::fmt;
+
+use super::chain::Chain;
+use super::shared::Wrapped;
+use super::{Layer, Leaf, Next, RouteInfo};
+use crate::handler::Handler;
+use crate::message::Message;
+use crate::sync::Arc;
+
+/// A stack of layers, outermost first. A builder holds one; [`static_bus!`](crate::static_bus) takes
+/// one.
+///
+/// ```
+/// use arcbus::{Layers, NoLayers};
+///
+/// let layers: Layers<NoLayers> = Layers::new();
+/// # let _ = layers;
+/// ```
+pub struct Layers<S = NoLayers>(Arc<S>);
+
+/// The empty stack.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoLayers;
+
+/// One more layer inside the ones before it.
+pub struct More<S, L> {
+    outer: Arc<S>,
+    layer: L,
+}
+
+impl Layers {
+    /// No layers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(NoLayers))
+    }
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layers<S> {
+    /// Adds a layer inside the ones before it.
+    #[must_use]
+    pub fn layer<L>(&self, layer: L) -> Layers<More<S, L>> {
+        Layers(Arc::new(More {
+            outer: Arc::clone(&self.0),
+            layer,
+        }))
+    }
+
+    /// Adds a plain middleware inside the layers before it; all routes share the one instance.
+    #[must_use]
+    pub fn wrap<W>(&self, middleware: W) -> Layers<More<S, Wrapped<W>>> {
+        self.layer(Wrapped::new(middleware))
+    }
+
+    pub(crate) fn info<M: Message>(&self) -> RouteInfo
+    where
+        S: Stack<M>,
+    {
+        let mut names = Vec::new();
+        self.0.names(&mut names);
+        RouteInfo::new::<M>(names)
+    }
+
+    /// `handler` with an instance of every layer around it.
+    pub(crate) fn around<M: Message, H: Handler<M>>(
+        &self,
+        info: &RouteInfo,
+        handler: H,
+    ) -> S::Around<Leaf<H>>
+    where
+        S: Stack<M>,
+    {
+        self.0.around(info, Leaf::new(handler))
+    }
+
+    /// `handler` with an instance of every layer around it, for a static bus.
+    #[doc(hidden)]
+    pub fn pipeline<M: Message, H: Handler<M>>(&self, handler: H) -> S::Around<Leaf<H>>
+    where
+        S: Stack<M>,
+    {
+        self.around(&self.info::<M>(), handler)
+    }
+}
+
+impl<S> Clone for Layers<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> fmt::Debug for Layers<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Layers")
+    }
+}
+
+/// A stack whose every layer fits the message `M`. Implemented for what [`Layers`] builds.
+pub trait Stack<M: Message>: Send + Sync + 'static {
+    /// `N` with the stack around it.
+    type Around<N: Next<M>>: Next<M>;
+
+    /// Puts an instance of every layer around `next`.
+    fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N>;
+
+    /// Adds the names of the layers, outermost first.
+    fn names(&self, names: &mut Vec<&'static str>);
+}
+
+impl<M: Message> Stack<M> for NoLayers {
+    type Around<N: Next<M>> = N;
+
+    fn around<N: Next<M>>(&self, _route: &RouteInfo, next: N) -> N {
+        next
+    }
+
+    fn names(&self, _names: &mut Vec<&'static str>) {}
+}
+
+impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
+    type Around<N: Next<M>> = S::Around<Chain<L::Middleware, N>>;
+
+    fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N> {
+        let inner = Chain::new(self.layer.middleware(route), next);
+        self.outer.around(route, inner)
+    }
+
+    fn names(&self, names: &mut Vec<&'static str>) {
+        self.outer.names(names);
+        names.extend(Some(self.layer.name()).filter(|name| !name.is_empty()));
+    }
+}
+
+impl<S, L> fmt::Debug for More<S, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("More")
+    }
+}

@@ -1,0 +1,265 @@
+//! The erasure: routes of any message in one table, each opened with its own type again.
+//!
+//! This is a room where `unsafe` is allowed. Its proof: [`Entries`] files an [`Entry`] under the
+//! `TypeId` that the entry was made with, [`Entry::new`] is the only way to make one, and it takes
+//! the calls and the pipeline of the same message type; so what is found under `TypeId::of::<M>()`
+//! was made from a pipeline of `M`.
+#![allow(unsafe_code)]
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::fmt;
+use std::ptr::NonNull;
+use std::task;
+
+use ahash::RandomState;
+
+use crate::clock::Clock;
+use crate::context::Context;
+use crate::error::Outcome;
+use crate::message::Message;
+use crate::pipeline::{Next, RouteInfo, block_on};
+use crate::sync::{Arc, arc_dyn};
+
+mod frame;
+mod pool;
+
+pub(crate) use frame::{Frame, Launch};
+
+/// One registered route with its type erased. A clone shares the route.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    /// Invariant: points to a `Route<M, P>` inside `owner`, for the `M` of `message`.
+    route: NonNull<()>,
+    /// Invariant: points to a `Calls<M>` that was made for that `Route<M, P>`.
+    calls: NonNull<()>,
+    owner: Arc<dyn Owner>,
+    message: TypeId,
+}
+
+// SAFETY: an entry is a shared owner of a `Route<M, P>`, whose fields are all `Send + Sync` (`Next`
+// requires it), and a pointer to a `'static` table of functions.
+unsafe impl Send for Entry {}
+// SAFETY: as above.
+unsafe impl Sync for Entry {}
+
+/// What an entry points to.
+struct Route<P> {
+    info: RouteInfo,
+    pipeline: P,
+}
+
+/// A route without its type.
+trait Owner: Send + Sync {
+    fn info(&self) -> &RouteInfo;
+}
+
+impl<P: Send + Sync> Owner for Route<P> {
+    fn info(&self) -> &RouteInfo {
+        &self.info
+    }
+}
+
+type Block<M> = unsafe fn(NonNull<()>, M, Option<&Context<'_>>, &Clock) -> Outcome<M>;
+type Start<M> = for<'a> unsafe fn(
+    NonNull<()>,
+    &mut Option<M>,
+    Option<&mut Context<'a>>,
+    &'a Clock,
+    &mut task::Context<'_>,
+) -> frame::Started<M>;
+
+/// The two entries into a pipeline of `M`.
+struct Calls<M: Message> {
+    block: Block<M>,
+    start: Start<M>,
+}
+
+impl<M: Message> Calls<M> {
+    const fn of<P: Next<M> + 'static>() -> &'static Self {
+        &Self {
+            block: block::<M, P>,
+            start: frame::start::<M, P>,
+        }
+    }
+}
+
+impl Entry {
+    pub(crate) fn new<M: Message, P: Next<M> + 'static>(info: RouteInfo, pipeline: P) -> Self {
+        let owner = arc_dyn!(dyn Owner, Route { info, pipeline });
+        Self {
+            // `as_ptr` keeps the provenance of the whole allocation.
+            route: NonNull::new(Arc::as_ptr(&owner).cast_mut().cast()).expect("an Arc is not null"),
+            calls: NonNull::from(Calls::<M>::of::<P>()).cast(),
+            owner,
+            message: TypeId::of::<M>(),
+        }
+    }
+
+    pub(crate) fn info(&self) -> &RouteInfo {
+        self.owner.info()
+    }
+
+    pub(crate) fn message(&self) -> TypeId {
+        self.message
+    }
+
+    /// Whether this is the route's only owner. Once true of an entry that no table holds, it stays
+    /// so, and whatever the other owners did has happened before.
+    pub(crate) fn is_unique(&mut self) -> bool {
+        Arc::get_mut(&mut self.owner).is_some()
+    }
+
+    /// The entry with its type.
+    #[inline(always)]
+    fn open<M: Message>(&self) -> Typed<'_, M> {
+        debug_assert_eq!(self.message, TypeId::of::<M>());
+        Typed {
+            // SAFETY: `Entries::get` found this entry under `TypeId::of::<M>()`, so `calls` points
+            // to a `'static` `Calls<M>`.
+            calls: unsafe { self.calls.cast::<Calls<M>>().as_ref() },
+            entry: self,
+        }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry").field(self.info()).finish()
+    }
+}
+
+/// Entries by message type.
+#[derive(Clone, Default)]
+pub(crate) struct Entries(HashMap<TypeId, Entry, RandomState>);
+
+impl Entries {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self(HashMap::with_capacity_and_hasher(capacity, random_state()))
+    }
+
+    pub(crate) fn reserve(&mut self, additional: usize) {
+        self.0.reserve(additional);
+    }
+
+    /// Files `entry` under the message type it was made for; returns the one it replaces.
+    pub(crate) fn insert(&mut self, entry: Entry) -> Option<Entry> {
+        self.0.insert(entry.message, entry)
+    }
+
+    pub(crate) fn remove(&mut self, message: TypeId) -> Option<Entry> {
+        self.0.remove(&message)
+    }
+
+    pub(crate) fn find(&self, message: TypeId) -> Option<&Entry> {
+        self.0.get(&message)
+    }
+
+    #[inline(always)]
+    pub(crate) fn get<M: Message>(&self) -> Option<Typed<'_, M>> {
+        self.0.get(&TypeId::of::<M>()).map(Entry::open)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.0.values()
+    }
+}
+
+/// Fixed under the model, whose runs must repeat.
+fn random_state() -> RandomState {
+    if cfg!(arcbus_loom) {
+        RandomState::with_seeds(1, 2, 3, 4)
+    } else {
+        RandomState::new()
+    }
+}
+
+/// A route found in a table, with its type.
+pub(crate) struct Typed<'t, M: Message> {
+    entry: &'t Entry,
+    calls: &'static Calls<M>,
+}
+
+impl<M: Message> Clone for Typed<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Message> Copy for Typed<'_, M> {}
+
+impl<'t, M: Message> Typed<'t, M> {
+    /// Runs the pipeline to its end on this thread, in the context of its own without one given.
+    #[inline(always)]
+    pub(crate) fn block(self, msg: M, cx: Option<&Context<'_>>, clock: &Clock) -> Outcome<M> {
+        // SAFETY: `calls` was made for the route that `entry` owns while it is borrowed.
+        unsafe { (self.calls.block)(self.entry.route, msg, cx, clock) }
+    }
+
+    /// Starts the pipeline and polls it once. Takes the message, and the context if there is one; a
+    /// pipeline that is pending is kept in a [`Frame`], together with its route.
+    #[inline(always)]
+    pub(crate) fn start<'a>(
+        self,
+        msg: &mut Option<M>,
+        cx: Option<&mut Context<'a>>,
+        clock: &'a Clock,
+        task: &mut task::Context<'_>,
+    ) -> Launch<'a, M> {
+        // SAFETY: `calls` was made for the route that `entry` owns while it is borrowed; a frame that
+        // outlives this borrow is given a share of the route by `Launch::new`, and `'a` bounds it.
+        let started = unsafe { (self.calls.start)(self.entry.route, msg, cx, clock, task) };
+        Launch::new(started, self.entry)
+    }
+
+    /// The same route with a share of its own.
+    pub(crate) fn pin(self) -> Pinned<M> {
+        Pinned {
+            entry: self.entry.clone(),
+            calls: self.calls,
+        }
+    }
+}
+
+/// A share of a route, with its type.
+#[derive(Clone)]
+pub(crate) struct Pinned<M: Message> {
+    entry: Entry,
+    calls: &'static Calls<M>,
+}
+
+impl<M: Message> Pinned<M> {
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Typed<'_, M> {
+        Typed {
+            entry: &self.entry,
+            calls: self.calls,
+        }
+    }
+
+    pub(crate) fn info(&self) -> &RouteInfo {
+        self.entry.info()
+    }
+}
+
+/// The blocking entry.
+///
+/// # Safety
+///
+/// `route` points to a `Route<P>` that lives through the call.
+unsafe fn block<M: Message, P: Next<M>>(
+    route: NonNull<()>,
+    msg: M,
+    cx: Option<&Context<'_>>,
+    clock: &Clock,
+) -> Outcome<M> {
+    // SAFETY: the caller's promise.
+    let route = unsafe { route.cast::<Route<P>>().as_ref() };
+    match cx {
+        Some(cx) => block_on::<M>(route.pipeline.run(msg, cx), cx),
+        None => {
+            let cx = Context::root(clock);
+            block_on::<M>(route.pipeline.run(msg, &cx), &cx)
+        }
+    }
+}

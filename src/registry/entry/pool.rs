@@ -1,0 +1,170 @@
+//! Blocks of memory for frames, kept for the next dispatch.
+//!
+//! Each thread keeps up to [`LOCAL`] free blocks of each size class. What it has too many of goes to
+//! a queue that all threads share, and a thread that has none looks there before it allocates: so
+//! frames that start on one thread and end on another are allocated once, and never pile up. A frame
+//! larger than the largest class is allocated and freed each time.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+use crossbeam_queue::ArrayQueue;
+
+use crate::sync::OnceLock;
+
+/// The sizes of blocks, in bytes.
+const SIZES: [usize; 3] = [256, 1024, 4096];
+const ALIGN: usize = 16;
+
+/// How many free blocks of a class a thread keeps.
+const LOCAL: usize = 8;
+
+/// How many free blocks of a class all threads together keep besides.
+const SHARED: usize = 128;
+
+thread_local! {
+    static FREE: Local = const { Local([const { Stack::new() }; SIZES.len()]) };
+}
+
+static QUEUES: OnceLock<[ArrayQueue<Block>; SIZES.len()]> = OnceLock::new();
+
+/// Memory for `layout`.
+#[inline(always)]
+pub(super) fn take(layout: Layout) -> NonNull<()> {
+    let local =
+        class_of(layout).and_then(|class| FREE.try_with(|free| free.0[class].pop()).ok().flatten());
+    local.unwrap_or_else(|| take_elsewhere(layout))
+}
+
+/// Takes memory back.
+///
+/// # Safety
+///
+/// `block` came from [`take`] with the same `layout`, and is not used again.
+#[inline(always)]
+pub(super) unsafe fn give(block: NonNull<()>, layout: Layout) {
+    let kept = class_of(layout).and_then(|class| {
+        FREE.try_with(|free| {
+            // SAFETY: a block of that class, by the caller's promise.
+            unsafe { free.0[class].push(block) }
+        })
+        .ok()
+    });
+    if kept != Some(true) {
+        give_elsewhere(block, layout);
+    }
+}
+
+#[inline(always)]
+const fn class_of(layout: Layout) -> Option<usize> {
+    if layout.align() > ALIGN {
+        return None;
+    }
+    let mut class = 0;
+    while class < SIZES.len() {
+        if layout.size() <= SIZES[class] {
+            return Some(class);
+        }
+        class += 1;
+    }
+    None
+}
+
+/// The layout that is really allocated for a frame of `layout`.
+fn block_layout(layout: Layout) -> Layout {
+    match class_of(layout) {
+        Some(class) => Layout::from_size_align(SIZES[class], ALIGN).expect("a small power of two"),
+        None => layout,
+    }
+}
+
+fn queues() -> &'static [ArrayQueue<Block>; SIZES.len()] {
+    QUEUES.get_or_init(|| SIZES.map(|_| ArrayQueue::new(SHARED)))
+}
+
+#[cold]
+fn take_elsewhere(layout: Layout) -> NonNull<()> {
+    let shared = class_of(layout).and_then(|class| queues()[class].pop());
+    if let Some(block) = shared {
+        return block.0;
+    }
+    let layout = block_layout(layout);
+    // SAFETY: a frame holds at least a context, so the size is not zero.
+    let memory = unsafe { alloc(layout) };
+    NonNull::new(memory.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+#[cold]
+fn give_elsewhere(block: NonNull<()>, layout: Layout) {
+    let refused = match class_of(layout) {
+        Some(class) => queues()[class].push(Block(block)).err(),
+        None => Some(Block(block)),
+    };
+    if let Some(block) = refused {
+        // SAFETY: allocated by `take_elsewhere` with this layout; nobody else has it.
+        unsafe { dealloc(block.0.as_ptr().cast(), block_layout(layout)) };
+    }
+}
+
+/// A free block on its way between threads.
+struct Block(NonNull<()>);
+
+// SAFETY: a free block is plain memory with one owner.
+unsafe impl Send for Block {}
+
+/// The free blocks of one class on one thread, linked through their first word.
+struct Stack {
+    head: Cell<*mut ()>,
+    len: Cell<usize>,
+}
+
+impl Stack {
+    const fn new() -> Self {
+        Self {
+            head: Cell::new(ptr::null_mut()),
+            len: Cell::new(0),
+        }
+    }
+
+    #[inline(always)]
+    fn pop(&self) -> Option<NonNull<()>> {
+        let block = NonNull::new(self.head.get())?;
+        // SAFETY: `push` wrote the link there, and the block was not touched since.
+        let next = unsafe { block.cast::<*mut ()>().read() };
+        self.head.set(next);
+        self.len.set(self.len.get() - 1);
+        Some(block)
+    }
+
+    /// Keeps `block`, unless there are enough.
+    ///
+    /// # Safety
+    ///
+    /// `block` is free memory of this stack's class.
+    #[inline(always)]
+    unsafe fn push(&self, block: NonNull<()>) -> bool {
+        if self.len.get() == LOCAL {
+            return false;
+        }
+        // SAFETY: every class has room for a word, aligned.
+        unsafe { block.cast::<*mut ()>().write(self.head.get()) };
+        self.head.set(block.as_ptr());
+        self.len.set(self.len.get() + 1);
+        true
+    }
+}
+
+/// The free blocks of one thread; leaves them to the others when the thread ends.
+struct Local([Stack; SIZES.len()]);
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        for (size, stack) in SIZES.into_iter().zip(&self.0) {
+            let layout = Layout::from_size_align(size, ALIGN).expect("a small power of two");
+            while let Some(block) = stack.pop() {
+                give_elsewhere(block, layout);
+            }
+        }
+    }
+}

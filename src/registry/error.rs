@@ -1,0 +1,73 @@
+//! [`RegistrationError`].
+
+use std::fmt;
+
+use crate::message::MessageType;
+
+/// Why a registration was refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegistrationError {
+    /// The message type has a handler already.
+    Duplicate {
+        /// The message.
+        message: MessageType,
+    },
+    /// The message's name is empty.
+    EmptyName {
+        /// The message.
+        message: MessageType,
+    },
+    /// Another message type has the same name.
+    NameClash {
+        /// The message that was refused.
+        message: MessageType,
+        /// The message that has the name.
+        holder: MessageType,
+    },
+    /// There is no handler to replace or deregister.
+    NotRegistered {
+        /// The message.
+        message: MessageType,
+    },
+    /// A setting of the builder is out of range.
+    InvalidSetting {
+        /// The setting.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for RegistrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate { message } => write!(
+                f,
+                "message {message} has a handler already: use `replace` to change it"
+            ),
+            Self::EmptyName { message } => write!(
+                f,
+                "message {} has an empty `NAME`: give it one that is unique in the bus",
+                message.type_name()
+            ),
+            Self::NameClash { message, holder } => write!(
+                f,
+                "message {message} has the same `NAME` as {}: names are unique in a bus",
+                holder.type_name()
+            ),
+            Self::NotRegistered { message } => write!(
+                f,
+                "message {message} has no handler: use `register` to add one"
+            ),
+            Self::InvalidSetting { field, expected } => {
+                write!(
+                    f,
+                    "setting `{field}` is out of range: it must be {expected}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for RegistrationError {}

@@ -1,0 +1,19 @@
+//! The registry: which route answers which message, as an immutable table that writers replace.
+
+mod batch;
+mod entry;
+mod error;
+mod registrar;
+mod retired;
+mod store;
+mod table;
+
+pub use batch::Batch;
+pub use error::RegistrationError;
+pub use registrar::Registrar;
+pub use retired::{Drained, Retired};
+
+pub(crate) use batch::{Change, entry as make_entry};
+pub(crate) use entry::{Frame, Launch, Pinned, Typed};
+pub(crate) use store::Store;
+pub(crate) use table::Table;

@@ -1,0 +1,171 @@
+//! [`Registrar`]: the handle that changes the registry.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::batch::{Batch, Change, entry};
+use super::error::RegistrationError;
+use super::retired::Retired;
+use super::store::Store;
+use super::table::Table;
+use crate::handler::Handler;
+use crate::message::{Kind, Message, Same};
+use crate::pipeline::{Layers, More, Stack, Wrapped};
+use crate::sync::Arc;
+
+/// Changes the handlers of a bus while the program runs. Got from
+/// [`open`](crate::BusBuilder::open); cheap to clone.
+///
+/// It carries the type of its layers, so that the bus need not. A handler gets the layers of the
+/// registrar that registers it: a `replace` through a registrar with other layers changes those too.
+///
+/// Every method may be called from a handler, from a handler's `Drop` and inside
+/// [`update`](Registrar::update).
+///
+/// ```
+/// use arcbus::{Context, Message, Query, QueryBus, from_fn};
+///
+/// struct Ping;
+/// impl Message for Ping {
+///     const NAME: &'static str = "ping";
+///     type Kind = Query;
+///     type Reply = u32;
+///     type Error = String;
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (bus, registrar) = QueryBus::builder().open()?;
+/// registrar.register(from_fn(|_: Ping, _cx: &Context<'_>| Ok(1)))?;
+/// assert_eq!(bus.execute_blocking(Ping), Ok(1));
+///
+/// let _ = registrar.deregister::<Ping>()?;
+/// assert!(bus.execute_blocking(Ping).unwrap_err().is_handler_not_found());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Registrar<K, S> {
+    store: Arc<Store>,
+    layers: Layers<S>,
+    _kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Kind, S> Registrar<K, S> {
+    pub(crate) fn new(store: Arc<Store>, layers: Layers<S>) -> Self {
+        Self {
+            store,
+            layers,
+            _kind: PhantomData,
+        }
+    }
+
+    /// A registrar with one more layer, inside the ones of this one.
+    #[must_use]
+    pub fn layer<L>(&self, layer: L) -> Registrar<K, More<S, L>> {
+        Registrar::new(Arc::clone(&self.store), self.layers.layer(layer))
+    }
+
+    /// A registrar with one more plain middleware, inside the layers of this one.
+    #[must_use]
+    pub fn wrap<W>(&self, middleware: W) -> Registrar<K, More<S, Wrapped<W>>> {
+        self.layer(Wrapped::new(middleware))
+    }
+
+    /// Adds a handler for a message that has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Duplicate`](RegistrationError::Duplicate), [`EmptyName`](RegistrationError::EmptyName) or
+    /// [`NameClash`](RegistrationError::NameClash); then nothing changed.
+    pub fn register<M, H>(&self, handler: H) -> Result<(), RegistrationError>
+    where
+        M: Message<Kind: Same<K>>,
+        H: Handler<M>,
+        S: Stack<M>,
+    {
+        let change = Change::Register(entry(&self.layers, handler));
+        self.store.commit(vec![change]).map(drop)
+    }
+
+    /// [`register`](Registrar::register) for handlers that have to be there.
+    ///
+    /// # Panics
+    ///
+    /// With the text of the error, where `register` would return one.
+    pub fn must_register<M, H>(&self, handler: H)
+    where
+        M: Message<Kind: Same<K>>,
+        H: Handler<M>,
+        S: Stack<M>,
+    {
+        if let Err(error) = self.register::<M, H>(handler) {
+            panic!("{error}");
+        }
+    }
+
+    /// Puts a handler in the place of the one the message has, in one swap.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](RegistrationError::NotRegistered); then nothing changed.
+    pub fn replace<M, H>(&self, handler: H) -> Result<Retired, RegistrationError>
+    where
+        M: Message<Kind: Same<K>>,
+        H: Handler<M>,
+        S: Stack<M>,
+    {
+        let change = Change::Replace(entry(&self.layers, handler));
+        self.store.commit(vec![change])
+    }
+
+    /// Takes the message's handler out.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](RegistrationError::NotRegistered); then nothing changed.
+    pub fn deregister<M>(&self) -> Result<Retired, RegistrationError>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        self.store
+            .commit(vec![Change::Deregister(Table::deregister::<M>)])
+    }
+
+    /// Makes several changes together: one copy, one swap, all of them or none. A reader sees the
+    /// table before all of them or after all of them.
+    ///
+    /// The changes are collected while `changes` runs, and made in their order after it returned.
+    ///
+    /// # Errors
+    ///
+    /// The first change that cannot be made; then nothing changed.
+    pub fn update(
+        &self,
+        changes: impl FnOnce(&mut Batch<K, S>),
+    ) -> Result<Retired, RegistrationError> {
+        let mut batch = Batch::new(self.layers.clone());
+        changes(&mut batch);
+        self.store.commit(batch.into_changes())
+    }
+
+    /// Frees what readers have left behind since the last change. Every change does it too; call it
+    /// where memory matters and changes are rare.
+    pub fn reclaim(&self) {
+        self.store.reclaim();
+    }
+}
+
+impl<K, S> Clone for Registrar<K, S> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            layers: self.layers.clone(),
+            _kind: PhantomData,
+        }
+    }
+}
+
+impl<K: Kind, S> fmt::Debug for Registrar<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registrar({})", K::NAME)
+    }
+}

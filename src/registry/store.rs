@@ -1,0 +1,119 @@
+//! [`Store`]: the published table and those who change it.
+//!
+//! Readers load the table and never wait. Writers take turns on a mutex: copy the table, change the
+//! copy, publish it. What a swap replaced, table and routes alike, goes to the graveyard, which holds
+//! one share of each until it is the only owner: so a reader gives up shares but never frees, and a
+//! route that nobody but the graveyard owns is not running anywhere.
+
+use super::batch::Change;
+use super::entry::Entry;
+use super::error::RegistrationError;
+use super::retired::{Retired, Ticket, Tomb};
+use super::table::Table;
+use crate::clock::Clock;
+use crate::sync::{Arc, Mutex, Publishes, Snapshot};
+
+pub(crate) struct Store {
+    table: Snapshot<Table>,
+    clock: Clock,
+    graveyard: Mutex<Graveyard>,
+}
+
+/// What readers may still use. Its lock is the one writers take turns on.
+#[derive(Default)]
+struct Graveyard {
+    tables: Vec<Arc<Table>>,
+    routes: Vec<Buried>,
+}
+
+/// A route that was taken out of the table. Dropped in this order, so that the ticket is given up
+/// when the handler is gone.
+struct Buried {
+    entry: Entry,
+    _ticket: Ticket,
+}
+
+impl Store {
+    pub(crate) fn new(table: Table, clock: Clock) -> Self {
+        Self {
+            table: Snapshot::new(table),
+            clock,
+            graveyard: Mutex::new(Graveyard::default()),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn table(&self) -> &Snapshot<Table> {
+        &self.table
+    }
+
+    #[inline(always)]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Makes all of `changes` or none, in one swap.
+    ///
+    /// No user code runs under the lock: routes are made before, and dropped after it.
+    pub(crate) fn commit(
+        self: &Arc<Self>,
+        changes: Vec<Change>,
+    ) -> Result<Retired, RegistrationError> {
+        let mut changes = changes.into_iter();
+        let mut removed = Vec::new();
+        let tomb = {
+            let mut graveyard = self.graveyard.lock();
+            let mut table = Table::clone(&self.table.load_full());
+            table.reserve(changes.len());
+            match changes.try_for_each(|change| change.apply(&mut table, &mut removed)) {
+                Ok(()) => Ok(graveyard.bury(self.table.swap(Arc::new(table)), &mut removed)),
+                // The copy holds new routes: it is dropped after the lock, like those in `removed`.
+                Err(error) => Err((error, table)),
+            }
+        };
+        self.reclaim();
+        match tomb {
+            Ok(tomb) => Ok(Retired::new(Arc::clone(self), tomb)),
+            Err((error, _table)) => Err(error),
+        }
+    }
+
+    /// Frees what nobody uses any more. Tables go first: they own routes.
+    pub(crate) fn reclaim(&self) {
+        let tables = self.graveyard.lock().take_idle_tables();
+        drop(tables);
+        let routes = self.graveyard.lock().take_idle_routes();
+        drop(routes);
+    }
+}
+
+impl Graveyard {
+    fn bury(&mut self, table: Arc<Table>, removed: &mut Vec<Entry>) -> Arc<Tomb> {
+        let tomb = Arc::new(Tomb::default());
+        self.tables.push(table);
+        self.routes.extend(removed.drain(..).map(|entry| Buried {
+            entry,
+            _ticket: Ticket::new(&tomb),
+        }));
+        tomb
+    }
+
+    fn take_idle_tables(&mut self) -> Vec<Arc<Table>> {
+        self.tables
+            .extract_if(.., |table| Arc::get_mut(table).is_some())
+            .collect()
+    }
+
+    fn take_idle_routes(&mut self) -> Vec<Buried> {
+        self.routes
+            .extract_if(.., |buried| buried.entry.is_unique())
+            .collect()
+    }
+}
+
+impl Publishes<Table> for Store {
+    #[inline(always)]
+    fn snapshot(&self) -> &Snapshot<Table> {
+        &self.table
+    }
+}

@@ -1,0 +1,22 @@
+//! The primitives that everything concurrent is built from.
+//!
+//! This is the only module that names `std::sync`, `std::thread`, `parking_lot`, `arc_swap` or
+//! `loom`. Under the private cfg `arcbus_loom` each name stands for its modelled counterpart, so the
+//! models in `loom-tests/` check the code that ships.
+
+#[cfg(arcbus_loom)]
+mod model;
+mod parker;
+#[cfg(not(arcbus_loom))]
+mod real;
+
+#[cfg(arcbus_loom)]
+pub(crate) use model::*;
+pub(crate) use parker::Parker;
+#[cfg(not(arcbus_loom))]
+pub(crate) use real::*;
+
+/// Owns a [`Snapshot`] that [`Cached`] can follow.
+pub(crate) trait Publishes<T> {
+    fn snapshot(&self) -> &Snapshot<T>;
+}

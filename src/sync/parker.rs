@@ -1,0 +1,47 @@
+//! [`Parker`]: how a thread waits for a waker.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use super::{Condvar, Mutex};
+
+/// Parks the thread that waits on it until its waker is used. Not the thread's own park token, which
+/// user code may take.
+#[derive(Default)]
+pub(crate) struct Parker(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    woken: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Parker {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
+
+    /// Returns once the waker was used since the last return.
+    pub(crate) fn park(&self) {
+        let mut woken = self.0.woken.lock();
+        while !*woken {
+            self.0.wake.wait(&mut woken);
+        }
+        *woken = false;
+    }
+}
+
+impl Wake for Inner {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        *self.woken.lock() = true;
+        self.wake.notify_one();
+    }
+}

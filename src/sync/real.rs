@@ -1,0 +1,18 @@
+//! The primitives of a normal build.
+
+pub(crate) use parking_lot::{Condvar, Mutex};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use std::sync::{Arc, OnceLock};
+pub(crate) use std::thread;
+
+mod snapshot;
+pub(crate) use snapshot::{Cached, Snapshot};
+
+/// An `Arc` of a trait object made from a value of a type that has the trait.
+macro_rules! arc_dyn {
+    ($object:ty, $value:expr) => {{
+        let arc: $crate::sync::Arc<$object> = $crate::sync::Arc::new($value);
+        arc
+    }};
+}
+pub(crate) use arc_dyn;
