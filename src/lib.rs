@@ -25,7 +25,7 @@ pub use pipeline::{
     Gate, Gated, Guard, Inspect, Layer, LayerExt, Layers, Middleware, More, Next, NoLayers,
     RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
-pub use registry::{Batch, Registrar, RegistrationError, Retired};
+pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired};
 pub use rejection::{Rejection, RejectionKind};
 pub use violations::{Violation, Violations};
 
