@@ -144,7 +144,10 @@ pub(super) fn block<'a, M: Message, C: Given<'a>>(
         return Err(interrupt.into_error(Phase::NotStarted));
     }
     target.with_route(|route| match route {
-        Some(route) => route.block(msg, cx.context().map(|cx| &*cx), clock),
+        Some(route) => match cx.context() {
+            Some(cx) => route.block_with(msg, cx),
+            None => route.block(msg, clock),
+        },
         None => Err(not_found::<M>()),
     })
 }

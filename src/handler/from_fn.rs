@@ -145,7 +145,7 @@ where
     M: Message,
     F: Fn(M, &Context<'_>) -> Result<M::Reply, M::Error> + Send + Sync + 'static,
 {
-    #[inline]
+    #[inline(always)]
     fn handle(
         &self,
         msg: M,
@@ -176,7 +176,7 @@ where
 {
     type Future = Fut;
 
-    #[inline]
+    #[inline(always)]
     fn call(&self, msg: M, cx: &'a Context<'a>) -> Fut {
         self(msg, cx)
     }
@@ -191,7 +191,7 @@ where
     M: Message,
     F: for<'a> AsyncHandlerFn<'a, M> + Send + Sync + 'static,
 {
-    #[inline]
+    #[inline(always)]
     fn handle(
         &self,
         msg: M,
@@ -222,7 +222,7 @@ where
 {
     type Future = Fut;
 
-    #[inline]
+    #[inline(always)]
     fn call(&self, state: &'s S, msg: M, cx: &'a Context<'a>) -> Fut {
         self(state, msg, cx)
     }
@@ -241,7 +241,7 @@ where
     S: Send + Sync + 'static,
     F: for<'s, 'a> AsyncWithHandlerFn<'s, 'a, S, M> + Send + Sync + 'static,
 {
-    #[inline]
+    #[inline(always)]
     fn handle(
         &self,
         msg: M,

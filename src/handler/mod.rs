@@ -60,7 +60,7 @@ pub trait Handler<M: Message>: Send + Sync + 'static {
 }
 
 impl<M: Message, H: Handler<M>> Handler<M> for Arc<H> {
-    #[inline]
+    #[inline(always)]
     fn handle(
         &self,
         msg: M,

@@ -23,7 +23,7 @@ impl<W, N> Chain<W, N> {
 impl<W, N> Sealed for Chain<W, N> {}
 
 impl<M: Message, W: Middleware<M>, N: Next<M>> Next<M> for Chain<W, N> {
-    #[inline]
+    #[inline(always)]
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
         self.middleware.handle(msg, cx, &self.next)
     }

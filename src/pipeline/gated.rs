@@ -16,7 +16,7 @@ use crate::message::Message;
 pub struct Gated<G>(pub G);
 
 impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
-    #[inline]
+    #[inline(always)]
     fn handle(
         &self,
         msg: M,
@@ -26,7 +26,7 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
         pass_through(&self.0, msg, cx, next)
     }
 
-    #[inline]
+    #[inline(always)]
     fn handle_optional(
         this: Option<&Self>,
         msg: M,
@@ -38,7 +38,7 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
 }
 
 /// Enters at once, so that the message is handed on instead of being stored a second time.
-#[inline]
+#[inline(always)]
 fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
     gate: G,
     msg: M,
@@ -80,7 +80,7 @@ where
 {
     type Output = Outcome<M>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
         match self.project() {
             GatedProjection::Passed {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{self, Poll, ready};
+use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
 
@@ -30,7 +30,7 @@ impl<H> Leaf<H> {
 impl<H> Sealed for Leaf<H> {}
 
 impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
-    #[inline]
+    #[inline(always)]
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
         if let Err(violations) = msg.validate() {
             return LeafFuture::<M, _>::failed(Error::Invalid(violations));
@@ -56,6 +56,15 @@ impl<M: Message, F> LeafFuture<'_, M, F> {
     fn failed(error: Error<M::Error>) -> Self {
         Self::Failed { error: Some(error) }
     }
+
+    #[cold]
+    fn take_failure(self: Pin<&mut Self>) -> Error<M::Error> {
+        match self.project() {
+            LeafProjection::Failed { error } => error.take(),
+            _ => None,
+        }
+        .expect("a pipeline was polled after completion")
+    }
 }
 
 impl<M, F> Future for LeafFuture<'_, M, F>
@@ -65,26 +74,26 @@ where
 {
     type Output = Outcome<M>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        let polled = catch_unwind(AssertUnwindSafe(|| match self.as_mut().project() {
-            LeafProjection::Running { handling, cx } => {
-                let result = ready!(handling.poll(task));
-                cx.handler_done();
-                self.set(Self::Done);
-                Poll::Ready(result.map_err(Error::Handler))
-            }
-            LeafProjection::Failed { error } => Poll::Ready(Err(error.take().expect(FINISHED))),
-            LeafProjection::Done => panic!("{FINISHED}"),
-        }));
-        polled.unwrap_or_else(|payload| {
+        let LeafProjection::Running { handling, cx } = self.as_mut().project() else {
+            return Poll::Ready(Err(self.take_failure()));
+        };
+        // The closure is kept this small so that it is inlined into every lane.
+        let polled = catch_unwind(AssertUnwindSafe(|| handling.poll(task)));
+        let outcome = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(reply))) => Ok(reply),
+            Ok(Poll::Ready(Err(error))) => Err(Error::Handler(error)),
+            Err(payload) => Err(panicked(payload)),
+        };
+        cx.handler_done();
+        if std::mem::needs_drop::<F>() {
             drop_caught(|| self.set(Self::Done));
-            Poll::Ready(Err(panicked(payload)))
-        })
+        }
+        Poll::Ready(outcome)
     }
 }
-
-const FINISHED: &str = "a pipeline was polled after completion";
 
 /// The error of a caught panic. Dropping the payload may panic in turn.
 #[cold]
@@ -100,7 +109,7 @@ fn panicked<E>(payload: Box<dyn Any + Send>) -> Error<E> {
 }
 
 /// Runs a drop that may panic; what such a panic leaves is leaked.
-#[cold]
+#[inline(always)]
 fn drop_caught(dropping: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(dropping)) {
         std::mem::forget(payload);

@@ -48,7 +48,7 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
 
     /// Handles one message where the middleware is switched off (`None`) or on.
     #[doc(hidden)]
-    #[inline]
+    #[inline(always)]
     fn handle_optional(
         this: Option<&Self>,
         msg: M,
@@ -75,7 +75,7 @@ pub(super) mod sealed {
 }
 
 impl<M: Message, W: Middleware<M>> Middleware<M> for Arc<W> {
-    #[inline]
+    #[inline(always)]
     fn handle(
         &self,
         msg: M,
@@ -85,7 +85,7 @@ impl<M: Message, W: Middleware<M>> Middleware<M> for Arc<W> {
         (**self).handle(msg, cx, next)
     }
 
-    #[inline]
+    #[inline(always)]
     fn handle_optional(
         this: Option<&Self>,
         msg: M,
@@ -97,7 +97,7 @@ impl<M: Message, W: Middleware<M>> Middleware<M> for Arc<W> {
 }
 
 impl<M: Message, W: Middleware<M>> Middleware<M> for Option<W> {
-    #[inline]
+    #[inline(always)]
     fn handle(
         &self,
         msg: M,

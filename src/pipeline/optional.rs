@@ -15,12 +15,12 @@ pin_project! {
 }
 
 impl<A, B> Either<A, B> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn on(future: A) -> Self {
         Self::On { future }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn off(future: B) -> Self {
         Self::Off { future }
     }
@@ -33,7 +33,7 @@ where
 {
     type Output = A::Output;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<A::Output> {
         match self.project() {
             EitherProjection::On { future } => future.poll(task),

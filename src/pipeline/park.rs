@@ -12,7 +12,7 @@ use crate::sync::Parker;
 ///
 /// The first poll has a waker that does nothing: a pipeline that never waits is done with it, and
 /// the compiler sees one straight function.
-#[inline]
+#[inline(always)]
 pub(crate) fn block_on<M: Message>(
     pipeline: impl Future<Output = Outcome<M>>,
     cx: &Context<'_>,
@@ -26,7 +26,7 @@ pub(crate) fn block_on<M: Message>(
 }
 
 /// Polls `pipeline` and, if it is pending, asks whether `cx` was interrupted meanwhile.
-#[inline]
+#[inline(always)]
 pub(crate) fn poll_bounded<M: Message>(
     pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
     cx: &Context<'_>,

@@ -9,6 +9,7 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task;
 
@@ -60,7 +61,8 @@ impl<P: Send + Sync> Owner for Route<P> {
     }
 }
 
-type Block<M> = unsafe fn(NonNull<()>, M, Option<&Context<'_>>, &Clock) -> Outcome<M>;
+type Block<M> = unsafe fn(NonNull<()>, M, &Clock) -> Outcome<M>;
+type BlockWith<M> = unsafe fn(NonNull<()>, M, &Context<'_>) -> Outcome<M>;
 type Start<M> = for<'a> unsafe fn(
     NonNull<()>,
     &mut Option<M>,
@@ -69,9 +71,11 @@ type Start<M> = for<'a> unsafe fn(
     &mut task::Context<'_>,
 ) -> frame::Started<M>;
 
-/// The two entries into a pipeline of `M`.
+/// The entries into a pipeline of `M`: the blocking lane without and with a context, and the
+/// awaiting lane.
 struct Calls<M: Message> {
     block: Block<M>,
+    block_with: BlockWith<M>,
     start: Start<M>,
 }
 
@@ -79,6 +83,7 @@ impl<M: Message> Calls<M> {
     const fn of<P: Next<M> + 'static>() -> &'static Self {
         &Self {
             block: block::<M, P>,
+            block_with: block_with::<M, P>,
             start: frame::start::<M, P>,
         }
     }
@@ -189,11 +194,18 @@ impl<M: Message> Clone for Typed<'_, M> {
 impl<M: Message> Copy for Typed<'_, M> {}
 
 impl<'t, M: Message> Typed<'t, M> {
-    /// Runs the pipeline to its end on this thread, in the context of its own without one given.
+    /// Runs the pipeline to its end on this thread.
     #[inline(always)]
-    pub(crate) fn block(self, msg: M, cx: Option<&Context<'_>>, clock: &Clock) -> Outcome<M> {
+    pub(crate) fn block(self, msg: M, clock: &Clock) -> Outcome<M> {
         // SAFETY: `calls` was made for the route that `entry` owns while it is borrowed.
-        unsafe { (self.calls.block)(self.entry.route, msg, cx, clock) }
+        unsafe { (self.calls.block)(self.entry.route, msg, clock) }
+    }
+
+    /// Runs the pipeline to its end on this thread, in `cx`.
+    #[inline(always)]
+    pub(crate) fn block_with(self, msg: M, cx: &Context<'_>) -> Outcome<M> {
+        // SAFETY: as above.
+        unsafe { (self.calls.block_with)(self.entry.route, msg, cx) }
     }
 
     /// Starts the pipeline and polls it once. Takes the message, and the context if there is one; a
@@ -242,24 +254,31 @@ impl<M: Message> Pinned<M> {
     }
 }
 
-/// The blocking entry.
+/// The blocking entry. It makes the context itself, so that the compiler can leave out what of it
+/// the pipeline does not read.
 ///
 /// # Safety
 ///
 /// `route` points to a `Route<P>` that lives through the call.
-unsafe fn block<M: Message, P: Next<M>>(
+unsafe fn block<M: Message, P: Next<M>>(route: NonNull<()>, msg: M, clock: &Clock) -> Outcome<M> {
+    // SAFETY: the caller's promise.
+    let route = unsafe { route.cast::<Route<P>>().as_ref() };
+    // It owns nothing: without drop glue the compiler need not keep it in memory.
+    let cx = ManuallyDrop::new(Context::root(clock));
+    block_on::<M>(route.pipeline.run(msg, &cx), &cx)
+}
+
+/// The blocking entry with a context.
+///
+/// # Safety
+///
+/// As [`block`].
+unsafe fn block_with<M: Message, P: Next<M>>(
     route: NonNull<()>,
     msg: M,
-    cx: Option<&Context<'_>>,
-    clock: &Clock,
+    cx: &Context<'_>,
 ) -> Outcome<M> {
     // SAFETY: the caller's promise.
     let route = unsafe { route.cast::<Route<P>>().as_ref() };
-    match cx {
-        Some(cx) => block_on::<M>(route.pipeline.run(msg, cx), cx),
-        None => {
-            let cx = Context::root(clock);
-            block_on::<M>(route.pipeline.run(msg, &cx), &cx)
-        }
-    }
+    block_on::<M>(route.pipeline.run(msg, cx), cx)
 }
