@@ -95,12 +95,18 @@ struct PinnedTarget<'a, M: Message> {
 }
 
 impl<'a, M: Message> Target<'a, M> for PinnedTarget<'a, M> {
+    type Held<'h>
+        = Option<&'h Pinned<M>>
+    where
+        Self: 'h;
+
     fn clock(&self) -> &'a Clock {
         self.clock
     }
 
-    fn with_route<R>(&mut self, start: impl FnOnce(Option<Typed<'_, M>>) -> R) -> R {
-        start(self.route.map(Pinned::get))
+    #[inline(always)]
+    fn hold(&mut self) -> Self::Held<'_> {
+        self.route
     }
 }
 

@@ -7,14 +7,44 @@ use crate::clock::Clock;
 use crate::context::{Context, Interrupt};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::{Message, MessageType};
-use crate::registry::{Frame, Launch, Typed};
+use crate::registry::{Frame, Launch, Pinned, Table, Typed};
+use crate::sync::Guard;
 
 /// Where a dispatch finds its route, when it begins.
 pub(super) trait Target<'a, M: Message>: Unpin {
-    fn clock(&self) -> &'a Clock;
+    /// What keeps the route while it is started.
+    type Held<'h>: Holds<M>
+    where
+        Self: 'h;
 
-    /// Runs `start` with the route, if there is one, while the table it is in is held.
-    fn with_route<R>(&mut self, start: impl FnOnce(Option<Typed<'_, M>>) -> R) -> R;
+    fn clock(&self) -> &'a Clock;
+    fn hold(&mut self) -> Self::Held<'_>;
+}
+
+/// A table, or a part of one, that is being held.
+pub(super) trait Holds<M: Message> {
+    fn route(&self) -> Option<Typed<'_, M>>;
+}
+
+impl<M: Message> Holds<M> for Option<&Pinned<M>> {
+    #[inline(always)]
+    fn route(&self) -> Option<Typed<'_, M>> {
+        self.map(Pinned::get)
+    }
+}
+
+impl<M: Message> Holds<M> for &Table {
+    #[inline(always)]
+    fn route(&self) -> Option<Typed<'_, M>> {
+        self.get::<M>()
+    }
+}
+
+impl<M: Message> Holds<M> for Guard<Table> {
+    #[inline(always)]
+    fn route(&self) -> Option<Typed<'_, M>> {
+        self.get::<M>()
+    }
 }
 
 /// The context a dispatch was given: its own, or none.
@@ -77,32 +107,30 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
     fn start(&mut self, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
         let clock = self.target.clock();
         if let Err(interrupt) = self.cx.begin(clock) {
-            return self.refuse(interrupt.into_error(Phase::NotStarted));
+            self.msg = None;
+            return Poll::Ready(Err(interrupt.into_error(Phase::NotStarted)));
         }
-        let (msg, cx) = (&mut self.msg, self.cx.context());
-        let launched = self
-            .target
-            .with_route(|route| route.map(|route| route.start(msg, cx, clock, task)));
-        match launched {
-            Some(Launch::Ready(outcome)) => Poll::Ready(outcome),
-            Some(Launch::Pending(frame)) => self.keep(frame),
-            None => self.refuse(not_found::<M>()),
+        let held = self.target.hold();
+        let Some(route) = held.route() else {
+            self.msg = None;
+            return Poll::Ready(Err(not_found::<M>()));
+        };
+        match route.start(&mut self.msg, self.cx.context(), clock, task) {
+            // Taken apart before the table is let go, and put together after it.
+            Launch::Ready(Ok(reply)) => {
+                drop(held);
+                Poll::Ready(Ok(reply))
+            }
+            Launch::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Launch::Pending(frame) => {
+                keep(&mut self.frame, frame);
+                Poll::Pending
+            }
         }
     }
 
     #[cold]
-    fn keep(&mut self, frame: Frame<'a, M>) -> Poll<Outcome<M>> {
-        self.frame = Some(frame);
-        Poll::Pending
-    }
-
-    #[cold]
-    fn refuse(&mut self, error: Error<M::Error>) -> Poll<Outcome<M>> {
-        self.msg = None;
-        Poll::Ready(Err(error))
-    }
-
-    #[cold]
+    #[inline(never)]
     fn resume(&mut self, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
         let Some(frame) = &mut self.frame else {
             panic!("a dispatch was polled after completion");
@@ -115,6 +143,12 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn keep<'a, M: Message>(place: &mut Option<Frame<'a, M>>, frame: Frame<'a, M>) {
+    *place = Some(frame);
+}
+
 /// The message is not pinned in here, nor is anything else.
 impl<M: Message, T, C> Unpin for Execute<'_, M, T, C> {}
 
@@ -125,9 +159,12 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Future for Execute<'a, M, T
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
         let this = self.get_mut();
         if this.msg.is_some() {
-            this.start(task)
-        } else {
-            this.resume(task)
+            return this.start(task);
+        }
+        match this.resume(task) {
+            Poll::Ready(Ok(reply)) => Poll::Ready(Ok(reply)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -143,16 +180,16 @@ pub(super) fn block<'a, M: Message, C: Given<'a>>(
     if let Err(interrupt) = cx.begin(clock) {
         return Err(interrupt.into_error(Phase::NotStarted));
     }
-    target.with_route(|route| match route {
-        Some(route) => match cx.context() {
-            Some(cx) => route.block_with(msg, cx),
-            None => route.block(msg, clock),
-        },
-        None => Err(not_found::<M>()),
-    })
+    let held = target.hold();
+    match (held.route(), cx.context()) {
+        (Some(route), None) => route.block(msg, clock),
+        (Some(route), Some(cx)) => route.block_with(msg, cx),
+        (None, _) => Err(not_found::<M>()),
+    }
 }
 
 #[cold]
+#[inline(never)]
 pub(super) fn not_found<M: Message>() -> Error<M::Error> {
     Error::HandlerNotFound {
         message: MessageType::of::<M>(),

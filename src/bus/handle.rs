@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::{Command, Kind, Message, Query, Same};
 use crate::pipeline::RouteInfo;
-use crate::registry::{RegistrationError, Store, Typed};
-use crate::sync::Arc;
+use crate::registry::{RegistrationError, Store, Table};
+use crate::sync::{Arc, Guard};
 
 /// The bus for commands: messages that change something.
 pub type CommandBus = Bus<Command>;
@@ -218,14 +218,18 @@ impl<K: Kind> fmt::Debug for Bus<K> {
 
 /// The shared handle: loads the table anew for each dispatch.
 impl<'a, M: Message> Target<'a, M> for &'a Store {
+    type Held<'h>
+        = Guard<Table>
+    where
+        Self: 'h;
+
     #[inline(always)]
     fn clock(&self) -> &'a Clock {
         Store::clock(self)
     }
 
     #[inline(always)]
-    fn with_route<R>(&mut self, start: impl FnOnce(Option<Typed<'_, M>>) -> R) -> R {
-        let table = self.table().load();
-        start(table.get::<M>())
+    fn hold(&mut self) -> Self::Held<'_> {
+        self.table().load()
     }
 }

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::{Kind, Message, Same};
-use crate::registry::{Store, Table, Typed};
+use crate::registry::{Store, Table};
 use crate::sync::{Arc, Cached};
 
 /// A bus handle for one thread: keeps the table it used last, and at each dispatch only compares a
@@ -128,13 +128,18 @@ struct LocalTarget<'a> {
 }
 
 impl<'a, M: Message> Target<'a, M> for LocalTarget<'a> {
+    type Held<'h>
+        = &'h Table
+    where
+        Self: 'h;
+
     #[inline(always)]
     fn clock(&self) -> &'a Clock {
         self.clock
     }
 
     #[inline(always)]
-    fn with_route<R>(&mut self, start: impl FnOnce(Option<Typed<'_, M>>) -> R) -> R {
-        start(self.table.load().get::<M>())
+    fn hold(&mut self) -> Self::Held<'_> {
+        self.table.load()
     }
 }

@@ -134,12 +134,12 @@ struct RouteTarget<'a, M: Message> {
 
 impl<M: Message> RouteTarget<'_, M> {
     #[inline(always)]
-    fn current(&mut self) -> Option<Typed<'_, M>> {
+    fn current(&mut self) -> Option<&Pinned<M>> {
         let table = self.table.load();
         if !Arc::ptr_eq(table, self.seen) {
             follow(table, self.seen, self.route);
         }
-        self.route.as_ref().map(Pinned::get)
+        self.route.as_ref()
     }
 }
 
@@ -150,13 +150,18 @@ fn follow<M: Message>(table: &Arc<Table>, seen: &mut Arc<Table>, route: &mut Opt
 }
 
 impl<'a, M: Message> Target<'a, M> for RouteTarget<'a, M> {
+    type Held<'h>
+        = Option<&'h Pinned<M>>
+    where
+        Self: 'h;
+
     #[inline(always)]
     fn clock(&self) -> &'a Clock {
         self.clock
     }
 
     #[inline(always)]
-    fn with_route<R>(&mut self, start: impl FnOnce(Option<Typed<'_, M>>) -> R) -> R {
-        start(self.current())
+    fn hold(&mut self) -> Self::Held<'_> {
+        self.current()
     }
 }

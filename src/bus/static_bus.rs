@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 
 use crate::clock::Clock;
-use crate::context::{Context, Watch};
+use crate::context::Context;
 use crate::error::{Outcome, Phase};
 use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Next, block_on, poll_bounded};
@@ -56,7 +56,7 @@ pub async fn start_static<M: Message, B: Routes<M>>(
 ) -> Outcome<M> {
     let cx = begin::<M>(cx, bus.clock())?;
     let mut pipeline = pin!(bus.pipeline().run(msg, &cx));
-    let mut watch = Watch::default();
+    let mut watch = None;
     poll_fn(|task| poll_bounded::<M>(pipeline.as_mut(), &cx, &mut watch, task)).await
 }
 

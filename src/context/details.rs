@@ -54,46 +54,57 @@ impl Detail<'_> {
     }
 }
 
+/// The innermost level: this context's own, or the one it was derived from.
+///
+/// Two words rather than an enum, so that a context has no part that is left uninitialised: copying
+/// such a part together with its neighbours is what a dispatch would wait for.
 #[derive(Clone)]
-pub(super) enum Details<'p> {
-    None,
-    Borrowed(&'p Detail<'p>),
-    Owned(Arc<Detail<'p>>),
+pub(super) struct Details<'p> {
+    own: Option<Arc<Detail<'p>>>,
+    /// Only while there is no level of its own, which would link to it.
+    inherited: Option<&'p Detail<'p>>,
 }
 
 impl<'p> Details<'p> {
+    pub(super) const NONE: Self = Self {
+        own: None,
+        inherited: None,
+    };
+
     pub(super) fn owned(detail: Detail<'p>) -> Self {
-        Self::Owned(Arc::new(detail))
+        Self {
+            own: Some(Arc::new(detail)),
+            inherited: None,
+        }
     }
 
     /// The level of this context alone, made when first needed.
     pub(super) fn edit(&mut self) -> &mut Detail<'p> {
-        let own = match std::mem::replace(self, Self::None) {
-            Self::None => Detail::default(),
-            Self::Borrowed(parent) => Detail {
-                parent: Some(parent),
+        let own = match self.own.take() {
+            Some(own) => Arc::try_unwrap(own).unwrap_or_else(|shared| (*shared).clone()),
+            None => Detail {
+                parent: self.inherited.take(),
                 ..Detail::default()
             },
-            Self::Owned(detail) => {
-                Arc::try_unwrap(detail).unwrap_or_else(|shared| (*shared).clone())
-            }
         };
-        *self = Self::owned(own);
-        let Self::Owned(detail) = self else {
-            unreachable!("just made")
-        };
-        Arc::get_mut(detail).expect("just made, so nobody shares it")
+        let own = self.own.insert(Arc::new(own));
+        Arc::get_mut(own).expect("just made, so nobody shares it")
     }
 
     pub(super) fn borrow(&self) -> Details<'_> {
-        match self.first() {
-            Some(detail) => Details::Borrowed(detail),
-            None => Details::None,
+        Details {
+            own: None,
+            inherited: self.first(),
         }
     }
 
     pub(super) fn flatten(&self) -> Detail<'static> {
         self.first().map(Detail::to_owned).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn is_none(&self) -> bool {
+        self.own.is_none() && self.inherited.is_none()
     }
 
     #[inline]
@@ -109,10 +120,9 @@ impl<'p> Details<'p> {
 
     #[inline]
     fn first(&self) -> Option<&Detail<'_>> {
-        match self {
-            Self::None => None,
-            Self::Borrowed(detail) => Some(detail),
-            Self::Owned(detail) => Some(detail),
+        match &self.own {
+            Some(own) => Some(own),
+            None => self.inherited,
         }
     }
 }

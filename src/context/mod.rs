@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::error::{Error, Phase};
+use crate::sync::OnceLock;
 
 mod cancel;
 mod details;
@@ -49,10 +50,11 @@ pub struct Context<'p> {
     clock: Option<&'p Clock>,
     /// The deadline on the clock's line, once a dispatch has begun; [`NEVER`] without one.
     tick: u64,
-    timeout: Option<Duration>,
-    deadline: Option<Instant>,
+    /// What was asked for before the dispatch began; [`NEVER`] without.
+    timeout: u64,
+    deadline: u64,
     details: Details<'p>,
-    attempt: u32,
+    attempt: u64,
 }
 
 impl Default for Context<'_> {
@@ -70,9 +72,9 @@ impl<'p> Context<'p> {
             timing: Timing::new(),
             clock: None,
             tick: NEVER,
-            timeout: None,
-            deadline: None,
-            details: Details::None,
+            timeout: NEVER,
+            deadline: NEVER,
+            details: Details::NONE,
             attempt: 1,
         }
     }
@@ -82,14 +84,14 @@ impl<'p> Context<'p> {
     /// a [`deadline`](Context::deadline) and an inherited deadline holds. Default: no limit.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.timeout = nanos(timeout);
         self
     }
 
     /// Gives the dispatch until `deadline`. See [`timeout`](Context::timeout).
     #[must_use]
     pub fn deadline(mut self, deadline: Instant) -> Self {
-        self.deadline = Some(deadline);
+        self.deadline = since_epoch(deadline);
         self
     }
 
@@ -157,7 +159,7 @@ impl<'p> Context<'p> {
     /// Which attempt this is, from 1 up.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        u32::try_from(self.attempt).unwrap_or(u32::MAX)
     }
 
     /// How long the dispatch has taken until its handler was done. The first call after the handler
@@ -246,9 +248,9 @@ impl<'p> Context<'p> {
     #[inline]
     pub(crate) fn is_limited(&self) -> bool {
         self.tick != NEVER
-            || self.timeout.is_some()
-            || self.deadline.is_some()
-            || !matches!(self.details, Details::None)
+            || self.timeout != NEVER
+            || self.deadline != NEVER
+            || !self.details.is_none()
     }
 
     #[cold]
@@ -256,18 +258,17 @@ impl<'p> Context<'p> {
         if self.is_cancelled() {
             return Err(Interrupt::Cancelled);
         }
-        if let Some(deadline) = self.deadline.take() {
+        if self.deadline != NEVER {
+            let deadline = *EPOCH.get_or_init(Instant::now) + Duration::from_nanos(self.deadline);
             self.tick = self.tick.min(self.clock().tick_of(deadline));
+            self.deadline = NEVER;
         }
-        let timeout = self.timeout.take();
-        if self.tick == NEVER && timeout.is_none() {
+        if self.tick == NEVER && self.timeout == NEVER {
             return Ok(());
         }
         let start = self.timing.start(self.clock());
-        if let Some(timeout) = timeout {
-            let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(NEVER);
-            self.tick = self.tick.min(start.saturating_add(nanos));
-        }
+        self.tick = self.tick.min(start.saturating_add(self.timeout));
+        self.timeout = NEVER;
         if start >= self.tick {
             return Err(Interrupt::Late(Duration::from_nanos(start - self.tick)));
         }
@@ -301,13 +302,25 @@ impl<'p> Context<'p> {
 impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("timeout", &self.timeout)
             .field("remaining", &self.remaining())
             .field("cancelled", &self.is_cancelled())
             .field("trace", &self.trace())
             .field("attempt", &self.attempt)
             .finish_non_exhaustive()
     }
+}
+
+/// Where deadlines are counted from until a dispatch begins: so that one is a single word.
+static EPOCH: OnceLock<Instant> = OnceLock::new();
+
+/// Nanoseconds from [`EPOCH`]; zero for what was before it, which is past whenever it is read.
+fn since_epoch(instant: Instant) -> u64 {
+    let epoch = EPOCH.get_or_init(Instant::now);
+    nanos(instant.saturating_duration_since(*epoch))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
 
 /// What stopped a dispatch from outside.
@@ -320,6 +333,7 @@ pub(crate) enum Interrupt {
 
 impl Interrupt {
     #[cold]
+    #[inline(never)]
     pub(crate) fn into_error<E>(self, phase: Phase) -> Error<E> {
         match self {
             Self::Cancelled => Error::Cancelled { phase },

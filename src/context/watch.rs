@@ -13,34 +13,47 @@ use crate::clock::Alarm;
 ///
 /// Made only when a handler is pending: a dispatch that never waits arms no timer and registers with
 /// no token.
-#[derive(Default)]
 pub(crate) struct Watch {
     alarm: Option<Alarm>,
-    tokens: Option<SmallVec<[CancelWatch; 1]>>,
+    tokens: SmallVec<[CancelWatch; 1]>,
 }
 
 impl Watch {
     /// Called after the handler was polled and is pending, so that a handler that is ready on the
-    /// last wake-up still wins. Makes sure `waker` is woken when the context is interrupted.
-    pub(crate) fn poll(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {
+    /// last wake-up still wins. Makes sure `waker` is woken when the context is interrupted; `place`
+    /// holds what that takes.
+    #[cold]
+    pub(crate) fn poll(
+        place: &mut Option<Self>,
+        cx: &Context<'_>,
+        waker: &Waker,
+    ) -> Result<(), Interrupt> {
         if !cx.is_limited() {
             return Ok(());
         }
-        let tokens = self
-            .tokens
-            .get_or_insert_with(|| cx.tokens().cloned().map(CancelWatch::new).collect());
+        place.get_or_insert_with(|| Self::new(cx)).check(cx, waker)
+    }
+
+    fn new(cx: &Context<'_>) -> Self {
+        Self {
+            alarm: None,
+            tokens: cx.tokens().cloned().map(CancelWatch::new).collect(),
+        }
+    }
+
+    fn check(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {
         // Every token is registered, whatever the ones before it say.
-        let cancelled = tokens
+        let cancelled = self
+            .tokens
             .iter_mut()
             .fold(false, |any, token| token.poll(waker) | any);
         if cancelled {
             return Err(Interrupt::Cancelled);
         }
         if cx.tick == NEVER {
-            Ok(())
-        } else {
-            self.poll_alarm(cx, waker)
+            return Ok(());
         }
+        self.poll_alarm(cx, waker)
     }
 
     fn poll_alarm(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {

@@ -30,12 +30,12 @@ pub(crate) fn block_on<M: Message>(
 pub(crate) fn poll_bounded<M: Message>(
     pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
     cx: &Context<'_>,
-    watch: &mut Watch,
+    watch: &mut Option<Watch>,
     task: &mut task::Context<'_>,
 ) -> Poll<Outcome<M>> {
     match pipeline.poll(task) {
         Poll::Ready(outcome) => Poll::Ready(outcome),
-        Poll::Pending => match watch.poll(cx, task.waker()) {
+        Poll::Pending => match Watch::poll(watch, cx, task.waker()) {
             Ok(()) => Poll::Pending,
             Err(interrupt) => Poll::Ready(Err(interrupt.into_error(Phase::Indeterminate))),
         },
@@ -53,7 +53,7 @@ fn wait<M: Message>(
     let parker = Parker::new();
     let waker = parker.waker();
     let mut task = task::Context::from_waker(&waker);
-    let mut watch = Watch::default();
+    let mut watch = None;
     loop {
         match poll_bounded::<M>(pipeline.as_mut(), cx, &mut watch, &mut task) {
             Poll::Ready(outcome) => return outcome,

@@ -6,7 +6,7 @@ pub(crate) use std::sync::{Arc, OnceLock};
 pub(crate) use std::thread;
 
 mod snapshot;
-pub(crate) use snapshot::{Cached, Snapshot};
+pub(crate) use snapshot::{Cached, Guard, Snapshot};
 
 /// An `Arc` of a trait object made from a value of a type that has the trait.
 macro_rules! arc_dyn {

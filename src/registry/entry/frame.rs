@@ -7,7 +7,7 @@
 
 use std::alloc::Layout;
 use std::marker::PhantomData;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{self, Poll};
@@ -15,14 +15,34 @@ use std::task::{self, Poll};
 use super::{Entry, Route, pool};
 use crate::clock::Clock;
 use crate::context::{Context, Watch};
-use crate::error::Outcome;
+use crate::error::{Error, Outcome};
 use crate::message::Message;
 use crate::pipeline::{Next, poll_bounded};
 
-/// What the awaiting entry answers.
-pub(super) enum Started<M: Message> {
-    Ready(Outcome<M>),
-    Pending(RawFrame<M>),
+/// Where the awaiting entry puts what it has to give. The message tells what that is apart, in a
+/// register: a tag in memory, written as a byte and read as a word, is what the caller would wait for.
+pub(super) struct Out<M: Message> {
+    reply: MaybeUninit<M::Reply>,
+    error: MaybeUninit<Error<M::Error>>,
+    frame: MaybeUninit<RawFrame<M>>,
+}
+
+/// Which part of [`Out`] the awaiting entry has written.
+pub(super) enum Wrote {
+    Reply,
+    Error,
+    Frame,
+}
+
+impl<M: Message> Out<M> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self {
+            reply: MaybeUninit::uninit(),
+            error: MaybeUninit::uninit(),
+            frame: MaybeUninit::uninit(),
+        }
+    }
 }
 
 /// A pending pipeline in its block.
@@ -41,7 +61,7 @@ struct FrameCalls<M: Message> {
 /// A pipeline's future with what it borrows. Dropped in this order.
 struct Running<'r, F> {
     future: F,
-    watch: Watch,
+    watch: Option<Watch>,
     cx: Context<'r>,
 }
 
@@ -52,13 +72,20 @@ pub(crate) enum Launch<'a, M: Message> {
 }
 
 impl<'a, M: Message> Launch<'a, M> {
-    /// `'a` is the lifetime of what the started context borrows.
+    /// # Safety
+    ///
+    /// `out` was written to by a [`start`] of `entry`'s route, which returned `wrote`; `'a` outlives
+    /// nothing of what the started context borrows.
     #[inline(always)]
-    pub(super) fn new(started: Started<M>, entry: &Entry) -> Self {
-        match started {
-            Started::Ready(outcome) => Self::Ready(outcome),
-            Started::Pending(raw) => Self::Pending(Frame {
-                raw,
+    pub(super) unsafe fn new(wrote: Wrote, out: Out<M>, entry: &Entry) -> Self {
+        match wrote {
+            // SAFETY: `start` wrote it.
+            Wrote::Reply => Self::Ready(Ok(unsafe { out.reply.assume_init() })),
+            // SAFETY: `start` wrote it.
+            Wrote::Error => Self::Ready(Err(unsafe { out.error.assume_init() })),
+            Wrote::Frame => Self::Pending(Frame {
+                // SAFETY: `start` wrote it.
+                raw: unsafe { out.frame.assume_init() },
                 _route: entry.clone(),
                 _borrows: PhantomData,
             }),
@@ -105,7 +132,8 @@ pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
     cx: Option<&mut Context<'a>>,
     clock: &'a Clock,
     task: &mut task::Context<'_>,
-) -> Started<M> {
+    out: &mut Out<M>,
+) -> Wrote {
     // SAFETY: the caller's promise.
     let route = unsafe { route.cast::<Route<P>>().as_ref() };
     let Some(msg) = msg.take() else {
@@ -115,7 +143,7 @@ pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
         Some(cx) => WithContext::new(mem::take(cx)),
         None => WithContext::new(Context::root(clock)),
     };
-    run::<M, _>(block, task, |cx| route.pipeline.run(msg, cx))
+    run::<M, _>(block, task, out, |cx| route.pipeline.run(msg, cx))
 }
 
 /// Makes the future in `block` and polls it once.
@@ -123,12 +151,23 @@ pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
 fn run<'r, M: Message, F: Future<Output = Outcome<M>> + 'r>(
     block: WithContext<'r, F>,
     task: &mut task::Context<'_>,
+    out: &mut Out<M>,
     make: impl FnOnce(&'r Context<'r>) -> F,
-) -> Started<M> {
+) -> Wrote {
     let mut running = block.fill(make);
     match running.poll::<M>(task) {
-        Poll::Ready(outcome) => Started::Ready(outcome),
-        Poll::Pending => Started::Pending(running.into_raw()),
+        Poll::Ready(Ok(reply)) => {
+            out.reply.write(reply);
+            Wrote::Reply
+        }
+        Poll::Ready(Err(error)) => {
+            out.error.write(error);
+            Wrote::Error
+        }
+        Poll::Pending => {
+            out.frame.write(running.into_raw());
+            Wrote::Frame
+        }
     }
 }
 
@@ -160,7 +199,7 @@ impl<'r, F> WithContext<'r, F> {
         // SAFETY: as above.
         let place = unsafe { &raw mut (*running).watch };
         // SAFETY: as above.
-        unsafe { place.write(Watch::default()) };
+        unsafe { place.write(None) };
         // SAFETY: a pointer from `NonNull`.
         Filled(unsafe { NonNull::new_unchecked(running) })
     }

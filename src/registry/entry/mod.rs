@@ -26,6 +26,7 @@ mod frame;
 mod pool;
 
 pub(crate) use frame::{Frame, Launch};
+use frame::{Out, Wrote};
 
 /// One registered route with its type erased. A clone shares the route.
 #[derive(Clone)]
@@ -69,7 +70,8 @@ type Start<M> = for<'a> unsafe fn(
     Option<&mut Context<'a>>,
     &'a Clock,
     &mut task::Context<'_>,
-) -> frame::Started<M>;
+    &mut Out<M>,
+) -> Wrote;
 
 /// The entries into a pipeline of `M`: the blocking lane without and with a context, and the
 /// awaiting lane.
@@ -218,10 +220,12 @@ impl<'t, M: Message> Typed<'t, M> {
         clock: &'a Clock,
         task: &mut task::Context<'_>,
     ) -> Launch<'a, M> {
+        let mut out = Out::new();
         // SAFETY: `calls` was made for the route that `entry` owns while it is borrowed; a frame that
         // outlives this borrow is given a share of the route by `Launch::new`, and `'a` bounds it.
-        let started = unsafe { (self.calls.start)(self.entry.route, msg, cx, clock, task) };
-        Launch::new(started, self.entry)
+        let wrote = unsafe { (self.calls.start)(self.entry.route, msg, cx, clock, task, &mut out) };
+        // SAFETY: just written by that call.
+        unsafe { Launch::new(wrote, out, self.entry) }
     }
 
     /// The same route with a share of its own.

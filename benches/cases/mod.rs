@@ -1,0 +1,340 @@
+//! The messages, handlers, buses and hand-written floors that the benchmarks share.
+#![allow(dead_code, reason = "each benchmark uses a part")]
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::pin;
+use std::sync::{Arc, RwLock};
+use std::task::{Context as Task, Poll, Waker};
+
+use ahash::RandomState;
+use arc_swap::{ArcSwap, Cache};
+use arcbus::{BusBuilder, Context, Handler, Message, NoLayers, Query, QueryBus, static_bus};
+
+/// How a handler of these benchmarks fails, which it does not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("refused")
+    }
+}
+
+/// A message of two words.
+#[derive(Clone, Copy)]
+pub struct Pair(pub u64, pub u64);
+
+impl Message for Pair {
+    const NAME: &'static str = "pair";
+    type Kind = Query;
+    type Reply = u64;
+    type Error = Refused;
+}
+
+/// A message of 64 bytes with a reply of 64 bytes.
+#[derive(Clone, Copy)]
+pub struct Line(pub [u64; 8]);
+
+impl Message for Line {
+    const NAME: &'static str = "line";
+    type Kind = Query;
+    type Reply = [u64; 8];
+    type Error = Refused;
+}
+
+/// A handler with a word of state.
+#[derive(Clone)]
+pub struct Adder(pub u64);
+
+impl Adder {
+    #[inline]
+    pub fn add(&self, msg: Pair) -> Result<u64, Refused> {
+        Ok(msg.0.wrapping_add(msg.1) ^ self.0)
+    }
+}
+
+impl Handler<Pair> for Adder {
+    #[inline]
+    async fn handle(&self, msg: Pair, _cx: &Context<'_>) -> Result<u64, Refused> {
+        self.add(msg)
+    }
+}
+
+impl Handler<Line> for Adder {
+    #[inline]
+    async fn handle(&self, msg: Line, _cx: &Context<'_>) -> Result<[u64; 8], Refused> {
+        Ok(msg.0.map(|word| word ^ self.0))
+    }
+}
+
+/// Messages that only fill the registry.
+pub struct Filler<const N: usize>;
+
+struct Digits<const N: usize>;
+
+impl<const N: usize> Digits<N> {
+    const BYTES: [u8; 4] = [
+        b'0' + (N / 1000 % 10) as u8,
+        b'0' + (N / 100 % 10) as u8,
+        b'0' + (N / 10 % 10) as u8,
+        b'0' + (N % 10) as u8,
+    ];
+}
+
+impl<const N: usize> Message for Filler<N> {
+    const NAME: &'static str = match std::str::from_utf8(&Digits::<N>::BYTES) {
+        Ok(name) => name,
+        Err(_) => unreachable!(),
+    };
+    type Kind = Query;
+    type Reply = u64;
+    type Error = Refused;
+}
+
+impl<const N: usize> Handler<Filler<N>> for Adder {
+    async fn handle(&self, _msg: Filler<N>, _cx: &Context<'_>) -> Result<u64, Refused> {
+        Ok(self.0 ^ N as u64)
+    }
+}
+
+/// Calls `$each!(N)` for ten numbers from `$base` up.
+macro_rules! ten {
+    ($each:ident, $base:expr) => {
+        $each!({ $base });
+        $each!({ $base + 1 });
+        $each!({ $base + 2 });
+        $each!({ $base + 3 });
+        $each!({ $base + 4 });
+        $each!({ $base + 5 });
+        $each!({ $base + 6 });
+        $each!({ $base + 7 });
+        $each!({ $base + 8 });
+        $each!({ $base + 9 });
+    };
+}
+
+macro_rules! hundred {
+    ($each:ident, $base:expr) => {
+        ten!($each, $base);
+        ten!($each, $base + 10);
+        ten!($each, $base + 20);
+        ten!($each, $base + 30);
+        ten!($each, $base + 40);
+        ten!($each, $base + 50);
+        ten!($each, $base + 60);
+        ten!($each, $base + 70);
+        ten!($each, $base + 80);
+        ten!($each, $base + 90);
+    };
+}
+
+/// Runs `$each!(N)` for 62 numbers: with the two messages above, 64 routes.
+macro_rules! sixty_two {
+    ($each:ident) => {
+        ten!($each, 0);
+        ten!($each, 10);
+        ten!($each, 20);
+        ten!($each, 30);
+        ten!($each, 40);
+        ten!($each, 50);
+        $each!(60);
+        $each!(61);
+    };
+}
+
+/// Runs `$each!(N)` for 698 numbers: with the two messages above, 700 routes.
+macro_rules! six_hundred_ninety_eight {
+    ($each:ident) => {
+        hundred!($each, 0);
+        hundred!($each, 100);
+        hundred!($each, 200);
+        hundred!($each, 300);
+        hundred!($each, 400);
+        hundred!($each, 500);
+        ten!($each, 600);
+        ten!($each, 610);
+        ten!($each, 620);
+        ten!($each, 630);
+        ten!($each, 640);
+        ten!($each, 650);
+        ten!($each, 660);
+        ten!($each, 670);
+        ten!($each, 680);
+        $each!(690);
+        $each!(691);
+        $each!(692);
+        $each!(693);
+        $each!(694);
+        $each!(695);
+        $each!(696);
+        $each!(697);
+    };
+}
+
+pub type Builder = BusBuilder<Query, NoLayers>;
+
+/// A builder with 62 fillers.
+pub fn filled_64() -> Builder {
+    let mut builder = QueryBus::builder();
+    macro_rules! add {
+        ($n:expr) => {
+            builder = builder.register::<Filler<$n>, _>(Adder(1));
+        };
+    }
+    sixty_two!(add);
+    builder
+}
+
+/// A builder with 698 fillers.
+pub fn filled_700() -> Builder {
+    let mut builder = QueryBus::builder();
+    macro_rules! add {
+        ($n:expr) => {
+            builder = builder.register::<Filler<$n>, _>(Adder(1));
+        };
+    }
+    six_hundred_ninety_eight!(add);
+    builder
+}
+
+/// A bus with 64 routes.
+pub fn bus_64() -> QueryBus {
+    complete(filled_64())
+}
+
+/// A bus with 700 routes.
+pub fn bus_700() -> QueryBus {
+    complete(filled_700())
+}
+
+fn complete(builder: Builder) -> QueryBus {
+    builder
+        .register::<Pair, _>(Adder(7))
+        .register::<Line, _>(Adder(7))
+        .build()
+        .expect("names are unique")
+}
+
+static_bus! {
+    /// The static bus of these benchmarks.
+    pub struct Fixed: Query {
+        pair: Pair => Adder,
+        line: Line => Adder,
+    }
+}
+
+/// Polls a future that is ready at once.
+#[inline(always)]
+pub fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the handler is ready at once"),
+    }
+}
+
+/// What a virtual call to a handler costs at least.
+pub trait Answer: Send + Sync {
+    fn answer(&self, msg: Pair) -> Result<u64, Refused>;
+}
+
+impl Answer for Adder {
+    fn answer(&self, msg: Pair) -> Result<u64, Refused> {
+        self.add(msg)
+    }
+}
+
+/// The table of the floors: the hasher, map and keys of the registry, written by hand.
+pub type FloorTable = HashMap<TypeId, Arc<dyn Answer>, RandomState>;
+
+pub fn floor_table() -> FloorTable {
+    let mut table = FloorTable::with_capacity_and_hasher(64, RandomState::new());
+    macro_rules! add {
+        ($n:expr) => {
+            table.insert(TypeId::of::<Filler<$n>>(), Arc::new(Adder(1)));
+        };
+    }
+    sixty_two!(add);
+    table.insert(TypeId::of::<Pair>(), Arc::new(Adder(7)));
+    table.insert(TypeId::of::<Line>(), Arc::new(Adder(7)));
+    table
+}
+
+/// `ArcSwap` load + lookup + virtual call.
+pub struct FloorShared(pub Arc<ArcSwap<FloorTable>>);
+
+impl FloorShared {
+    pub fn new() -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(floor_table())))
+    }
+
+    #[inline(always)]
+    pub fn call(&self, msg: Pair) -> Result<u64, Refused> {
+        let table = self.0.load();
+        match table.get(&TypeId::of::<Pair>()) {
+            Some(answer) => answer.answer(msg),
+            None => Err(Refused),
+        }
+    }
+}
+
+/// `arc_swap::Cache` load + lookup + virtual call.
+pub struct FloorLocal(Cache<Arc<ArcSwap<FloorTable>>, Arc<FloorTable>>);
+
+impl FloorLocal {
+    pub fn new() -> Self {
+        Self(Cache::new(FloorShared::new().0))
+    }
+
+    #[inline(always)]
+    pub fn call(&mut self, msg: Pair) -> Result<u64, Refused> {
+        match self.0.load().get(&TypeId::of::<Pair>()) {
+            Some(answer) => answer.answer(msg),
+            None => Err(Refused),
+        }
+    }
+}
+
+type Boxed = Box<dyn Any + Send>;
+type Callback = Arc<dyn Fn(Boxed) -> Result<Boxed, String> + Send + Sync>;
+
+/// The architecture of go-cqrs in Rust: a lock, a map by name, `Any` both ways.
+pub struct RwLockStringMap(RwLock<HashMap<String, Callback>>);
+
+impl RwLockStringMap {
+    pub fn new() -> Self {
+        let mut map: HashMap<String, Callback> = HashMap::new();
+        for index in 0..63 {
+            map.insert(format!("filler.{index}"), Arc::new(|msg| Ok(msg)));
+        }
+        let adder = Adder(7);
+        map.insert(
+            "pair".into(),
+            Arc::new(move |msg| {
+                let msg = msg
+                    .downcast::<Pair>()
+                    .map_err(|_| "wrong message".to_owned())?;
+                let reply = adder.add(*msg).map_err(|error| error.to_string())?;
+                Ok(Box::new(reply) as Boxed)
+            }),
+        );
+        Self(RwLock::new(map))
+    }
+
+    pub fn call(&self, msg: Pair) -> Result<u64, String> {
+        let handler = {
+            let map = self.0.read().map_err(|_| "poisoned".to_owned())?;
+            map.get(black_box("pair"))
+                .cloned()
+                .ok_or("handler not found")?
+        };
+        let reply = handler(Box::new(msg))?;
+        reply
+            .downcast()
+            .map(|reply| *reply)
+            .map_err(|_| "wrong reply".to_owned())
+    }
+}
