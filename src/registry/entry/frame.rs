@@ -61,7 +61,7 @@ struct FrameCalls<M: Message> {
 /// A pipeline's future with what it borrows. Dropped in this order.
 struct Running<'r, F> {
     future: F,
-    watch: Option<Watch>,
+    watch: Option<Box<Watch>>,
     cx: Context<'r>,
 }
 
