@@ -8,6 +8,7 @@ use arcbus::{Bus, Message, RegistrationError};
 use serde::de::DeserializeOwned;
 
 use super::Failure;
+use super::buses::Shop;
 use super::input::{self, Line, Lines, Malformed};
 use super::messages::{
     CancelOrder, CreateProduct, CreateUser, GetOrder, GetProduct, GetUser, ListOrders, PlaceOrder,
@@ -15,7 +16,6 @@ use super::messages::{
 };
 use super::model::ShopError;
 use super::report::Report;
-use super::shop::Shop;
 
 /// Serves lines.
 #[derive(Debug)]

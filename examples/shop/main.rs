@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `messages.rs` | messages with typed replies, a typed error and validation |
 //! | `handlers.rs` | handlers of several messages, a nested dispatch |
-//! | `layers.rs`, `shop.rs` | a gate with its layer, scopes with a `guard` and an `inspect`, two buses |
+//! | `layers.rs`, `buses.rs` | a gate with its layer, scopes with a `guard` and an `inspect`, two buses |
 //! | `clerk.rs` | the loop: from a line to an outcome |
 //! | `model.rs`, `store.rs`, `input.rs`, `report.rs`, `options.rs` | a program like any other |
 
@@ -28,6 +28,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::process::ExitCode;
 
+pub(crate) mod buses;
 pub(crate) mod clerk;
 pub(crate) mod handlers;
 pub(crate) mod input;
@@ -36,7 +37,6 @@ pub(crate) mod messages;
 pub(crate) mod model;
 pub(crate) mod options;
 pub(crate) mod report;
-pub(crate) mod shop;
 pub(crate) mod store;
 
 use clerk::Clerk;
