@@ -1,5 +1,10 @@
 //! The messages, handlers, buses and hand-written floors that the benchmarks share.
 #![allow(dead_code, reason = "each benchmark uses a part")]
+#![allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "not a library"
+)]
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -267,6 +272,7 @@ pub fn floor_table() -> FloorTable {
 pub struct FloorShared(pub Arc<ArcSwap<FloorTable>>);
 
 impl FloorShared {
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(Arc::new(ArcSwap::from_pointee(floor_table())))
     }
@@ -285,6 +291,7 @@ impl FloorShared {
 pub struct FloorLocal(Cache<Arc<ArcSwap<FloorTable>>, Arc<FloorTable>>);
 
 impl FloorLocal {
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(Cache::new(FloorShared::new().0))
     }
@@ -305,10 +312,11 @@ type Callback = Arc<dyn Fn(Boxed) -> Result<Boxed, String> + Send + Sync>;
 pub struct RwLockStringMap(RwLock<HashMap<String, Callback>>);
 
 impl RwLockStringMap {
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let mut map: HashMap<String, Callback> = HashMap::new();
         for index in 0..63 {
-            map.insert(format!("filler.{index}"), Arc::new(|msg| Ok(msg)));
+            map.insert(format!("filler.{index}"), Arc::new(Ok));
         }
         let adder = Adder(7);
         map.insert(
