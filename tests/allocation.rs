@@ -459,7 +459,7 @@ fn a_threads_first_dispatch_pays_a_little_once() {
         (name.to_owned(), first, second)
     };
     let costs = thread::scope(|scope| {
-        (0..HOARD).for_each(|_| drop(scope.spawn(hoard)));
+        let hoarders: Vec<_> = (0..HOARD).map(|_| scope.spawn(hoard)).collect();
         hoarded.wait();
         // In this order, since each leaves behind what the ones before it left and more.
         let costs = [
@@ -474,6 +474,10 @@ fn a_threads_first_dispatch_pays_a_little_once() {
             }),
         ];
         measured.wait();
+        // A scope does not wait for its threads' thread-locals, which hand blocks on; a join does.
+        for hoarder in hoarders {
+            hoarder.join().expect("a hoarder");
+        }
         costs
     });
     assert!(

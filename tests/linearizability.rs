@@ -182,9 +182,9 @@ fn run(
     let swapped = AtomicU32::new(0);
     let read = |reader: &mut dyn Asks, done: &AtomicUsize| {
         let mut answers = Vec::with_capacity(each * 2);
-        let mut turn = 0;
-        // A reader goes on until the last swap, so that every swap can meet a dispatch.
-        while turn < each || swapped.load(Ordering::Relaxed) < plan.swaps {
+        for turn in 0.. {
+            // A reader goes on until after the last swap, so that every swap can meet a dispatch.
+            let last = turn >= each && swapped.load(Ordering::Acquire) == plan.swaps;
             let start = now();
             let version = reader.ask(turn);
             let end = now();
@@ -192,8 +192,10 @@ fn run(
                 span: Span { start, end },
                 version,
             });
-            turn += 1;
             done.store(turn, Ordering::Relaxed);
+            if last {
+                break;
+            }
         }
         answers
     };
@@ -212,7 +214,7 @@ fn run(
             let end = now();
             drop(retired.expect("registered"));
             swaps.push(Span { start, end });
-            swapped.store(version, Ordering::Relaxed);
+            swapped.store(version, Ordering::Release);
         }
         swaps
     };
