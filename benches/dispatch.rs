@@ -11,7 +11,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 mod cases;
 use cases::{
     Adder, Answer, Fixed, FloorLocal, FloorShared, Line, NoOpLayer, Pair, RwLockStringMap, Through,
-    bus_64, bus_700, fill_1000, now,
+    answered, bus_64, bus_700, fill_1000, now,
 };
 
 fn dispatch(c: &mut Criterion) {
@@ -20,47 +20,47 @@ fn dispatch(c: &mut Criterion) {
 
     let adder = black_box(Adder(7));
     group.bench_function("direct_call", |b| {
-        b.iter(|| adder.add(black_box(Pair(1, 2))))
+        b.iter(|| answered(adder.add(black_box(Pair(1, 2)))))
     });
     let dynamic: Box<dyn Answer> = black_box(Box::new(Adder(7)));
     group.bench_function("dyn_call", |b| {
-        b.iter(|| dynamic.answer(black_box(Pair(1, 2))))
+        b.iter(|| answered(dynamic.answer(black_box(Pair(1, 2)))))
     });
     let fixed = Fixed::new(Adder(7), Adder(7));
     group.bench_function("static_bus", |b| {
-        b.iter(|| black_box(&fixed).execute_blocking(black_box(Pair(1, 2))));
+        b.iter(|| answered(black_box(&fixed).execute_blocking(black_box(Pair(1, 2)))));
     });
     let mut route = bus.route::<Pair>().expect("registered");
     group.bench_function("route", |b| {
-        b.iter(|| route.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(route.execute_blocking(black_box(Pair(1, 2)))))
     });
     let mut floor = FloorLocal::new();
     group.bench_function("floor_local", |b| {
-        b.iter(|| floor.call(black_box(Pair(1, 2))))
+        b.iter(|| answered(floor.call(black_box(Pair(1, 2)))))
     });
     let mut local = bus.local();
     group.bench_function("local", |b| {
-        b.iter(|| local.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(local.execute_blocking(black_box(Pair(1, 2)))))
     });
     let floor = FloorShared::new();
     group.bench_function("floor_shared", |b| {
-        b.iter(|| floor.call(black_box(Pair(1, 2))))
+        b.iter(|| answered(floor.call(black_box(Pair(1, 2)))))
     });
     group.bench_function("shared", |b| {
-        b.iter(|| bus.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(bus.execute_blocking(black_box(Pair(1, 2)))))
     });
     group.bench_function("shared_await", |b| {
-        b.iter(|| now(bus.execute(black_box(Pair(1, 2)))))
+        b.iter(|| answered(now(bus.execute(black_box(Pair(1, 2))))))
     });
     group.bench_function("shared_64", |b| {
-        b.iter(|| bus.execute_blocking(black_box(Line([1; 8]))));
+        b.iter(|| answered(bus.execute_blocking(black_box(Line([1; 8])))));
     });
     group.bench_function("shared_await_64", |b| {
-        b.iter(|| now(bus.execute(black_box(Line([1; 8])))));
+        b.iter(|| answered(now(bus.execute(black_box(Line([1; 8]))))));
     });
     let map = RwLockStringMap::new();
     group.bench_function("rwlock_string_map", |b| {
-        b.iter(|| map.call(black_box(Pair(1, 2))))
+        b.iter(|| answered(map.call(black_box(Pair(1, 2)))))
     });
     group.finish();
 }
@@ -70,10 +70,10 @@ fn dispatch_700(c: &mut Criterion) {
     let bus = bus_700();
     let mut local = bus.local();
     group.bench_function("local", |b| {
-        b.iter(|| local.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(local.execute_blocking(black_box(Pair(1, 2)))))
     });
     group.bench_function("shared", |b| {
-        b.iter(|| bus.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(bus.execute_blocking(black_box(Pair(1, 2)))))
     });
     group.finish();
 }
@@ -103,7 +103,7 @@ fn threads(c: &mut Criterion) {
 fn time_shared(bus: &QueryBus, iterations: u64) -> Duration {
     let start = Instant::now();
     for _ in 0..iterations {
-        let _ = black_box(bus.execute_blocking(black_box(Pair(1, 2))));
+        let _ = black_box(answered(bus.execute_blocking(black_box(Pair(1, 2)))));
     }
     start.elapsed()
 }
@@ -145,7 +145,7 @@ macro_rules! layered {
             .expect("one name");
         let mut route = bus.route::<Pair>().expect("registered");
         $group.bench_function($name, |b| {
-            b.iter(|| route.execute_blocking(black_box(Pair(1, 2))));
+            b.iter(|| answered(route.execute_blocking(black_box(Pair(1, 2)))));
         });
     };
 }
