@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 target=x86_64-unknown-linux-gnu
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/asan"
 export RUSTFLAGS="-Zsanitizer=address"
+export LSAN_OPTIONS="suppressions=$PWD/.ci/lsan.supp:print_suppressions=0"
 
 # Not `allocation`, whose counting allocator the sanitizer replaces, nor what only runs the examples.
 # With `arcbus_asan`, a frame's block is freed instead of being kept for the next dispatch.
@@ -27,6 +28,7 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$copy"
 cd "$copy"
+export CARGO_TARGET_DIR="$CARGO_TARGET_DIR-planted"
 patch -p1 -s <.ci/asan-planted.patch
 if output=$(tests 2>&1); then
     echo "MISSED: a block that is freed too early"
