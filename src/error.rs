@@ -68,7 +68,8 @@ pub enum Error<E> {
     },
     /// A guard refused it, for instance an authorization.
     Rejected(Rejection),
-    /// The handler panicked. The route, the thread and all other messages go on.
+    /// The handler panicked, or the message's own `validate`. The route, the thread and all other
+    /// messages go on.
     Panicked {
         /// The panic's message, where it had one.
         message: Box<str>,

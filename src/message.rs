@@ -50,7 +50,7 @@ pub trait Message: Send + Sync + 'static {
     type Error: fmt::Display + fmt::Debug + Send + Sync + 'static;
 
     /// Checks the message itself. Always called before the handler, which never sees a message that
-    /// is refused here. Default: accepts.
+    /// is refused here. A panic is caught like the handler's. Default: accepts.
     ///
     /// # Errors
     ///
