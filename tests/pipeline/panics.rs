@@ -1,9 +1,11 @@
 //! Where a panic goes: one of a handler or a validation becomes an error, one of a middleware goes to
 //! the caller; in each case what was held is given back and the bus goes on.
 
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use acts::{Act, Actor, Steps, each_lane};
+use acts::{Act, Actor, Steps, block, each_lane, poll_once};
 use arcbus::{
     Command, CommandBus, Context, Error, Gate, Gated, Handler, Message, Middleware, Next, Outcome,
     Violations, from_fn,
@@ -149,4 +151,42 @@ fn a_panic_before_there_is_a_future_is_an_error() {
         let message = "hasty".into();
         assert_eq!(outcome, Err(Error::Panicked { message }));
     }
+}
+
+/// Waits, and panics when it is dropped meanwhile.
+struct Sore;
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a drop");
+    }
+}
+
+impl Handler<Act> for Sore {
+    async fn handle(&self, msg: Act, _cx: &Context<'_>) -> Result<u32, String> {
+        if msg == Act::Wait {
+            let _bomb = Bomb;
+            pending::<()>().await;
+        }
+        Ok(1)
+    }
+}
+
+#[test]
+fn a_handler_that_panics_when_it_is_dropped_harms_nobody() {
+    let bus = CommandBus::builder()
+        .register(Sore)
+        .build()
+        .expect("one name");
+    let timeout = || Context::new().timeout(Duration::from_millis(5));
+    let late = bus.execute_blocking_with(Act::Wait, timeout());
+    assert!(late.unwrap_err().is_timeout());
+    let late = block(bus.execute_with(Act::Wait, timeout()));
+    assert!(late.unwrap_err().is_timeout());
+    let mut dispatch = Box::pin(bus.execute(Act::Wait));
+    assert!(poll_once(dispatch.as_mut()).is_pending());
+    assert_eq!(panic_of(|| drop(dispatch)), "no panic");
+    assert_eq!(each_lane(&bus, Act::Fail), [Ok(1), Ok(1)]);
 }

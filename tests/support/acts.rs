@@ -107,6 +107,14 @@ where
     ]
 }
 
+/// The output of a future that may wait.
+pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
 /// The output of a future that is ready at its first poll.
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
     match poll_once(pin!(future)) {
