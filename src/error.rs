@@ -43,7 +43,8 @@ pub enum Error<E> {
     Timeout {
         /// Whether the handler had begun.
         phase: Phase,
-        /// Time from the start of the dispatch until it was given up.
+        /// Time from the start of the dispatch until it was given up; of one that was late before
+        /// it began, by how much.
         elapsed: Duration,
     },
     /// Its caller cancelled it.
