@@ -174,7 +174,9 @@ fn a_future_that_owns_its_bus_goes_to_a_task() {
         .register(Answers)
         .build()
         .expect("one name");
-    let task = is_static(is_send(async move { bus.execute(Ask).await.map(Cell::into_inner) }));
+    let task = is_static(is_send(async move {
+        bus.execute(Ask).await.map(Cell::into_inner)
+    }));
     let replied = std::thread::spawn(move || block(task)).join();
     assert_eq!(replied.expect("no panic"), Ok(1));
 }

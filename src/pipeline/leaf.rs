@@ -16,7 +16,7 @@ use crate::handler::Handler;
 use crate::message::Message;
 
 /// Validates the message and runs the handler; catches a panic of either, of the handler while it
-/// makes its future, while the future runs, and while the future is dropped, finished or half way.
+/// makes its future, while the future runs, and while the finished future is dropped.
 pub struct Leaf<H> {
     handler: H,
 }
@@ -38,65 +38,34 @@ impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
             Err(payload) => return LeafFuture::failed(panicked(payload)),
         }
         match catch_unwind(AssertUnwindSafe(|| self.handler.handle(msg, cx))) {
-            Ok(handling) => LeafFuture::running(handling, cx),
+            Ok(handling) => LeafFuture::Running { handling, cx },
             Err(payload) => LeafFuture::failed(panicked(payload)),
         }
     }
 }
 
 pin_project! {
-    struct LeafFuture<'a, M: Message, F> {
-        #[pin]
-        state: State<'a, M, F>,
-    }
-
-    impl<M: Message, F> PinnedDrop for LeafFuture<'_, M, F> {
-        #[inline(always)]
-        fn drop(this: Pin<&mut Self>) {
-            this.project().state.drop_handling();
-        }
-    }
-}
-
-pin_project! {
-    #[project = StateProjection]
-    enum State<'a, M: Message, F> {
+    #[project = LeafProjection]
+    enum LeafFuture<'a, M: Message, F> {
         Running { #[pin] handling: F, cx: &'a Context<'a> },
         Failed { error: Option<Error<M::Error>> },
         Done,
     }
 }
 
-impl<'a, M: Message, F> LeafFuture<'a, M, F> {
-    #[inline(always)]
-    fn running(handling: F, cx: &'a Context<'a>) -> Self {
-        let state = State::Running { handling, cx };
-        Self { state }
-    }
-
+impl<M: Message, F> LeafFuture<'_, M, F> {
     #[cold]
     fn failed(error: Error<M::Error>) -> Self {
-        let state = State::Failed { error: Some(error) };
-        Self { state }
+        Self::Failed { error: Some(error) }
     }
-}
 
-impl<M: Message, F> State<'_, M, F> {
     #[cold]
     fn take_failure(self: Pin<&mut Self>) -> Error<M::Error> {
         match self.project() {
-            StateProjection::Failed { error } => error.take(),
+            LeafProjection::Failed { error } => error.take(),
             _ => None,
         }
         .expect("a pipeline was polled after completion")
-    }
-
-    /// Drops the handler's future, finished or half way; it may panic.
-    #[inline(always)]
-    fn drop_handling(mut self: Pin<&mut Self>) {
-        if std::mem::needs_drop::<F>() && matches!(*self, Self::Running { .. }) {
-            drop_caught(|| self.set(Self::Done));
-        }
     }
 }
 
@@ -108,10 +77,9 @@ where
     type Output = Outcome<M>;
 
     #[inline(always)]
-    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        let mut state = self.project().state;
-        let StateProjection::Running { handling, cx } = state.as_mut().project() else {
-            return Poll::Ready(Err(state.take_failure()));
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
+        let LeafProjection::Running { handling, cx } = self.as_mut().project() else {
+            return Poll::Ready(Err(self.take_failure()));
         };
         // The closure is kept this small so that it is inlined into every lane.
         let polled = catch_unwind(AssertUnwindSafe(|| handling.poll(task)));
@@ -122,7 +90,9 @@ where
             Err(payload) => Err(panicked(payload)),
         };
         cx.handler_done();
-        state.drop_handling();
+        if std::mem::needs_drop::<F>() {
+            drop_caught(|| self.set(Self::Done));
+        }
         Poll::Ready(outcome)
     }
 }

@@ -1,5 +1,5 @@
-//! Where a panic goes: one of a handler or a validation becomes an error, one of a middleware goes to
-//! the caller; in each case what was held is given back and the bus goes on.
+//! Where a panic goes: one of a handler or a validation becomes an error, one of a middleware or of a
+//! drop half way goes to the caller; in each case what was held is given back and the bus goes on.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -175,18 +175,18 @@ impl Handler<Act> for Sore {
 }
 
 #[test]
-fn a_handler_that_panics_when_it_is_dropped_harms_nobody() {
+fn a_panic_of_a_future_dropped_half_way_goes_to_who_drops_it() {
     let bus = CommandBus::builder()
         .register(Sore)
         .build()
         .expect("one name");
     let timeout = || Context::new().timeout(Duration::from_millis(5));
-    let late = bus.execute_blocking_with(Act::Wait, timeout());
-    assert!(late.unwrap_err().is_timeout());
-    let late = block(bus.execute_with(Act::Wait, timeout()));
-    assert!(late.unwrap_err().is_timeout());
+    let blocking = || bus.execute_blocking_with(Act::Wait, timeout());
+    assert_eq!(panic_of(blocking), "a drop");
+    let awaiting = || block(bus.execute_with(Act::Wait, timeout()));
+    assert_eq!(panic_of(awaiting), "a drop");
     let mut dispatch = Box::pin(bus.execute(Act::Wait));
     assert!(poll_once(dispatch.as_mut()).is_pending());
-    assert_eq!(panic_of(|| drop(dispatch)), "no panic");
+    assert_eq!(panic_of(|| drop(dispatch)), "a drop");
     assert_eq!(each_lane(&bus, Act::Fail), [Ok(1), Ok(1)]);
 }
