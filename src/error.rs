@@ -43,7 +43,8 @@ pub enum Error<E> {
     Timeout {
         /// Whether the handler had begun.
         phase: Phase,
-        /// Time from the start of the dispatch until it was given up.
+        /// Time from the start of the dispatch until it was given up; of one that was late before
+        /// it began, by how much.
         elapsed: Duration,
     },
     /// Its caller cancelled it.
@@ -68,7 +69,8 @@ pub enum Error<E> {
     },
     /// A guard refused it, for instance an authorization.
     Rejected(Rejection),
-    /// The handler panicked. The route, the thread and all other messages go on.
+    /// The handler panicked, or the message's own `validate`. The route, the thread and all other
+    /// messages go on.
     Panicked {
         /// The panic's message, where it had one.
         message: Box<str>,

@@ -50,7 +50,7 @@ pub trait Message: Send + Sync + 'static {
     type Error: fmt::Display + fmt::Debug + Send + Sync + 'static;
 
     /// Checks the message itself. Always called before the handler, which never sees a message that
-    /// is refused here. Default: accepts.
+    /// is refused here. A panic is caught like the handler's. Default: accepts.
     ///
     /// # Errors
     ///
@@ -111,9 +111,10 @@ mod sealed {
 
 /// Holds for a kind and itself: `M::Kind: Same<K>` says that `M` may go on a bus of kind `K`.
 #[diagnostic::on_unimplemented(
-    message = "a {Self} message cannot go on a {K} bus",
-    label = "this bus takes {K} messages only",
-    note = "send it on a bus of its own kind: commands on a `CommandBus`, queries on a `QueryBus`"
+    message = "a message of kind `{Self}` cannot go on a bus of kind `{K}`",
+    label = "the bus is of kind `{K}`, this message of kind `{Self}`",
+    note = "use the bus of its kind: commands go on a `CommandBus`, queries on a `QueryBus`",
+    note = "or change `type Kind` in its `impl Message`, if the message is meant for this bus"
 )]
 pub trait Same<K> {}
 

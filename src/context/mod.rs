@@ -180,6 +180,9 @@ impl<'p> Context<'p> {
 
     /// A context that inherits everything from this one and can be given more, for a middleware to
     /// run the rest with. Copies a few words; touches no shared reference count.
+    ///
+    /// The rest is still stopped by the limits and tokens its dispatch began with; those added here
+    /// hold for the dispatches made in this context, which can only shorten what they inherit.
     #[must_use]
     pub fn derive(&self) -> Context<'_> {
         Context {

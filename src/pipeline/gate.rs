@@ -37,8 +37,9 @@ use crate::message::Message;
     note = "write `impl<M: Message> Gate<M> for {Self}` with `type Pass`, `fn enter` and `fn leave`"
 )]
 pub trait Gate<M: Message>: Send + Sync + 'static {
-    /// Held while the handler runs. Its drop gives back what it holds, also when the dispatch is
-    /// dropped half way or the rest of the pipeline panics; then [`leave`](Gate::leave) is not called.
+    /// Held while the handler runs, and until its future is gone. Its drop gives back what it holds,
+    /// also when the dispatch is dropped half way (by its caller, a deadline, a cancellation) or the
+    /// rest of the pipeline panics; then [`leave`](Gate::leave) is not called.
     type Pass: Send;
 
     /// Lets the message pass, or refuses it.
@@ -50,6 +51,12 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
 
     /// Sees the outcome of a message that passed.
     fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>);
+
+    /// Whether it does anything: `None` does not, and is not listed.
+    #[doc(hidden)]
+    fn is_on(&self) -> bool {
+        true
+    }
 }
 
 impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
@@ -65,6 +72,10 @@ impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
         if let (Some(gate), Some(pass)) = (self, pass) {
             gate.leave(pass, outcome, cx);
         }
+    }
+
+    fn is_on(&self) -> bool {
+        self.as_ref().is_some_and(G::is_on)
     }
 }
 

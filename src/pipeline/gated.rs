@@ -35,6 +35,10 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
     ) -> impl Future<Output = Outcome<M>> + Send {
         pass_through(this.map(|this| &this.0), msg, cx, next)
     }
+
+    fn is_on(&self) -> bool {
+        self.0.is_on()
+    }
 }
 
 /// Enters at once, so that the message is handed on instead of being stored a second time.
@@ -49,8 +53,8 @@ fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
         Ok(pass) => GatedFuture::Passed {
             gate,
             cx,
-            pass: Some(pass),
             rest: next.run(msg, cx),
+            pass: Some(pass),
         },
         Err(error) => GatedFuture::Refused { error: Some(error) },
     }
@@ -62,9 +66,10 @@ pin_project! {
         Passed {
             gate: G,
             cx: &'a Context<'a>,
-            pass: Option<G::Pass>,
+            // Before `pass`, and so dropped before it: the pass is held while the rest is there.
             #[pin]
             rest: F,
+            pass: Option<G::Pass>,
         },
         Refused {
             error: Option<Error<M::Error>>,

@@ -65,17 +65,20 @@ impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
     }
 }
 
-/// The name of a type without its path and generic arguments; of a gate's adapter or an optional
-/// middleware, the inner one's.
+/// The name of a type without its path and generic arguments; of a gate's adapter, an optional or a
+/// shared middleware, the inner one's.
 pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
-    let mut rest = std::any::type_name::<T>();
+    const ADAPTERS: [&str; 3] = ["Gated", "Option", "Arc"];
+    let whole = std::any::type_name::<T>();
+    let mut rest = whole;
     loop {
-        let (path, arguments) = rest.split_once('<').unwrap_or((rest, ""));
-        let name = path.rsplit("::").next().unwrap_or(path);
-        if name != "Gated" && name != "Option" {
-            return name;
+        let (path, arguments) = rest.split_once(['<', '>']).unwrap_or((rest, ""));
+        match path.rsplit("::").next() {
+            // A type inside a generic `impl` block: its path begins with the arguments of the block.
+            None | Some("") => return whole,
+            Some(name) if arguments.is_empty() || !ADAPTERS.contains(&name) => return name,
+            Some(_) => rest = arguments,
         }
-        rest = arguments;
     }
 }
 

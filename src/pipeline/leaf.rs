@@ -15,8 +15,8 @@ use crate::error::{Error, Outcome};
 use crate::handler::Handler;
 use crate::message::Message;
 
-/// Validates the message, runs the handler and catches its panic: while it makes its future, while
-/// the future runs, and while the finished future is dropped.
+/// Validates the message and runs the handler; catches a panic of either, of the handler while it
+/// makes its future, while the future runs, and while the finished future is dropped.
 pub struct Leaf<H> {
     handler: H,
 }
@@ -32,8 +32,10 @@ impl<H> Sealed for Leaf<H> {}
 impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
     #[inline(always)]
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
-        if let Err(violations) = msg.validate() {
-            return LeafFuture::<M, _>::failed(Error::Invalid(violations));
+        match catch_unwind(AssertUnwindSafe(|| msg.validate())) {
+            Ok(Ok(())) => {}
+            Ok(Err(violations)) => return LeafFuture::<M, _>::failed(Error::Invalid(violations)),
+            Err(payload) => return LeafFuture::failed(panicked(payload)),
         }
         match catch_unwind(AssertUnwindSafe(|| self.handler.handle(msg, cx))) {
             Ok(handling) => LeafFuture::Running { handling, cx },

@@ -60,6 +60,12 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
             None => Either::off(next.run(msg, cx)),
         }
     }
+
+    /// Whether it does anything: `None` does not, and is not listed.
+    #[doc(hidden)]
+    fn is_on(&self) -> bool {
+        true
+    }
 }
 
 /// The rest of a pipeline, as a middleware sees it. Only arcbus implements it.
@@ -94,6 +100,10 @@ impl<M: Message, W: Middleware<M>> Middleware<M> for Arc<W> {
     ) -> impl Future<Output = Outcome<M>> + Send {
         W::handle_optional(this.map(|this| &**this), msg, cx, next)
     }
+
+    fn is_on(&self) -> bool {
+        (**self).is_on()
+    }
 }
 
 impl<M: Message, W: Middleware<M>> Middleware<M> for Option<W> {
@@ -105,5 +115,9 @@ impl<M: Message, W: Middleware<M>> Middleware<M> for Option<W> {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
         W::handle_optional(self.as_ref(), msg, cx, next)
+    }
+
+    fn is_on(&self) -> bool {
+        self.as_ref().is_some_and(W::is_on)
     }
 }

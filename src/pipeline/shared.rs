@@ -33,7 +33,11 @@ impl<M: Message, W: Middleware<M>> Layer<M> for Wrapped<W> {
     }
 
     fn name(&self) -> &'static str {
-        short_type_name::<W>()
+        if self.0.is_on() {
+            short_type_name::<W>()
+        } else {
+            ""
+        }
     }
 }
 

@@ -1,0 +1,17 @@
+use arcbus::{Command, CommandBus, Context, Message, from_fn};
+
+struct Rename;
+
+impl Message for Rename {
+    const NAME: &'static str = "rename";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+fn main() {
+    let bus = CommandBus::builder()
+        .register(from_fn(|_: Rename, _cx: &Context<'_>| Ok(())))
+        .build();
+    assert!(bus.is_ok());
+}

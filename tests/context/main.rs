@@ -1,0 +1,12 @@
+//! What travels with a dispatch: limits, cancellation, trace, values, and what is derived from them.
+
+#[path = "../support/acts.rs"]
+mod acts;
+
+mod cancel;
+mod derived;
+mod limits;
+mod nested;
+mod timing;
+mod trace;
+mod values;

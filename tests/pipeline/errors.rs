@@ -1,0 +1,232 @@
+//! [`Error`] from outside: what each variant says of itself and how it is taken apart.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use arcbus::{
+    Class, Command, Error, Message, MessageType, Phase, Rejection, RejectionKind, Violations,
+};
+
+use crate::acts::Act;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A handler's error that is a standard one and has a cause.
+#[derive(Debug, PartialEq)]
+struct Broken(fmt::Error);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broken")
+    }
+}
+
+impl StdError for Broken {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+
+fn violations() -> Violations {
+    Violations::new().with("age", "min", "must be at least 18")
+}
+
+/// Every variant, with its text.
+fn every_error<E>(handler: E, text: &'static str) -> [(Error<E>, &'static str); 13] {
+    let message = MessageType::of::<Act>();
+    let (elapsed, retry_after) = (SECOND, SECOND);
+    let (before, during) = (Phase::NotStarted, Phase::Indeterminate);
+    let timeout = |phase| Error::Timeout { phase, elapsed };
+    [
+        (
+            Error::HandlerNotFound { message },
+            "no handler is registered for 'act' (pipeline::acts::Act)",
+        ),
+        (
+            Error::Invalid(violations()),
+            "invalid message: 1 violation: age: must be at least 18 (min)",
+        ),
+        (
+            timeout(before),
+            "timed out after 1s: the handler did not run",
+        ),
+        (
+            timeout(during),
+            "timed out after 1s: the handler was running and may have acted",
+        ),
+        (
+            Error::Cancelled { phase: before },
+            "cancelled by the caller: the handler did not run",
+        ),
+        (
+            Error::Cancelled { phase: during },
+            "cancelled by the caller: the handler was running and may have acted",
+        ),
+        (
+            Error::CircuitOpen { retry_after },
+            "circuit breaker is open, retry after 1s",
+        ),
+        (
+            Error::RateLimited { retry_after },
+            "rate limit is exhausted, retry after 1s",
+        ),
+        (
+            Error::Overloaded { limit: 8 },
+            "overloaded: the limit of 8 is reached",
+        ),
+        (
+            Error::Rejected(Rejection::forbidden("admins only")),
+            "rejected: forbidden: admins only",
+        ),
+        (
+            Error::Panicked {
+                message: "index out of bounds".into(),
+            },
+            "handler panicked: index out of bounds",
+        ),
+        (
+            Error::WouldDeadlock { advice: "await it" },
+            "would deadlock: await it",
+        ),
+        (Error::Handler(handler), text),
+    ]
+}
+
+type Predicate = fn(&Error<String>) -> bool;
+
+/// The predicates, each with how many of [`every_error`] it holds for.
+const PREDICATES: [(Predicate, &[usize]); 11] = [
+    (Error::is_handler_not_found, &[0]),
+    (Error::is_invalid, &[1]),
+    (Error::is_timeout, &[2, 3]),
+    (Error::is_cancelled, &[4, 5]),
+    (Error::is_circuit_open, &[6]),
+    (Error::is_rate_limited, &[7]),
+    (Error::is_overloaded, &[8]),
+    (Error::is_rejected, &[9]),
+    (Error::is_panicked, &[10]),
+    (Error::is_would_deadlock, &[11]),
+    (Error::is_handler, &[12]),
+];
+
+/// The places of the errors for which `holds`.
+fn places(holds: impl Fn(&Error<String>) -> bool) -> Vec<usize> {
+    let errors = every_error("broken".to_owned(), "broken");
+    (0..errors.len())
+        .filter(|&place| holds(&errors[place].0))
+        .collect()
+}
+
+#[test]
+fn each_predicate_holds_for_its_variant_only() {
+    for (predicate, expected) in PREDICATES {
+        assert_eq!(places(predicate), expected);
+    }
+}
+
+#[test]
+fn the_handler_may_have_acted_only_where_it_had_begun() {
+    assert_eq!(places(Error::is_indeterminate), [3, 5, 10, 11]);
+}
+
+#[test]
+fn a_breaker_and_a_rate_limit_know_when_to_try_again() {
+    assert_eq!(places(|error| error.retry_after() == Some(SECOND)), [6, 7]);
+    assert_eq!(places(|error| error.retry_after().is_some()), [6, 7]);
+}
+
+#[test]
+fn every_error_says_what_happened() {
+    for (error, text) in every_error("out of stock".to_owned(), "out of stock") {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn the_handlers_error_comes_out_with_its_type() {
+    for (error, _) in every_error(Broken(fmt::Error), "broken") {
+        let is_handler = error.is_handler();
+        assert_eq!(error.as_handler().is_some(), is_handler);
+        match error.into_handler() {
+            Ok(broken) => assert!(is_handler && broken == Broken(fmt::Error)),
+            Err(unchanged) => assert!(!unchanged.is_handler() && !is_handler),
+        }
+    }
+}
+
+#[test]
+fn mapping_the_handlers_error_changes_nothing_else() {
+    let expected = every_error(5_usize, "5");
+    let mapped = every_error("12345".to_owned(), "12345")
+        .map(|(error, _)| error.map_handler(|text| text.len()));
+    for ((expected, _), mapped) in expected.into_iter().zip(mapped) {
+        assert_eq!(mapped, expected);
+    }
+}
+
+#[test]
+fn the_cause_is_what_the_text_does_not_say_yet() {
+    let causes = every_error(Broken(fmt::Error), "broken")
+        .iter()
+        .map(|(error, _)| error.source().map(ToString::to_string))
+        .collect::<Vec<_>>();
+    let expected = |place| match place {
+        1 => Some(violations().to_string()),
+        9 => Some("forbidden: admins only".to_owned()),
+        12 => Some(fmt::Error.to_string()),
+        _ => None,
+    };
+    assert_eq!(causes, (0..13).map(expected).collect::<Vec<_>>());
+}
+
+#[test]
+fn boxed_it_is_a_standard_error_with_the_same_text() {
+    for (error, text) in every_error("out of stock".to_owned(), "out of stock") {
+        let boxed: Box<dyn StdError + Send + Sync> = error.into_boxed();
+        assert_eq!(boxed.to_string(), text);
+    }
+}
+
+#[test]
+fn refusals_and_violations_become_errors() {
+    fn refuse() -> Result<(), Error<String>> {
+        Err(Rejection::unauthenticated())?
+    }
+    fn validate() -> Result<(), Error<String>> {
+        Err(violations())?
+    }
+    let Err(Error::Rejected(rejection)) = refuse() else {
+        panic!("it refuses");
+    };
+    assert_eq!(rejection.kind(), RejectionKind::Unauthenticated);
+    assert_eq!(validate(), Err(Error::Invalid(violations())));
+}
+
+/// Classifies its errors.
+struct Charge;
+
+impl Message for Charge {
+    const NAME: &'static str = "charge";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+
+    fn classify(error: &String) -> Class {
+        match error.as_str() {
+            "connection reset" => Class::Transient,
+            "no such card" => Class::Permanent,
+            _ => Class::Unclassified,
+        }
+    }
+}
+
+#[test]
+fn a_message_classifies_its_own_errors_or_none() {
+    assert_eq!(
+        ["connection reset", "no such card", "?"].map(|text| Charge::classify(&text.to_owned())),
+        [Class::Transient, Class::Permanent, Class::Unclassified]
+    );
+    let unclassified = Act::classify(&"connection reset".to_owned());
+    assert_eq!(unclassified, Class::Unclassified);
+}
