@@ -10,57 +10,52 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 
 mod cases;
 use cases::{
-    Adder, Answer, Fixed, FloorLocal, FloorShared, Line, NoOpLayer, Pair, RwLockStringMap, Through,
-    bus_64, bus_700, fill_1000, now,
+    Adder, Answer, Fixed, FloorLocal, FloorShared, NoOpLayer, Pair, RwLockStringMap, Through,
+    answered, bus_64, bus_700, fill_1000, line, now, pair,
 };
+
+/// More than the last cache holds.
+const EVICTING_BYTES: usize = 96 << 20;
 
 fn dispatch(c: &mut Criterion) {
     let mut group = c.benchmark_group("dispatch");
     let bus = bus_64();
 
     let adder = black_box(Adder(7));
-    group.bench_function("direct_call", |b| {
-        b.iter(|| adder.add(black_box(Pair(1, 2))))
-    });
+    group.bench_function("direct_call", |b| b.iter(|| answered(adder.add(pair()))));
     let dynamic: Box<dyn Answer> = black_box(Box::new(Adder(7)));
-    group.bench_function("dyn_call", |b| {
-        b.iter(|| dynamic.answer(black_box(Pair(1, 2))))
-    });
+    group.bench_function("dyn_call", |b| b.iter(|| answered(dynamic.answer(pair()))));
     let fixed = Fixed::new(Adder(7), Adder(7));
     group.bench_function("static_bus", |b| {
-        b.iter(|| black_box(&fixed).execute_blocking(black_box(Pair(1, 2))));
+        b.iter(|| answered(black_box(&fixed).execute_blocking(pair())));
     });
     let mut route = bus.route::<Pair>().expect("registered");
     group.bench_function("route", |b| {
-        b.iter(|| route.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(route.execute_blocking(pair())))
     });
     let mut floor = FloorLocal::new();
-    group.bench_function("floor_local", |b| {
-        b.iter(|| floor.call(black_box(Pair(1, 2))))
-    });
+    group.bench_function("floor_local", |b| b.iter(|| answered(floor.call(pair()))));
     let mut local = bus.local();
     group.bench_function("local", |b| {
-        b.iter(|| local.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(local.execute_blocking(pair())))
     });
     let floor = FloorShared::new();
-    group.bench_function("floor_shared", |b| {
-        b.iter(|| floor.call(black_box(Pair(1, 2))))
-    });
+    group.bench_function("floor_shared", |b| b.iter(|| answered(floor.call(pair()))));
     group.bench_function("shared", |b| {
-        b.iter(|| bus.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(bus.execute_blocking(pair())))
     });
     group.bench_function("shared_await", |b| {
-        b.iter(|| now(bus.execute(black_box(Pair(1, 2)))))
+        b.iter(|| answered(now(bus.execute(pair()))))
     });
     group.bench_function("shared_64", |b| {
-        b.iter(|| bus.execute_blocking(black_box(Line([1; 8]))));
+        b.iter(|| answered(bus.execute_blocking(line())));
     });
     group.bench_function("shared_await_64", |b| {
-        b.iter(|| now(bus.execute(black_box(Line([1; 8])))));
+        b.iter(|| answered(now(bus.execute(line()))));
     });
     let map = RwLockStringMap::new();
     group.bench_function("rwlock_string_map", |b| {
-        b.iter(|| map.call(black_box(Pair(1, 2))))
+        b.iter(|| answered(map.call(pair())))
     });
     group.finish();
 }
@@ -70,10 +65,10 @@ fn dispatch_700(c: &mut Criterion) {
     let bus = bus_700();
     let mut local = bus.local();
     group.bench_function("local", |b| {
-        b.iter(|| local.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(local.execute_blocking(pair())))
     });
     group.bench_function("shared", |b| {
-        b.iter(|| bus.execute_blocking(black_box(Pair(1, 2))))
+        b.iter(|| answered(bus.execute_blocking(pair())))
     });
     group.finish();
 }
@@ -103,7 +98,7 @@ fn threads(c: &mut Criterion) {
 fn time_shared(bus: &QueryBus, iterations: u64) -> Duration {
     let start = Instant::now();
     for _ in 0..iterations {
-        let _ = black_box(bus.execute_blocking(black_box(Pair(1, 2))));
+        let _ = black_box(answered(bus.execute_blocking(pair())));
     }
     start.elapsed()
 }
@@ -145,7 +140,7 @@ macro_rules! layered {
             .expect("one name");
         let mut route = bus.route::<Pair>().expect("registered");
         $group.bench_function($name, |b| {
-            b.iter(|| route.execute_blocking(black_box(Pair(1, 2))));
+            b.iter(|| answered(route.execute_blocking(pair())));
         });
     };
 }
@@ -216,5 +211,47 @@ fn layers(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, dispatch, dispatch_700, threads, registry, layers);
+/// One dispatch at a time, with the tables out of the caches. The time contains two readings of the
+/// clock, as `clock` shows.
+fn cold(c: &mut Criterion) {
+    let mut group = c.benchmark_group("cold");
+    group.sample_size(10);
+    let mut evicted = vec![0_u64; EVICTING_BYTES / size_of::<u64>()];
+    let bus = bus_700();
+    let mut local = bus.local();
+    let mut route = bus.route::<Pair>().expect("registered");
+    let floor = FloorShared::new();
+    let mut bench = |name: &str, call: &mut dyn FnMut() -> u64| {
+        group.bench_function(name, |b| {
+            b.iter_custom(|iterations| {
+                (0..iterations)
+                    .map(|_| {
+                        evicted.iter_mut().for_each(|word| *word += 1);
+                        black_box(&evicted);
+                        let start = Instant::now();
+                        black_box(call());
+                        start.elapsed()
+                    })
+                    .sum()
+            });
+        });
+    };
+    bench("clock", &mut || 0);
+    bench("route", &mut || answered(route.execute_blocking(pair())));
+    bench("local", &mut || answered(local.execute_blocking(pair())));
+    bench("floor_shared", &mut || answered(floor.call(pair())));
+    bench("shared", &mut || answered(bus.execute_blocking(pair())));
+    bench("shared_await", &mut || answered(now(bus.execute(pair()))));
+    group.finish();
+}
+
+criterion_group!(
+    benches,
+    dispatch,
+    dispatch_700,
+    threads,
+    registry,
+    layers,
+    cold
+);
 criterion_main!(benches);

@@ -8,7 +8,9 @@ use std::hint::black_box;
 use arcbus::{QueryBus, Route};
 
 mod cases;
-use cases::{Adder, Answer, Fixed, FloorLocal, FloorShared, Line, NoOpLayer, Pair, bus_64, now};
+use cases::{
+    Adder, Answer, Fixed, FloorLocal, FloorShared, NoOpLayer, Pair, bus_64, line, now, pair,
+};
 
 const CASES: [&str; 14] = [
     "direct_call",
@@ -57,36 +59,34 @@ fn layered(layers: [Option<NoOpLayer>; 5]) -> Route<Pair> {
 }
 
 fn run(case: &str, n: u64) {
-    let msg = || black_box(Pair(1, 2));
-    let line = || black_box(Line([1; 8]));
     let bus = bus_64();
     let mut route = bus.route::<Pair>().expect("registered");
     let mut local = bus.local();
     match case {
         "direct_call" => {
             let adder = black_box(Adder(7));
-            count(n, || adder.add(msg()));
+            count(n, || adder.add(pair()));
         }
         "dyn_call" => {
             let answer: Box<dyn Answer> = black_box(Box::new(Adder(7)));
-            count(n, || answer.answer(msg()));
+            count(n, || answer.answer(pair()));
         }
         "static_bus" => {
             let fixed = black_box(Fixed::new(Adder(7), Adder(7)));
-            count(n, || fixed.execute_blocking(msg()));
+            count(n, || fixed.execute_blocking(pair()));
         }
-        "route" => count(n, || route.execute_blocking(msg())),
+        "route" => count(n, || route.execute_blocking(pair())),
         "floor_local" => {
             let mut floor = FloorLocal::new();
-            count(n, || floor.call(msg()));
+            count(n, || floor.call(pair()));
         }
-        "local" => count(n, || local.execute_blocking(msg())),
+        "local" => count(n, || local.execute_blocking(pair())),
         "floor_shared" => {
             let floor = FloorShared::new();
-            count(n, || floor.call(msg()));
+            count(n, || floor.call(pair()));
         }
-        "shared" => count(n, || bus.execute_blocking(msg())),
-        "shared_await" => count(n, || now(bus.execute(msg()))),
+        "shared" => count(n, || bus.execute_blocking(pair())),
+        "shared_await" => count(n, || now(bus.execute(pair()))),
         "shared_64" => count(n, || bus.execute_blocking(line())),
         "shared_await_64" => count(n, || now(bus.execute(line()))),
         "gates_0" => {
@@ -95,15 +95,15 @@ fn run(case: &str, n: u64) {
                 .build()
                 .expect("one name");
             let mut route = bus.route::<Pair>().expect("registered");
-            count(n, || route.execute_blocking(msg()));
+            count(n, || route.execute_blocking(pair()));
         }
         "gates_5" => {
             let mut route = layered(black_box([Some(NoOpLayer); 5]));
-            count(n, || route.execute_blocking(msg()));
+            count(n, || route.execute_blocking(pair()));
         }
         "gates_off_5" => {
             let mut route = layered(black_box([None; 5]));
-            count(n, || route.execute_blocking(msg()));
+            count(n, || route.execute_blocking(pair()));
         }
         other => panic!("no case '{other}': the cases are {CASES:?}"),
     }

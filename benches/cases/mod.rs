@@ -299,6 +299,28 @@ pub fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// A message that the compiler does not know, read from memory that was written long ago: one that
+/// is written word by word and at once read whole is what the processor would wait for.
+#[inline(always)]
+pub fn pair() -> Pair {
+    static PAIR: Pair = Pair(1, 2);
+    *black_box(&PAIR)
+}
+
+/// As [`pair`], of 64 bytes.
+#[inline(always)]
+pub fn line() -> Line {
+    static LINE: Line = Line([1; 8]);
+    *black_box(&LINE)
+}
+
+/// The reply, taken out of the result at once, as a caller's `?` does. A result that is moved as a
+/// whole instead is read in wider words than it was just written in, which the processor waits for.
+#[inline(always)]
+pub fn answered<T, E: fmt::Debug>(result: Result<T, E>) -> T {
+    result.expect("the handlers of the benchmarks do not fail")
+}
+
 /// What a virtual call to a handler costs at least.
 pub trait Answer: Send + Sync {
     fn answer(&self, msg: Pair) -> Result<u64, Refused>;

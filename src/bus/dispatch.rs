@@ -29,7 +29,7 @@ use crate::message::{Kind, Message, Same};
 ///     .register(from_fn(|msg: Double, _cx: &Context<'_>| Ok(msg.0 * 2)))
 ///     .build()?;
 /// assert_eq!(quadruple(&bus, 1), 4);
-/// assert_eq!(quadruple(bus.local(), 2), 8);
+/// assert_eq!(quadruple(&mut bus.local(), 2), 8);
 /// assert_eq!(quadruple(bus.route::<Double>()?, 3), 12);
 /// # Ok(())
 /// # }
@@ -120,6 +120,33 @@ macro_rules! __forward_dispatch {
             (*self).execute_blocking_with(msg, cx)
         }
     };
+}
+
+/// By reference, too, as `Write` is.
+impl<M: Message, D: Dispatch<M> + ?Sized> Dispatch<M> for &mut D {
+    #[inline(always)]
+    fn execute(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send {
+        D::execute(self, msg)
+    }
+
+    #[inline]
+    fn execute_with<'a>(
+        &'a mut self,
+        msg: M,
+        cx: Context<'a>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        D::execute_with(self, msg, cx)
+    }
+
+    #[inline]
+    fn execute_blocking(&mut self, msg: M) -> Outcome<M> {
+        D::execute_blocking(self, msg)
+    }
+
+    #[inline]
+    fn execute_blocking_with(&mut self, msg: M, cx: Context<'_>) -> Outcome<M> {
+        D::execute_blocking_with(self, msg, cx)
+    }
 }
 
 impl<K: Kind, M: Message<Kind: Same<K>>> Dispatch<M> for Bus<K> {

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::context::{Context, Interrupt};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::{Message, MessageType};
-use crate::registry::{Frame, Launch, Pinned, Table, Typed};
+use crate::registry::{Frame, Launch, Out, Pinned, Table, Typed};
 use crate::sync::Guard;
 
 /// Where a dispatch finds its route, when it begins.
@@ -115,15 +115,17 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
             self.msg = None;
             return Poll::Ready(Err(not_found::<M>()));
         };
-        match route.start(&mut self.msg, self.cx.context(), clock, task) {
-            // Taken apart before the table is let go, and put together after it.
-            Launch::Ready(Ok(reply)) => {
+        let mut out = Out::new();
+        match route.start(&mut self.msg, self.cx.context(), clock, task, &mut out) {
+            // Taken after the table is let go: by then it is not on its way to memory any more, where
+            // a wider read than the write would wait for it.
+            Launch::Reply(reply) => {
                 drop(held);
-                Poll::Ready(Ok(reply))
+                Poll::Ready(Ok(reply.take()))
             }
-            Launch::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Launch::Error(error) => Poll::Ready(Err(error.take())),
             Launch::Pending(frame) => {
-                keep(&mut self.frame, frame);
+                self.frame = Some(frame);
                 Poll::Pending
             }
         }
@@ -141,12 +143,6 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
         }
         polled
     }
-}
-
-#[cold]
-#[inline(never)]
-fn keep<'a, M: Message>(place: &mut Option<Frame<'a, M>>, frame: Frame<'a, M>) {
-    *place = Some(frame);
 }
 
 /// The message is not pinned in here, nor is anything else.

@@ -35,11 +35,22 @@ pub(crate) fn poll_bounded<M: Message>(
 ) -> Poll<Outcome<M>> {
     match pipeline.poll(task) {
         Poll::Ready(outcome) => Poll::Ready(outcome),
-        Poll::Pending => match Watch::poll(watch, cx, task.waker()) {
+        Poll::Pending => match watch_bounds::<M>(cx, watch, task) {
             Ok(()) => Poll::Pending,
-            Err(interrupt) => Poll::Ready(Err(interrupt.into_error(Phase::Indeterminate))),
+            Err(error) => Poll::Ready(Err(error)),
         },
     }
+}
+
+/// Asks, after a poll that was pending, whether `cx` was interrupted meanwhile; if not, makes sure
+/// that `task` is woken when it is.
+pub(crate) fn watch_bounds<M: Message>(
+    cx: &Context<'_>,
+    watch: &mut Option<Box<Watch>>,
+    task: &mut task::Context<'_>,
+) -> Result<(), Error<M::Error>> {
+    Watch::poll(watch, cx, task.waker())
+        .map_err(|interrupt| interrupt.into_error(Phase::Indeterminate))
 }
 
 #[cold]

@@ -14,6 +14,6 @@ pub use registrar::Registrar;
 pub use retired::{Drained, Retired};
 
 pub(crate) use batch::{Change, entry as make_entry};
-pub(crate) use entry::{Frame, Launch, Pinned, Typed};
+pub(crate) use entry::{Frame, Launch, Out, Pinned, Typed};
 pub(crate) use store::Store;
 pub(crate) use table::Table;

@@ -25,8 +25,8 @@ use crate::sync::{Arc, arc_dyn};
 mod frame;
 mod pool;
 
-pub(crate) use frame::{Frame, Launch};
-use frame::{Out, Wrote};
+use frame::Started;
+pub(crate) use frame::{Frame, Launch, Out};
 
 /// One registered route with its type erased. A clone shares the route.
 #[derive(Clone)]
@@ -65,13 +65,13 @@ impl<P: Send + Sync> Owner for Route<P> {
 type Block<M> = unsafe fn(NonNull<()>, M, &Clock) -> Outcome<M>;
 type BlockWith<M> = unsafe fn(NonNull<()>, M, &Context<'_>) -> Outcome<M>;
 type Start<M> = for<'a> unsafe fn(
-    NonNull<()>,
+    &Entry,
     &mut Option<M>,
     Option<&mut Context<'a>>,
     &'a Clock,
     &mut task::Context<'_>,
     &mut Out<M>,
-) -> Wrote;
+) -> Started<'a, M>;
 
 /// The entries into a pipeline of `M`: the blocking lane without and with a context, and the
 /// awaiting lane.
@@ -213,19 +213,19 @@ impl<'t, M: Message> Typed<'t, M> {
     /// Starts the pipeline and polls it once. Takes the message, and the context if there is one; a
     /// pipeline that is pending is kept in a [`Frame`], together with its route.
     #[inline(always)]
-    pub(crate) fn start<'a>(
+    pub(crate) fn start<'o, 'a>(
         self,
         msg: &mut Option<M>,
         cx: Option<&mut Context<'a>>,
         clock: &'a Clock,
         task: &mut task::Context<'_>,
-    ) -> Launch<'a, M> {
-        let mut out = Out::new();
+        out: &'o mut Out<M>,
+    ) -> Launch<'o, 'a, M> {
         // SAFETY: `calls` was made for the route that `entry` owns while it is borrowed; a frame that
-        // outlives this borrow is given a share of the route by `Launch::new`, and `'a` bounds it.
-        let wrote = unsafe { (self.calls.start)(self.entry.route, msg, cx, clock, task, &mut out) };
+        // outlives this borrow has a share of the route, and `'a` bounds it.
+        let started = unsafe { (self.calls.start)(self.entry, msg, cx, clock, task, out) };
         // SAFETY: just written by that call.
-        unsafe { Launch::new(wrote, out, self.entry) }
+        unsafe { Launch::new(started, out) }
     }
 
     /// The same route with a share of its own.

@@ -15,7 +15,8 @@ use crate::sync::OnceLock;
 
 /// The sizes of blocks, in bytes.
 const SIZES: [usize; 3] = [256, 1024, 4096];
-const ALIGN: usize = 16;
+/// A cache line, so that a block begins with one.
+const ALIGN: usize = 64;
 
 /// How many free blocks of a class a thread keeps.
 const LOCAL: usize = 8;
@@ -24,7 +25,10 @@ const LOCAL: usize = 8;
 const SHARED: usize = 128;
 
 thread_local! {
-    static FREE: Local = const { Local([const { Stack::new() }; SIZES.len()]) };
+    /// Without a destructor, so that reaching it takes no check.
+    static FREE: [Stack; SIZES.len()] = const { [const { Stack::new() }; SIZES.len()] };
+    /// Empties [`FREE`] when the thread ends.
+    static CLOSER: Closer = const { Closer };
 }
 
 static QUEUES: OnceLock<[ArrayQueue<Block>; SIZES.len()]> = OnceLock::new();
@@ -32,8 +36,7 @@ static QUEUES: OnceLock<[ArrayQueue<Block>; SIZES.len()]> = OnceLock::new();
 /// Memory for `layout`.
 #[inline(always)]
 pub(super) fn take(layout: Layout) -> NonNull<()> {
-    let local =
-        class_of(layout).and_then(|class| FREE.try_with(|free| free.0[class].pop()).ok().flatten());
+    let local = class_of(layout).and_then(|class| FREE.with(|free| free[class].pop()));
     local.unwrap_or_else(|| take_elsewhere(layout))
 }
 
@@ -44,16 +47,17 @@ pub(super) fn take(layout: Layout) -> NonNull<()> {
 /// `block` came from [`take`] with the same `layout`, and is not used again.
 #[inline(always)]
 pub(super) unsafe fn give(block: NonNull<()>, layout: Layout) {
-    let kept =
-        class_of(layout).and_then(|class| FREE.try_with(|free| free.0[class].push(block)).ok());
-    if kept != Some(true) {
+    let kept = class_of(layout).is_some_and(|class| FREE.with(|free| free[class].push(block)));
+    if !kept {
         give_elsewhere(block, layout);
     }
 }
 
+/// Which class a frame of `layout` belongs to, if one.
 #[inline(always)]
 const fn class_of(layout: Layout) -> Option<usize> {
-    if layout.align() > ALIGN {
+    // A sanitizer sees a block that is used after it was given back only if it was freed.
+    if cfg!(arcbus_asan) || layout.align() > ALIGN {
         return None;
     }
     let mut class = 0;
@@ -80,6 +84,7 @@ fn queues() -> &'static [ArrayQueue<Block>; SIZES.len()] {
 
 #[cold]
 fn take_elsewhere(layout: Layout) -> NonNull<()> {
+    open();
     let shared = class_of(layout).and_then(|class| queues()[class].pop());
     if let Some(block) = shared {
         return block.0;
@@ -112,6 +117,8 @@ unsafe impl Send for Block {}
 struct Stack {
     blocks: [Cell<Option<NonNull<()>>>; LOCAL],
     len: Cell<usize>,
+    /// How many blocks to keep: none unless the thread's [`CLOSER`] will take them over.
+    room: Cell<usize>,
 }
 
 impl Stack {
@@ -119,6 +126,7 @@ impl Stack {
         Self {
             blocks: [const { Cell::new(None) }; LOCAL],
             len: Cell::new(0),
+            room: Cell::new(0),
         }
     }
 
@@ -134,6 +142,9 @@ impl Stack {
     #[inline(always)]
     fn push(&self, block: NonNull<()>) -> bool {
         let len = self.len.get();
+        if len >= self.room.get() {
+            return false;
+        }
         let Some(place) = self.blocks.get(len) else {
             return false;
         };
@@ -143,16 +154,30 @@ impl Stack {
     }
 }
 
-/// The free blocks of one thread; leaves them to the others when the thread ends.
-struct Local([Stack; SIZES.len()]);
+/// Lets this thread keep blocks, unless it is ending.
+fn open() {
+    if CLOSER.try_with(|_| ()).is_ok() {
+        set_room(LOCAL);
+    }
+}
 
-impl Drop for Local {
+fn set_room(room: usize) {
+    FREE.with(|free| free.iter().for_each(|stack| stack.room.set(room)));
+}
+
+struct Closer;
+
+impl Drop for Closer {
+    /// Leaves the thread's free blocks to the others.
     fn drop(&mut self) {
-        for (size, stack) in SIZES.into_iter().zip(&self.0) {
-            let layout = Layout::from_size_align(size, ALIGN).expect("a small power of two");
-            while let Some(block) = stack.pop() {
-                give_elsewhere(block, layout);
+        set_room(0);
+        FREE.with(|free| {
+            for (size, stack) in SIZES.into_iter().zip(free) {
+                let layout = Layout::from_size_align(size, ALIGN).expect("a small power of two");
+                while let Some(block) = stack.pop() {
+                    give_elsewhere(block, layout);
+                }
             }
-        }
+        });
     }
 }
