@@ -11,7 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use acts::{Act, Actor, Steps};
-use arcbus::{Command, CommandBus, Context, Handler, Message, Outcome, from_async_fn, static_bus};
+use arcbus::{
+    Command, CommandBus, Context, Handler, Message, Middleware, Next, Outcome, from_async_fn,
+    static_bus,
+};
 use tokio::runtime::{Builder, Runtime};
 
 const ADVICE: &str = "would deadlock: the handler waits, and execute_blocking would park the one \
@@ -172,6 +175,74 @@ fn blocking_on_a_multi_thread_runtime_works() {
     });
 }
 
+/// Waits for the runtime itself: for a task that must run on it, and for its turn.
+fn waits_for_the_runtime() -> CommandBus {
+    CommandBus::builder()
+        .register(from_async_fn(async |_: Later, _: &Context<'_>| {
+            tokio::task::yield_now().await;
+            tokio::spawn(async { 9 })
+                .await
+                .map_err(|error| error.to_string())
+        }))
+        .build()
+        .expect("one name")
+}
+
+/// Not for ever, should it wait for a worker that it blocks.
+fn limited() -> Context<'static> {
+    Context::new().timeout(Duration::from_secs(20))
+}
+
+#[test]
+fn blocking_the_only_worker_hands_its_tasks_to_another_thread() {
+    let bus = waits_for_the_runtime();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .expect("a runtime");
+    let task = runtime.spawn(async move { bus.execute_blocking_with(Later, limited()) });
+    assert_eq!(runtime.block_on(task).expect("no panic"), Ok(9));
+}
+
+#[test]
+fn blocking_in_a_local_set_is_refused() {
+    let bus = waits_for_the_runtime();
+    let local = tokio::task::LocalSet::new();
+    let outcome = local.block_on(&multi_thread(), async move {
+        bus.execute_blocking_with(Later, limited())
+    });
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "would deadlock: the handler waits, and execute_blocking would park the thread of a tokio \
+         `LocalSet`: await `execute` instead, or dispatch from `spawn_blocking`"
+    );
+}
+
+#[test]
+fn a_panic_of_a_middleware_on_a_worker_goes_to_the_caller() {
+    struct Late;
+    impl Middleware<Later> for Late {
+        async fn handle(
+            &self,
+            msg: Later,
+            cx: &Context<'_>,
+            next: &impl Next<Later>,
+        ) -> Outcome<Later> {
+            next.run(msg, cx).await?;
+            panic!("late");
+        }
+    }
+    let bus = CommandBus::builder()
+        .wrap(Late)
+        .register(Laters)
+        .build()
+        .expect("one name");
+    let task = multi_thread()
+        .block_on(async move { tokio::spawn(async move { bus.execute_blocking(Later) }).await });
+    let panic = task.expect_err("it panics").into_panic();
+    assert_eq!(panic.downcast_ref(), Some(&"late"));
+}
+
 #[test]
 fn awaiting_works_on_every_runtime() {
     for runtime in [current_thread(), multi_thread()] {
@@ -200,16 +271,10 @@ fn a_deadline_ends_a_wait_on_a_runtime() {
 
 #[test]
 fn a_handler_may_use_the_runtime_it_is_awaited_on() {
-    let bus = CommandBus::builder()
-        .register(from_async_fn(async |_: Later, _: &Context<'_>| {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            tokio::spawn(async { 9 })
-                .await
-                .map_err(|error| error.to_string())
-        }))
-        .build()
-        .expect("one name");
-    assert_eq!(current_thread().block_on(bus.execute(Later)), Ok(9));
+    let bus = waits_for_the_runtime();
+    for runtime in [current_thread(), multi_thread()] {
+        assert_eq!(runtime.block_on(bus.execute(Later)), Ok(9));
+    }
 }
 
 #[test]
