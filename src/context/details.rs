@@ -118,6 +118,11 @@ impl<'p> Details<'p> {
         iter::successors(self.first(), |detail| detail.next())
     }
 
+    #[cfg(test)]
+    pub(super) fn own_level(&self) -> Option<&Arc<Detail<'p>>> {
+        self.own.as_ref()
+    }
+
     #[inline]
     fn first(&self) -> Option<&Detail<'_>> {
         match &self.own {

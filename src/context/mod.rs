@@ -344,3 +344,28 @@ impl Interrupt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::Arc;
+
+    fn holders(cx: &Context<'_>) -> usize {
+        cx.details.own_level().map_or(0, Arc::strong_count)
+    }
+
+    #[test]
+    fn a_derived_context_touches_no_reference_count() {
+        let cx = Context::new().cancel_on(CancelToken::new()).with(7_u32);
+        let (derived, nested) = (cx.derive(), cx.nested());
+        let deeper = derived.derive();
+        assert_eq!(holders(&cx), 1);
+        for inherits in [&derived, &nested, &deeper] {
+            assert_eq!(inherits.get(), Some(&7_u32));
+            assert_eq!(holders(inherits), 0, "it has no level of its own");
+        }
+        let clone = cx.clone();
+        assert_eq!(holders(&cx), 2, "a clone does touch it");
+        drop(clone);
+    }
+}

@@ -42,8 +42,8 @@ pub use from_fn::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle the message `{M}`",
     label = "`Handler<{M}>` is not implemented for `{Self}`",
-    note = "write `impl Handler<{M}> for {Self}` with `async fn handle(&self, msg: {M}, cx: &Context<'_>) -> Result<Reply, Error>`",
-    note = "a function or closure becomes a handler through `arcbus::from_fn`, `from_async_fn` or `from_async_fn_with`"
+    note = "write `impl Handler<{M}>` for it, with `async fn handle(&self, msg: {M}, cx: &Context<'_>) -> Result<Reply, Error>`",
+    note = "a function or closure becomes a handler through `arcbus::from_fn(..)`, an async one through `from_async_fn(..)` or `from_async_fn_with(..)`"
 )]
 pub trait Handler<M: Message>: Send + Sync + 'static {
     /// Handles one message. A panic in it is caught and becomes

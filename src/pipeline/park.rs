@@ -55,12 +55,17 @@ pub(crate) fn watch_bounds<M: Message>(
 
 #[cold]
 fn wait<M: Message>(
+    pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
+    cx: &Context<'_>,
+) -> Outcome<M> {
+    where_it_may_park(|| park_until_done::<M>(pipeline, cx))
+        .unwrap_or_else(|advice| Err(Error::WouldDeadlock { advice }))
+}
+
+fn park_until_done<M: Message>(
     mut pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
     cx: &Context<'_>,
 ) -> Outcome<M> {
-    if let Some(advice) = refusal() {
-        return Err(Error::WouldDeadlock { advice });
-    }
     let parker = Parker::new();
     let waker = parker.waker();
     let mut task = task::Context::from_waker(&waker);
@@ -73,19 +78,42 @@ fn wait<M: Message>(
     }
 }
 
-/// Why this thread must not be parked, if it must not.
+/// Runs `wait`, which parks this thread; or says what to do instead, where that must not be.
 #[cfg(feature = "tokio")]
-fn refusal() -> Option<&'static str> {
+fn where_it_may_park<T>(wait: impl FnOnce() -> T) -> Result<T, &'static str> {
     use tokio::runtime::{Handle, RuntimeFlavor};
-    let flavor = Handle::try_current().ok()?.runtime_flavor();
-    (flavor == RuntimeFlavor::CurrentThread).then_some(
-        "the handler waits, and execute_blocking would park the one thread of this current-thread \
-         tokio runtime: await `execute` instead, use a multi-thread runtime, or dispatch from a \
-         `std::thread`",
-    )
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Err(_) => Ok(wait()),
+        Ok(RuntimeFlavor::CurrentThread) => Err(
+            "the handler waits, and execute_blocking would park the one thread of this \
+             current-thread tokio runtime: await `execute` instead, use a multi-thread runtime, or \
+             dispatch from a `std::thread`",
+        ),
+        Ok(_) => in_place_of_a_worker(wait),
+    }
+}
+
+/// Lets another thread go on with the tasks of this worker, for which the handler may wait.
+#[cfg(feature = "tokio")]
+fn in_place_of_a_worker<T>(wait: impl FnOnce() -> T) -> Result<T, &'static str> {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    let mut begun = false;
+    let waiting = || {
+        begun = true;
+        wait()
+    };
+    // It panics in a `LocalSet`, and nothing else tells that one from a worker.
+    match catch_unwind(AssertUnwindSafe(|| tokio::task::block_in_place(waiting))) {
+        Ok(waited) => Ok(waited),
+        Err(panic) if begun => resume_unwind(panic),
+        Err(_) => Err(
+            "the handler waits, and execute_blocking would park the thread of a tokio `LocalSet`: \
+             await `execute` instead, or dispatch from `spawn_blocking`",
+        ),
+    }
 }
 
 #[cfg(not(feature = "tokio"))]
-fn refusal() -> Option<&'static str> {
-    None
+fn where_it_may_park<T>(wait: impl FnOnce() -> T) -> Result<T, &'static str> {
+    Ok(wait())
 }

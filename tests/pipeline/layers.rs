@@ -1,11 +1,12 @@
 //! Which layers a route has: order, scopes, instances, and layers that are switched off.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use acts::{Act, Actor, Steps, each_lane, layers};
 use arcbus::{
-    Command, CommandBus, Context, Gated, LayerExt, Layers, Message, Next, Outcome, Rejection,
-    from_fn, guard, inspect, middleware, static_bus,
+    Command, CommandBus, Context, Gated, Layer, LayerExt, Layers, Message, Middleware, Next,
+    Outcome, Rejection, RouteInfo, from_fn, guard, inspect, middleware, static_bus,
 };
 
 use crate::acts;
@@ -129,6 +130,41 @@ fn a_shared_layer_makes_one_instance_for_all_routes() {
     assert_eq!(bus.execute_blocking(Other), Ok(()));
     assert_eq!(steps.take(), "act> <act:ok -act");
     assert_eq!(layers(&bus), ["MarkLayer"]);
+}
+
+/// A middleware whose type differs from message to message.
+struct Typed<M>(PhantomData<fn(M)>);
+
+impl<M: Message> Middleware<M> for Typed<M> {
+    async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+        next.run(msg, cx).await
+    }
+}
+
+/// Notes for which route it makes one.
+struct TypedLayer(Steps);
+
+impl<M: Message> Layer<M> for TypedLayer {
+    type Middleware = Typed<M>;
+
+    fn middleware(&self, route: &RouteInfo) -> Typed<M> {
+        self.0.note(route.name());
+        Typed(PhantomData)
+    }
+}
+
+#[test]
+fn a_shared_layer_makes_one_instance_for_each_type_of_middleware() {
+    let steps = Steps::default();
+    let (bus, registrar) = CommandBus::builder()
+        .layer(TypedLayer(steps.clone()).shared())
+        .register(Actor::default())
+        .register(other())
+        .open()
+        .expect("two names");
+    let _ = registrar.replace(other()).expect("registered");
+    assert_eq!(steps.take(), "act other", "the second one is used again");
+    assert_eq!(bus.execute_blocking(Other), Ok(()));
 }
 
 #[test]
@@ -281,7 +317,7 @@ fn every_layer_that_is_on_has_a_name_in_the_list() {
     impl<T: Send + 'static> Build for Host<T> {
         fn bus(self) -> CommandBus {
             struct Option;
-            impl<M: Message> arcbus::Middleware<M> for Option {
+            impl<M: Message> Middleware<M> for Option {
                 async fn handle(
                     &self,
                     msg: M,

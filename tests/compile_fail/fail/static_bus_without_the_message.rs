@@ -18,6 +18,15 @@ impl Message for GetOrder {
     type Error = String;
 }
 
+struct GetStock;
+
+impl Message for GetStock {
+    const NAME: &'static str = "stock.get";
+    type Kind = Query;
+    type Reply = u32;
+    type Error = String;
+}
+
 struct Store;
 
 impl Handler<GetUser> for Store {
@@ -32,14 +41,22 @@ impl Handler<GetOrder> for Store {
     }
 }
 
+impl Handler<GetStock> for Store {
+    async fn handle(&self, _msg: GetStock, _cx: &Context<'_>) -> Result<u32, String> {
+        Ok(9)
+    }
+}
+
 static_bus! {
     struct Queries: Query {
         user: GetUser => Store,
+        order: GetOrder => Store,
     }
 }
 
 fn main() {
-    let queries = Queries::new(Store);
+    let queries = Queries::new(Store, Store);
     assert_eq!(queries.execute_blocking(GetUser), Ok(7));
     assert_eq!(queries.execute_blocking(GetOrder), Ok(8));
+    assert_eq!(queries.execute_blocking(GetStock), Ok(9));
 }
