@@ -5,16 +5,18 @@
 //! the other user of `AtomicU64`, takes no part in a model.
 
 pub(crate) use loom::sync::Arc;
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) use std::sync::OnceLock;
 pub(crate) use std::sync::atomic::AtomicU64;
 
+mod atomic;
 mod lock;
 mod snapshot;
 
+pub use atomic::weaken;
+pub(crate) use atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) use lock::{Condvar, Mutex};
+pub use snapshot::Published;
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
-pub use snapshot::{Published, weaken};
 
 /// `loom`'s threads, which do not sleep: time does not pass in a model.
 pub(crate) mod thread {

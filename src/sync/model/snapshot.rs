@@ -19,29 +19,10 @@
 //! Between two of `loom`'s operations no other thread runs. The arena's own mutex is locked only
 //! there, and orders nothing in the model.
 
-use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 
 use crate::sync::{Arc, AtomicUsize, Ordering, Publishes};
-
-thread_local! {
-    /// All threads of a model are run by the one thread that runs the model.
-    static WEAK: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether to publish and load without release and acquire: for a model that must fail.
-pub fn weaken(weak: bool) {
-    WEAK.set(weak);
-}
-
-fn unless_weak(ordering: Ordering) -> Ordering {
-    if WEAK.get() {
-        Ordering::Relaxed
-    } else {
-        ordering
-    }
-}
 
 /// The arena's share of a version.
 ///
@@ -95,7 +76,7 @@ impl<T> Snapshot<T> {
             arena.places.push(Some(Share::new(value)));
             arena.places.len() - 1
         };
-        let old = self.current.swap(number, unless_weak(Ordering::AcqRel));
+        let old = self.current.swap(number, Ordering::AcqRel);
         let share = {
             let mut arena = self.arena.lock();
             arena.latest = number;
@@ -111,10 +92,10 @@ impl<T> Snapshot<T> {
     }
 
     fn load_numbered(&self) -> (usize, Arc<T>) {
-        let mut number = self.current.load(unless_weak(Ordering::Acquire));
+        let mut number = self.current.load(Ordering::Acquire);
         let mut share = self.arena.lock().places[number].clone();
         if share.is_none() {
-            number = self.current.fetch_add(0, unless_weak(Ordering::Acquire));
+            number = self.current.fetch_add(0, Ordering::Acquire);
             share = self.arena.lock().places[number].clone();
         }
         (
