@@ -3,13 +3,15 @@
 //! `cargo bench --bench dispatch`
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use arcbus::QueryBus;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 mod cases;
 use cases::{
-    Adder, Answer, Fixed, FloorLocal, FloorShared, Line, Pair, RwLockStringMap, bus_64, bus_700,
-    now,
+    Adder, Answer, Fixed, FloorLocal, FloorShared, Line, NoOpLayer, Pair, RwLockStringMap, Through,
+    bus_64, bus_700, fill_1000, now,
 };
 
 fn dispatch(c: &mut Criterion) {
@@ -76,5 +78,143 @@ fn dispatch_700(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, dispatch, dispatch_700);
+/// `shared` on one thread and on two at once; the time is that of one thread's dispatch.
+fn threads(c: &mut Criterion) {
+    let mut group = c.benchmark_group("threads");
+    let bus = bus_64();
+    for count in [1, 2] {
+        group.bench_function(count.to_string(), |b| {
+            b.iter_custom(|iterations| {
+                std::thread::scope(|scope| {
+                    let workers: Vec<_> = (0..count)
+                        .map(|_| scope.spawn(|| time_shared(&bus, iterations)))
+                        .collect();
+                    let times = workers
+                        .into_iter()
+                        .map(|worker| worker.join().expect("no panic"));
+                    times.max().unwrap_or_default()
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+fn time_shared(bus: &QueryBus, iterations: u64) -> Duration {
+    let start = Instant::now();
+    for _ in 0..iterations {
+        let _ = black_box(bus.execute_blocking(black_box(Pair(1, 2))));
+    }
+    start.elapsed()
+}
+
+fn registry(c: &mut Criterion) {
+    let mut group = c.benchmark_group("registry");
+    group.throughput(Throughput::Elements(1000));
+    group.bench_function("bulk_1000", |b| {
+        b.iter_with_large_drop(|| {
+            fill_1000(QueryBus::builder().capacity(1000))
+                .build()
+                .expect("names are unique")
+        });
+    });
+    group.throughput(Throughput::Elements(1));
+    let (_bus, registrar) = fill_1000(QueryBus::builder())
+        .open()
+        .expect("names are unique");
+    group.bench_function("register_into_1000", |b| {
+        b.iter_batched(
+            || drop(registrar.deregister::<Pair>()),
+            |()| {
+                registrar
+                    .register::<Pair, _>(Adder(7))
+                    .expect("just deregistered")
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+/// A route with `$layer` for each of the tokens, in the blocking lane.
+macro_rules! layered {
+    ($group:ident, $name:literal, $($method:ident($layer:expr)),*) => {
+        let bus = QueryBus::builder()$(.$method($layer))*
+            .register::<Pair, _>(Adder(7))
+            .build()
+            .expect("one name");
+        let mut route = bus.route::<Pair>().expect("registered");
+        $group.bench_function($name, |b| {
+            b.iter(|| route.execute_blocking(black_box(Pair(1, 2))));
+        });
+    };
+}
+
+fn layers(c: &mut Criterion) {
+    let mut group = c.benchmark_group("layers");
+    let on = NoOpLayer;
+    let off = black_box(None::<NoOpLayer>);
+    layered!(group, "gates_0",);
+    layered!(group, "gates_1", layer(on));
+    layered!(
+        group,
+        "gates_5",
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on)
+    );
+    layered!(
+        group,
+        "gates_10",
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on),
+        layer(on)
+    );
+    layered!(group, "gates_off_1", layer(off));
+    layered!(
+        group,
+        "gates_off_5",
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off)
+    );
+    layered!(
+        group,
+        "gates_off_10",
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off),
+        layer(off)
+    );
+    layered!(group, "middleware_1", wrap(Through));
+    layered!(
+        group,
+        "middleware_5",
+        wrap(Through),
+        wrap(Through),
+        wrap(Through),
+        wrap(Through),
+        wrap(Through)
+    );
+    group.finish();
+}
+
+criterion_group!(benches, dispatch, dispatch_700, threads, registry, layers);
 criterion_main!(benches);

@@ -28,6 +28,7 @@ impl Handler<GetUser> for Users {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let queries = QueryBus::builder().register(Users).build()?;
 
+    // On a plain thread; `queries.execute(..).await` does the same on any runtime.
     println!("{:?}", queries.execute_blocking(GetUser { id: 7 }));
     println!("{:?}", queries.execute_blocking(GetUser { id: 8 }));
     Ok(())

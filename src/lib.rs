@@ -3,6 +3,7 @@
 mod bus;
 mod clock;
 mod context;
+pub mod docs;
 mod error;
 mod handler;
 mod message;

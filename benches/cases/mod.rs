@@ -1,5 +1,10 @@
 //! The messages, handlers, buses and hand-written floors that the benchmarks share.
 #![allow(dead_code, reason = "each benchmark uses a part")]
+#![allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "not a library"
+)]
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -12,7 +17,10 @@ use std::task::{Context as Task, Poll, Waker};
 
 use ahash::RandomState;
 use arc_swap::{ArcSwap, Cache};
-use arcbus::{BusBuilder, Context, Handler, Message, NoLayers, Query, QueryBus, static_bus};
+use arcbus::{
+    BusBuilder, Context, Error, Gate, Gated, Handler, Layer, Message, Middleware, Next, NoLayers,
+    Outcome, Query, QueryBus, RouteInfo, static_bus,
+};
 
 /// How a handler of these benchmarks fails, which it does not.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,9 +185,8 @@ macro_rules! six_hundred_ninety_eight {
 
 pub type Builder = BusBuilder<Query, NoLayers>;
 
-/// A builder with 62 fillers.
-pub fn filled_64() -> Builder {
-    let mut builder = QueryBus::builder();
+/// Adds 62 fillers.
+pub fn fill_64(mut builder: Builder) -> Builder {
     macro_rules! add {
         ($n:expr) => {
             builder = builder.register::<Filler<$n>, _>(Adder(1));
@@ -189,9 +196,8 @@ pub fn filled_64() -> Builder {
     builder
 }
 
-/// A builder with 698 fillers.
-pub fn filled_700() -> Builder {
-    let mut builder = QueryBus::builder();
+/// Adds 698 fillers.
+pub fn fill_700(mut builder: Builder) -> Builder {
     macro_rules! add {
         ($n:expr) => {
             builder = builder.register::<Filler<$n>, _>(Adder(1));
@@ -201,14 +207,34 @@ pub fn filled_700() -> Builder {
     builder
 }
 
+/// Adds 1,000 fillers.
+pub fn fill_1000(mut builder: Builder) -> Builder {
+    macro_rules! add {
+        ($n:expr) => {
+            builder = builder.register::<Filler<$n>, _>(Adder(1));
+        };
+    }
+    hundred!(add, 0);
+    hundred!(add, 100);
+    hundred!(add, 200);
+    hundred!(add, 300);
+    hundred!(add, 400);
+    hundred!(add, 500);
+    hundred!(add, 600);
+    hundred!(add, 700);
+    hundred!(add, 800);
+    hundred!(add, 900);
+    builder
+}
+
 /// A bus with 64 routes.
 pub fn bus_64() -> QueryBus {
-    complete(filled_64())
+    complete(fill_64(QueryBus::builder()))
 }
 
 /// A bus with 700 routes.
 pub fn bus_700() -> QueryBus {
-    complete(filled_700())
+    complete(fill_700(QueryBus::builder()))
 }
 
 fn complete(builder: Builder) -> QueryBus {
@@ -217,6 +243,43 @@ fn complete(builder: Builder) -> QueryBus {
         .register::<Line, _>(Adder(7))
         .build()
         .expect("names are unique")
+}
+
+/// A gate that lets everything pass.
+#[derive(Clone, Copy)]
+pub struct NoOp;
+
+impl<M: Message> Gate<M> for NoOp {
+    type Pass = ();
+
+    #[inline]
+    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
+        Ok(())
+    }
+
+    #[inline]
+    fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
+}
+
+/// The layer of [`NoOp`].
+#[derive(Clone, Copy)]
+pub struct NoOpLayer;
+
+impl<M: Message> Layer<M> for NoOpLayer {
+    type Middleware = Gated<NoOp>;
+
+    fn middleware(&self, _route: &RouteInfo) -> Gated<NoOp> {
+        Gated(NoOp)
+    }
+}
+
+/// A middleware that only runs the rest.
+pub struct Through;
+
+impl<M: Message> Middleware<M> for Through {
+    async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+        next.run(msg, cx).await
+    }
 }
 
 static_bus! {
@@ -267,6 +330,7 @@ pub fn floor_table() -> FloorTable {
 pub struct FloorShared(pub Arc<ArcSwap<FloorTable>>);
 
 impl FloorShared {
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(Arc::new(ArcSwap::from_pointee(floor_table())))
     }
@@ -285,6 +349,7 @@ impl FloorShared {
 pub struct FloorLocal(Cache<Arc<ArcSwap<FloorTable>>, Arc<FloorTable>>);
 
 impl FloorLocal {
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self(Cache::new(FloorShared::new().0))
     }
@@ -305,10 +370,11 @@ type Callback = Arc<dyn Fn(Boxed) -> Result<Boxed, String> + Send + Sync>;
 pub struct RwLockStringMap(RwLock<HashMap<String, Callback>>);
 
 impl RwLockStringMap {
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let mut map: HashMap<String, Callback> = HashMap::new();
         for index in 0..63 {
-            map.insert(format!("filler.{index}"), Arc::new(|msg| Ok(msg)));
+            map.insert(format!("filler.{index}"), Arc::new(Ok));
         }
         let adder = Adder(7);
         map.insert(

@@ -48,7 +48,8 @@ pub struct BusBuilder<K, S = NoLayers> {
 
 struct Settings {
     capacity: usize,
-    clock: Clock,
+    /// Made when the bus is built: the first real clock of a process calibrates.
+    clock: Option<Clock>,
 }
 
 impl<K: Kind> BusBuilder<K> {
@@ -57,7 +58,7 @@ impl<K: Kind> BusBuilder<K> {
             layers: Layers::new(),
             settings: Settings {
                 capacity: 32,
-                clock: Clock::new(),
+                clock: None,
             },
             changes: Vec::new(),
             _kind: PhantomData,
@@ -105,7 +106,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
 
     /// Where the bus reads time. Default: [`Clock::new`].
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
-        self.settings.clock = clock.into();
+        self.settings.clock = Some(clock.into());
         self
     }
 
@@ -133,7 +134,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
             });
         }
         let table = Table::with_capacity(capacity.max(self.changes.len()));
-        let store = Arc::new(Store::new(table, clock));
+        let store = Arc::new(Store::new(table, clock.unwrap_or_default()));
         let _ = Store::commit(&store, self.changes)?;
         Ok((
             Bus::new(Arc::clone(&store)),

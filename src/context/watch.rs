@@ -24,14 +24,16 @@ impl Watch {
     /// holds what that takes.
     #[cold]
     pub(crate) fn poll(
-        place: &mut Option<Self>,
+        place: &mut Option<Box<Self>>,
         cx: &Context<'_>,
         waker: &Waker,
     ) -> Result<(), Interrupt> {
         if !cx.is_limited() {
             return Ok(());
         }
-        place.get_or_insert_with(|| Self::new(cx)).check(cx, waker)
+        place
+            .get_or_insert_with(|| Box::new(Self::new(cx)))
+            .check(cx, waker)
     }
 
     fn new(cx: &Context<'_>) -> Self {

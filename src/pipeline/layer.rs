@@ -65,13 +65,14 @@ impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
     }
 }
 
-/// The name of a type without its path and generic arguments; of a gate's adapter, the gate's.
+/// The name of a type without its path and generic arguments; of a gate's adapter or an optional
+/// middleware, the inner one's.
 pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
     let mut rest = std::any::type_name::<T>();
     loop {
         let (path, arguments) = rest.split_once('<').unwrap_or((rest, ""));
         let name = path.rsplit("::").next().unwrap_or(path);
-        if name != "Gated" {
+        if name != "Gated" && name != "Option" {
             return name;
         }
         rest = arguments;

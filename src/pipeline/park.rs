@@ -30,7 +30,7 @@ pub(crate) fn block_on<M: Message>(
 pub(crate) fn poll_bounded<M: Message>(
     pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
     cx: &Context<'_>,
-    watch: &mut Option<Watch>,
+    watch: &mut Option<Box<Watch>>,
     task: &mut task::Context<'_>,
 ) -> Poll<Outcome<M>> {
     match pipeline.poll(task) {

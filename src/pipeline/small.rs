@@ -161,13 +161,30 @@ impl<B, A> fmt::Debug for Inspect<B, A> {
 macro_rules! middleware {
     (
         $(#[$attribute:meta])*
-        $visibility:vis struct $name:ident $({ $($field_visibility:vis $field:ident: $type:ty),* $(,)? })? $(;)?
+        $visibility:vis struct $name:ident;
 
-        async fn handle<$message:ident>($this:ident, $msg:ident, $cx:ident, $next:ident) $body:block
+        $($handle:tt)*
     ) => {
         $(#[$attribute])*
-        $visibility struct $name { $($($field_visibility $field: $type),*)? }
+        $visibility struct $name;
+        $crate::middleware!(@impl $name $($handle)*);
+    };
 
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident { $($fields:tt)* }
+
+        $($handle:tt)*
+    ) => {
+        $(#[$attribute])*
+        $visibility struct $name { $($fields)* }
+        $crate::middleware!(@impl $name $($handle)*);
+    };
+
+    (
+        @impl $name:ident
+        async fn handle<$message:ident>($this:ident, $msg:ident, $cx:ident, $next:ident) $body:block
+    ) => {
         impl<$message: $crate::Message> $crate::Middleware<$message> for $name {
             async fn handle(
                 &$this,

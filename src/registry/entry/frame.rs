@@ -61,7 +61,7 @@ struct FrameCalls<M: Message> {
 /// A pipeline's future with what it borrows. Dropped in this order.
 struct Running<'r, F> {
     future: F,
-    watch: Option<Watch>,
+    watch: Option<Box<Watch>>,
     cx: Context<'r>,
 }
 
@@ -140,8 +140,8 @@ pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
         unreachable!("a dispatch is started once, with its message");
     };
     let block = match cx {
-        Some(cx) => WithContext::new(mem::take(cx)),
-        None => WithContext::new(Context::root(clock)),
+        Some(cx) => WithContext::new(|| mem::take(cx)),
+        None => WithContext::new(|| Context::root(clock)),
     };
     run::<M, _>(block, task, out, |cx| route.pipeline.run(msg, cx))
 }
@@ -175,13 +175,14 @@ fn run<'r, M: Message, F: Future<Output = Outcome<M>> + 'r>(
 struct WithContext<'r, F>(NonNull<Running<'r, F>>);
 
 impl<'r, F> WithContext<'r, F> {
+    /// Makes the context when the block is there, so that it is made in its place.
     #[inline(always)]
-    fn new(cx: Context<'r>) -> Self {
+    fn new(cx: impl FnOnce() -> Context<'r>) -> Self {
         let block = pool::take(Layout::new::<Running<'r, F>>()).cast::<Running<'r, F>>();
         // SAFETY: the block is valid for a `Running`, so its field is in bounds.
         let place = unsafe { &raw mut (*block.as_ptr()).cx };
         // SAFETY: in bounds and aligned, and nothing was there.
-        unsafe { place.write(cx) };
+        unsafe { place.write(cx()) };
         Self(block)
     }
 

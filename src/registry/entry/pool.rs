@@ -7,7 +7,7 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use crossbeam_queue::ArrayQueue;
 
@@ -44,13 +44,8 @@ pub(super) fn take(layout: Layout) -> NonNull<()> {
 /// `block` came from [`take`] with the same `layout`, and is not used again.
 #[inline(always)]
 pub(super) unsafe fn give(block: NonNull<()>, layout: Layout) {
-    let kept = class_of(layout).and_then(|class| {
-        FREE.try_with(|free| {
-            // SAFETY: a block of that class, by the caller's promise.
-            unsafe { free.0[class].push(block) }
-        })
-        .ok()
-    });
+    let kept =
+        class_of(layout).and_then(|class| FREE.try_with(|free| free.0[class].push(block)).ok());
     if kept != Some(true) {
         give_elsewhere(block, layout);
     }
@@ -113,44 +108,37 @@ struct Block(NonNull<()>);
 // SAFETY: a free block is plain memory with one owner.
 unsafe impl Send for Block {}
 
-/// The free blocks of one class on one thread, linked through their first word.
+/// The free blocks of one class on one thread.
 struct Stack {
-    head: Cell<*mut ()>,
+    blocks: [Cell<Option<NonNull<()>>>; LOCAL],
     len: Cell<usize>,
 }
 
 impl Stack {
     const fn new() -> Self {
         Self {
-            head: Cell::new(ptr::null_mut()),
+            blocks: [const { Cell::new(None) }; LOCAL],
             len: Cell::new(0),
         }
     }
 
     #[inline(always)]
     fn pop(&self) -> Option<NonNull<()>> {
-        let block = NonNull::new(self.head.get())?;
-        // SAFETY: `push` wrote the link there, and the block was not touched since.
-        let next = unsafe { block.cast::<*mut ()>().read() };
-        self.head.set(next);
-        self.len.set(self.len.get() - 1);
-        Some(block)
+        let last = self.len.get().checked_sub(1)?;
+        let block = self.blocks.get(last)?.get();
+        self.len.set(last);
+        block
     }
 
     /// Keeps `block`, unless there are enough.
-    ///
-    /// # Safety
-    ///
-    /// `block` is free memory of this stack's class.
     #[inline(always)]
-    unsafe fn push(&self, block: NonNull<()>) -> bool {
-        if self.len.get() == LOCAL {
+    fn push(&self, block: NonNull<()>) -> bool {
+        let len = self.len.get();
+        let Some(place) = self.blocks.get(len) else {
             return false;
-        }
-        // SAFETY: every class has room for a word, aligned.
-        unsafe { block.cast::<*mut ()>().write(self.head.get()) };
-        self.head.set(block.as_ptr());
-        self.len.set(self.len.get() + 1);
+        };
+        place.set(Some(block));
+        self.len.set(len + 1);
         true
     }
 }

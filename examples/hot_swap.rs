@@ -1,0 +1,302 @@
+//! Handlers change while four threads dispatch, and no message is lost.
+//!
+//! ```text
+//! cargo run --release --example hot_swap -- 100
+//! ```
+//!
+//! Each thread dispatches through another handle: the shared bus, a local bus, a route, and the await
+//! lane, where some dispatches are pending while their handler is replaced. Meanwhile the handler is
+//! replaced 100 times, every tenth time by taking it out first. At the end the books must add up:
+//!
+//! - every message dispatched was answered by one version of the handler, or found none;
+//! - what each version says that it answered is what its callers say that they got;
+//! - every version that was taken out has been dropped.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use arcbus::{Context, Dispatch, Handler, Message, NoLayers, Outcome, Query, QueryBus};
+use arcbus::{Registrar, RegistrationError};
+
+/// Every how many swaps the handler is taken out for a moment.
+const GAP: usize = 10;
+/// For how long each version stays, at the least.
+const MOMENT: Duration = Duration::from_millis(1);
+/// One of how many messages on the await lane waits in its handler.
+const WAITS: u64 = 64;
+
+/// Asks which version of its handler is there.
+struct WhichVersion {
+    /// Whether the handler is to wait before it answers.
+    wait: bool,
+}
+
+impl Message for WhichVersion {
+    const NAME: &'static str = "version.which";
+    type Kind = Query;
+    type Reply = usize;
+    type Error = String;
+}
+
+/// What all versions of the handler keep together.
+struct Ledger {
+    /// How many messages each version answered.
+    answered: Vec<AtomicU64>,
+    dropped: AtomicU64,
+}
+
+impl Ledger {
+    fn new(versions: usize) -> Arc<Self> {
+        Arc::new(Self {
+            answered: (0..versions).map(|_| AtomicU64::new(0)).collect(),
+            dropped: AtomicU64::new(0),
+        })
+    }
+}
+
+/// One version of the handler.
+struct Version {
+    number: usize,
+    ledger: Arc<Ledger>,
+}
+
+impl Handler<WhichVersion> for Version {
+    async fn handle(&self, msg: WhichVersion, _cx: &Context<'_>) -> Result<usize, String> {
+        if msg.wait {
+            tokio::task::yield_now().await;
+        }
+        self.ledger.answered[self.number].fetch_add(1, Relaxed);
+        Ok(self.number)
+    }
+}
+
+impl Drop for Version {
+    fn drop(&mut self) {
+        self.ledger.dropped.fetch_add(1, Relaxed);
+    }
+}
+
+/// What one thread sent and got.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) dispatched: u64,
+    /// Replies by version.
+    pub(crate) answered: Vec<u64>,
+    pub(crate) not_found: u64,
+    pub(crate) failed: u64,
+}
+
+impl Tally {
+    fn new(versions: usize) -> Self {
+        Self {
+            answered: vec![0; versions],
+            ..Self::default()
+        }
+    }
+
+    fn record(&mut self, outcome: &Outcome<WhichVersion>) {
+        match outcome {
+            Ok(version) => self.answered[*version] += 1,
+            Err(error) if error.is_handler_not_found() => self.not_found += 1,
+            Err(_) => self.failed += 1,
+        }
+    }
+
+    pub(crate) fn replies(&self) -> u64 {
+        self.answered.iter().sum()
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.dispatched += other.dispatched;
+        self.not_found += other.not_found;
+        self.failed += other.failed;
+        let pairs = self.answered.iter_mut().zip(&other.answered);
+        pairs.for_each(|(sum, count)| *sum += count);
+    }
+}
+
+/// Dispatches through any handle until told to stop.
+fn drive(mut handle: impl Dispatch<WhichVersion>, versions: usize, stop: &AtomicBool) -> Tally {
+    let mut tally = Tally::new(versions);
+    while !stop.load(Relaxed) {
+        tally.dispatched += 1;
+        let outcome = handle.execute_blocking(WhichVersion { wait: false });
+        tally.record(&outcome);
+    }
+    tally
+}
+
+/// The same on the await lane, where some of the handlers wait.
+async fn drive_async(bus: &QueryBus, versions: usize, stop: &AtomicBool) -> Tally {
+    let mut tally = Tally::new(versions);
+    while !stop.load(Relaxed) {
+        tally.dispatched += 1;
+        let wait = tally.dispatched.is_multiple_of(WAITS);
+        let outcome = bus.execute(WhichVersion { wait }).await;
+        tally.record(&outcome);
+    }
+    tally
+}
+
+/// Replaces the handler by every version from 1 up, and waits each time until the old one is gone:
+/// before the new one comes, where the two must not be there together.
+fn swap_all(
+    registrar: &Registrar<Query, NoLayers>,
+    ledger: &Arc<Ledger>,
+) -> Result<(), RegistrationError> {
+    for number in 1..ledger.answered.len() {
+        let ledger = Arc::clone(ledger);
+        let version = Version { number, ledger };
+        if number % GAP == 0 {
+            registrar.deregister::<WhichVersion>()?.wait();
+            registrar.register(version)?;
+        } else {
+            registrar.replace(version)?.wait();
+        }
+        thread::sleep(MOMENT);
+    }
+    Ok(())
+}
+
+/// The books after a run.
+pub(crate) struct Books {
+    pub(crate) threads: Vec<(&'static str, Tally)>,
+    ledger: Arc<Ledger>,
+    /// How many versions were dropped while the last one was still registered.
+    dropped: u64,
+}
+
+/// Four threads dispatch while the handler is replaced `swaps` times.
+pub(crate) fn run(swaps: u16) -> Result<Books, Box<dyn Error>> {
+    let ledger = Ledger::new(usize::from(swaps) + 1);
+    let first = Version {
+        number: 0,
+        ledger: Arc::clone(&ledger),
+    };
+    let (bus, registrar) = QueryBus::builder().register(first).open()?;
+    let threads = dispatch_while(&bus, ledger.answered.len(), || {
+        swap_all(&registrar, &ledger)
+    })?;
+    Ok(Books {
+        threads,
+        dropped: ledger.dropped.load(Relaxed),
+        ledger,
+    })
+}
+
+/// Four threads dispatch until `swapping` has returned.
+fn dispatch_while(
+    bus: &QueryBus,
+    versions: usize,
+    swapping: impl FnOnce() -> Result<(), RegistrationError>,
+) -> Result<Vec<(&'static str, Tally)>, Box<dyn Error>> {
+    let stop = &AtomicBool::new(false);
+    let route = bus.route::<WhichVersion>()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    thread::scope(|scope| {
+        let threads = [
+            ("bus", scope.spawn(move || drive(bus, versions, stop))),
+            (
+                "local bus",
+                scope.spawn(move || drive(bus.local(), versions, stop)),
+            ),
+            ("route", scope.spawn(move || drive(route, versions, stop))),
+            (
+                "await lane",
+                scope.spawn(move || runtime.block_on(drive_async(bus, versions, stop))),
+            ),
+        ];
+        let swapped = swapping();
+        stop.store(true, Relaxed);
+        let tallies = threads.map(|(name, thread)| thread.join().map(|tally| (name, tally)));
+        swapped?;
+        let tallies: Result<_, _> = tallies.into_iter().collect();
+        tallies.map_err(|_| "a dispatching thread panicked".into())
+    })
+}
+
+impl Books {
+    pub(crate) fn total(&self) -> Tally {
+        let mut total = Tally::new(self.ledger.answered.len());
+        self.threads.iter().for_each(|(_, tally)| total.add(tally));
+        total
+    }
+
+    /// What does not add up.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let total = self.total();
+        let mut mistakes = Vec::new();
+        if total.dispatched != total.replies() + total.not_found {
+            mistakes.push("messages were lost, answered twice or failed".into());
+        }
+        for (version, said) in self.ledger.answered.iter().enumerate() {
+            if said.load(Relaxed) != total.answered[version] {
+                mistakes.push(format!("version {version} and its callers disagree"));
+            }
+        }
+        if self.dropped != self.swaps() {
+            mistakes.push("not every version that was taken out was dropped".into());
+        }
+        mistakes
+    }
+
+    fn swaps(&self) -> u64 {
+        self.ledger.answered.len() as u64 - 1
+    }
+}
+
+impl fmt::Display for Books {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.total();
+        writeln!(
+            f,
+            "{:<12}{:>13}{:>13}{:>12}{:>10}",
+            "handle", "dispatched", "answered", "not found", "versions"
+        )?;
+        for (name, tally) in &self.threads {
+            write_row(f, name, tally)?;
+        }
+        write_row(f, "total", &total)?;
+        writeln!(
+            f,
+            "\n{} swaps, {} old handlers dropped",
+            self.swaps(),
+            self.dropped
+        )?;
+        let (sent, replies, missed) = (total.dispatched, total.replies(), total.not_found);
+        writeln!(
+            f,
+            "{sent} dispatched = {replies} answered + {missed} not found"
+        )
+    }
+}
+
+fn write_row(f: &mut fmt::Formatter<'_>, name: &str, tally: &Tally) -> fmt::Result {
+    let versions = tally.answered.iter().filter(|count| **count > 0).count();
+    let (sent, replies, missed) = (tally.dispatched, tally.replies(), tally.not_found);
+    writeln!(
+        f,
+        "{name:<12}{sent:>13}{replies:>13}{missed:>12}{versions:>10}"
+    )
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let swaps = match std::env::args().nth(1) {
+        Some(swaps) => swaps
+            .parse()
+            .map_err(|_| "usage: hot_swap [SWAPS], up to 65535")?,
+        None => 100,
+    };
+    let books = run(swaps)?;
+    print!("{books}");
+    let mistakes = books.mistakes();
+    mistakes
+        .iter()
+        .for_each(|mistake| eprintln!("does not add up: {mistake}"));
+    Ok(ExitCode::from(u8::from(!mistakes.is_empty())))
+}

@@ -1,0 +1,253 @@
+//! Middleware written from scratch: an authorization, a gate that measures, and the small ones.
+//!
+//! ```text
+//! cargo run --example middleware
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arcbus::{
+    Command, CommandBus, Context, Error, Gate, Gated, Layer, LayerExt, Message, Middleware, Next,
+    Outcome, RegistrationError, Rejection, RouteInfo, from_fn, guard, inspect, middleware,
+};
+
+/// Moves money out of an account; answers how much.
+struct Withdraw {
+    amount: u64,
+}
+
+impl Message for Withdraw {
+    const NAME: &'static str = "account.withdraw";
+    type Kind = Command;
+    type Reply = u64;
+    type Error = String;
+}
+
+/// Closes an account.
+struct Close;
+
+impl Message for Close {
+    const NAME: &'static str = "account.close";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+/// Who sends a message: travels in its context.
+#[derive(Debug)]
+struct User {
+    name: &'static str,
+    roles: &'static [&'static str],
+}
+
+/// An authorization. It may stop a message, so it is a middleware: an `async fn`, awaiting the rest.
+struct Authorize {
+    role: &'static str,
+}
+
+impl<M: Message<Kind = Command>> Middleware<M> for Authorize {
+    async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+        let user = cx.get::<User>().ok_or(Rejection::unauthenticated())?;
+        if !user.roles.contains(&self.role) {
+            let reason = format!("{} is not a {}", user.name, self.role);
+            return Err(Rejection::forbidden(reason).into());
+        }
+        next.run(msg, cx).await
+    }
+}
+
+/// What became of the messages of one route.
+#[derive(Debug, Default)]
+struct Counts {
+    passed: AtomicU64,
+    failed: AtomicU64,
+    nanos: AtomicU64,
+}
+
+/// Measures. It only looks before and after, so it is a gate: no `async fn`, no copy of the message.
+#[derive(Debug)]
+struct Measure(Arc<Counts>);
+
+impl<M: Message> Gate<M> for Measure {
+    type Pass = ();
+
+    /// Asking here is what starts the watch.
+    fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
+        cx.started();
+        Ok(())
+    }
+
+    fn leave(&self, (): (), outcome: &Outcome<M>, cx: &Context<'_>) {
+        let Counts { passed, failed, .. } = &*self.0;
+        let count = if outcome.is_ok() { passed } else { failed };
+        count.fetch_add(1, Relaxed);
+        let nanos = u64::try_from(cx.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.0.nanos.fetch_add(nanos, Relaxed);
+    }
+}
+
+/// The layer of [`Measure`]: makes one for each route. Clones share what was measured.
+#[derive(Clone, Debug, Default)]
+struct MeasureLayer {
+    routes: Arc<Mutex<BTreeMap<&'static str, Arc<Counts>>>>,
+}
+
+impl<M: Message> Layer<M> for MeasureLayer {
+    type Middleware = Gated<Measure>;
+
+    fn middleware(&self, route: &RouteInfo) -> Gated<Measure> {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        Gated(Measure(Arc::clone(routes.entry(route.name()).or_default())))
+    }
+}
+
+impl MeasureLayer {
+    fn print(&self) {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (route, counts) in routes.iter() {
+            let (passed, failed) = (counts.passed.load(Relaxed), counts.failed.load(Relaxed));
+            let time = Duration::from_nanos(counts.nanos.load(Relaxed));
+            println!("{route}: {passed} passed, {failed} failed, {time:?} in all");
+        }
+    }
+}
+
+/// At most `left` messages may pass.
+#[derive(Debug)]
+struct Quota {
+    left: AtomicU64,
+}
+
+impl<M: Message> Gate<M> for Quota {
+    type Pass = ();
+
+    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
+        let taken = self
+            .left
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        taken.map_err(|_| Rejection::new("the day's quota is used up"))?;
+        Ok(())
+    }
+
+    fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
+}
+
+/// The layer of [`Quota`]: one for each route, or with `.shared()` one for all.
+#[derive(Debug)]
+struct QuotaLayer(u64);
+
+impl<M: Message> Layer<M> for QuotaLayer {
+    type Middleware = Gated<Quota>;
+
+    fn middleware(&self, _route: &RouteInfo) -> Gated<Quota> {
+        Gated(Quota {
+            left: AtomicU64::new(self.0),
+        })
+    }
+}
+
+middleware! {
+    /// Says who sends what: a middleware for every message, without its signature.
+    struct Announce { prefix: &'static str }
+
+    async fn handle<M>(self, msg, cx, next) {
+        let sender = cx.get::<User>().map_or("somebody", |user| user.name);
+        println!("{} {sender} sends {}", self.prefix, M::NAME);
+        next.run(msg, cx).await
+    }
+}
+
+/// The first layer is the outermost. A layer that is `None` is switched off: a branch is left of it.
+fn bus(measure: Option<MeasureLayer>) -> Result<CommandBus, RegistrationError> {
+    CommandBus::builder()
+        .wrap(Announce { prefix: ">" })
+        .layer(measure)
+        .wrap(Authorize { role: "customer" })
+        .layer(QuotaLayer(3).shared())
+        .register(from_fn(|_: Close, _: &Context<'_>| Ok(())))
+        .scope(|withdrawals| {
+            withdrawals
+                .wrap(guard(at_most_100))
+                .wrap(inspect(print_message, print_outcome))
+                .register(from_fn(|msg: Withdraw, _: &Context<'_>| Ok(msg.amount)))
+        })
+        .build()
+}
+
+fn at_most_100(msg: &Withdraw, _cx: &Context<'_>) -> Result<(), Rejection> {
+    match msg.amount {
+        0..=100 => Ok(()),
+        _ => Err(Rejection::forbidden("at most 100 at a time")),
+    }
+}
+
+fn print_message(msg: &Withdraw, _cx: &Context<'_>) {
+    println!("  the handler is asked for {}", msg.amount);
+}
+
+fn print_outcome(outcome: &Outcome<Withdraw>, _cx: &Context<'_>) {
+    println!("  the handler answers {outcome:?}");
+}
+
+/// Prints what the sender gets; tells whether it was a reply.
+fn send<M>(bus: &CommandBus, user: Option<User>, msg: M) -> bool
+where
+    M: Message<Kind = Command, Reply: Debug>,
+{
+    let cx = Context::new();
+    let cx = match user {
+        Some(user) => cx.with(user),
+        None => cx,
+    };
+    match bus.execute_blocking_with(msg, cx) {
+        Ok(reply) => println!("  ok {reply:?}"),
+        Err(error) => {
+            println!("  {error}");
+            return false;
+        }
+    }
+    true
+}
+
+fn print_routes(title: &str, bus: &CommandBus) {
+    println!("{title}");
+    for route in bus.routes() {
+        println!("  {}: {}", route.name(), route.layers().join(" > "));
+    }
+}
+
+/// Gives how many messages were answered.
+pub(crate) fn demonstrate() -> Result<usize, RegistrationError> {
+    let customer = || User {
+        name: "Ada",
+        roles: &["customer"],
+    };
+    let clerk = || User {
+        name: "Bob",
+        roles: &["clerk"],
+    };
+    let measure = MeasureLayer::default();
+    let bus_on = bus(Some(measure.clone()))?;
+    print_routes("Layers, outermost first:", &bus_on);
+
+    let answered = [
+        send(&bus_on, None, Withdraw { amount: 10 }),
+        send(&bus_on, Some(clerk()), Withdraw { amount: 10 }),
+        send(&bus_on, Some(customer()), Withdraw { amount: 10 }),
+        send(&bus_on, Some(customer()), Withdraw { amount: 500 }),
+        send(&bus_on, Some(customer()), Close),
+        send(&bus_on, Some(customer()), Close),
+    ];
+    measure.print();
+
+    print_routes("\nThe same, not measured:", &bus(None)?);
+    Ok(answered.iter().filter(|ok| **ok).count())
+}
+
+fn main() -> Result<(), RegistrationError> {
+    demonstrate().map(drop)
+}

@@ -1,0 +1,109 @@
+//! The clerk: reads a line, dispatches the message in it, keeps the books.
+
+use std::fmt::Display;
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+use arcbus::{Bus, Message, RegistrationError};
+use serde::de::DeserializeOwned;
+
+use super::Failure;
+use super::buses::Shop;
+use super::input::{self, Line, Lines, Malformed};
+use super::messages::{
+    CancelOrder, CreateProduct, CreateUser, GetOrder, GetProduct, GetUser, ListOrders, PlaceOrder,
+    UpdateStock,
+};
+use super::model::ShopError;
+use super::report::Report;
+
+/// Serves lines.
+#[derive(Debug)]
+pub(crate) struct Clerk {
+    shop: Shop,
+    report: Report,
+    print: bool,
+}
+
+impl Clerk {
+    /// With `print`, each outcome is printed.
+    pub(crate) fn new(print: bool) -> Result<Self, RegistrationError> {
+        Ok(Self {
+            shop: Shop::open()?,
+            report: Report::default(),
+            print,
+        })
+    }
+
+    /// Serves every line of `input`. A line that holds no message is reported on `err`.
+    pub(crate) fn serve(
+        &mut self,
+        input: impl BufRead,
+        out: &mut impl Write,
+        err: &mut impl Write,
+    ) -> Result<(), Failure> {
+        let mut lines = Lines::new(input);
+        while let Some(Line { number, text }) = lines.next().map_err(Failure::Read)? {
+            match text.and_then(|text| self.line(text)) {
+                Ok(Some(printed)) => writeln!(out, "line {number}: {printed}"),
+                Ok(None) => Ok(()),
+                Err(malformed) => self.complain(number, &malformed, err),
+            }
+            .map_err(Failure::Write)?;
+        }
+        Ok(())
+    }
+
+    /// The books, closed.
+    pub(crate) fn into_report(mut self) -> Report {
+        self.report
+            .close(&self.shop.count().totals(), self.shop.turnover());
+        self.report
+    }
+
+    fn complain(
+        &mut self,
+        number: u64,
+        malformed: &Malformed,
+        err: &mut impl Write,
+    ) -> std::io::Result<()> {
+        self.report.malformed(malformed.name());
+        writeln!(err, "line {number}: {malformed}")
+    }
+
+    /// Serves one line; gives the outcome in words if it is to be printed.
+    fn line(&mut self, line: &str) -> Result<Option<String>, Malformed> {
+        if line.is_empty() {
+            return Ok(None);
+        }
+        match &*input::message_name(line)? {
+            CreateUser::NAME => self.dispatch::<CreateUser>(line),
+            CreateProduct::NAME => self.dispatch::<CreateProduct>(line),
+            UpdateStock::NAME => self.dispatch::<UpdateStock>(line),
+            PlaceOrder::NAME => self.dispatch::<PlaceOrder>(line),
+            CancelOrder::NAME => self.dispatch::<CancelOrder>(line),
+            GetUser::NAME => self.dispatch::<GetUser>(line),
+            GetProduct::NAME => self.dispatch::<GetProduct>(line),
+            GetOrder::NAME => self.dispatch::<GetOrder>(line),
+            ListOrders::NAME => self.dispatch::<ListOrders>(line),
+            unknown => Err(Malformed::UnknownMessage(unknown.into())),
+        }
+    }
+
+    /// The message's kind picks the bus.
+    fn dispatch<M>(&mut self, line: &str) -> Result<Option<String>, Malformed>
+    where
+        M: Message<Error = ShopError, Reply: Display> + DeserializeOwned,
+        Shop: AsRef<Bus<M::Kind>>,
+    {
+        let msg: M = input::message(line)?;
+        let bus: &Bus<M::Kind> = self.shop.as_ref();
+        let start = Instant::now();
+        let outcome = bus.execute_blocking(msg);
+        self.report.record::<M>(&outcome, start.elapsed());
+        Ok(self.print.then(|| match outcome {
+            Ok(reply) => format!("{} ok: {reply}", M::NAME),
+            Err(error) => format!("{} failed: {error}", M::NAME),
+        }))
+    }
+}

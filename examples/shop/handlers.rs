@@ -1,0 +1,108 @@
+//! The handlers, one type for each thing the shop deals in. Each handles several messages.
+
+use std::sync::Arc;
+
+use arcbus::{Context, Error, Handler, QueryBus};
+
+use super::messages::{
+    CancelOrder, CreateProduct, CreateUser, GetOrder, GetProduct, GetUser, ListOrders, PlaceOrder,
+    UpdateStock,
+};
+use super::model::{Cents, Order, Orders, Product, ProductId, Receipt, ShopError, User, UserId};
+use super::store::{Purchase, Store};
+
+/// Handles what is about users.
+#[derive(Clone, Debug)]
+pub(crate) struct UserDesk {
+    pub(crate) store: Arc<Store>,
+}
+
+impl Handler<CreateUser> for UserDesk {
+    async fn handle(&self, msg: CreateUser, _cx: &Context<'_>) -> Result<UserId, ShopError> {
+        self.store.create_user(msg)
+    }
+}
+
+impl Handler<GetUser> for UserDesk {
+    async fn handle(&self, msg: GetUser, _cx: &Context<'_>) -> Result<User, ShopError> {
+        self.store.user(msg.id)
+    }
+}
+
+/// Handles what is about products and their stock.
+#[derive(Clone, Debug)]
+pub(crate) struct ProductDesk {
+    pub(crate) store: Arc<Store>,
+}
+
+impl Handler<CreateProduct> for ProductDesk {
+    async fn handle(&self, msg: CreateProduct, _cx: &Context<'_>) -> Result<ProductId, ShopError> {
+        Ok(self.store.create_product(msg))
+    }
+}
+
+impl Handler<UpdateStock> for ProductDesk {
+    async fn handle(&self, msg: UpdateStock, _cx: &Context<'_>) -> Result<u32, ShopError> {
+        self.store.change_stock(msg.product, msg.change)
+    }
+}
+
+impl Handler<GetProduct> for ProductDesk {
+    async fn handle(&self, msg: GetProduct, _cx: &Context<'_>) -> Result<Product, ShopError> {
+        self.store.product(msg.id)
+    }
+}
+
+/// Answers what is asked about orders.
+#[derive(Clone, Debug)]
+pub(crate) struct OrderBook {
+    pub(crate) store: Arc<Store>,
+}
+
+impl Handler<GetOrder> for OrderBook {
+    async fn handle(&self, msg: GetOrder, _cx: &Context<'_>) -> Result<Order, ShopError> {
+        self.store.order(msg.id)
+    }
+}
+
+impl Handler<ListOrders> for OrderBook {
+    async fn handle(&self, msg: ListOrders, _cx: &Context<'_>) -> Result<Orders, ShopError> {
+        self.store.orders_of(msg.user)
+    }
+}
+
+/// Places and cancels orders; asks the query bus who buys, and at what price.
+#[derive(Clone, Debug)]
+pub(crate) struct OrderDesk {
+    pub(crate) store: Arc<Store>,
+    pub(crate) queries: QueryBus,
+}
+
+impl Handler<PlaceOrder> for OrderDesk {
+    /// Dispatches in its own context, so that the queries share the order's deadline.
+    async fn handle(&self, msg: PlaceOrder, cx: &Context<'_>) -> Result<Receipt, ShopError> {
+        let buyer = self.queries.execute_in(cx, GetUser { id: msg.user });
+        let buyer = buyer.await.map_err(nested)?;
+        let product = self.queries.execute_in(cx, GetProduct { id: msg.product });
+        let product = product.await.map_err(nested)?;
+        self.store.place(&Purchase {
+            user: buyer.id,
+            product: product.id,
+            price: product.price,
+            // `validate` has seen to its sign.
+            quantity: msg.quantity.unsigned_abs(),
+        })
+    }
+}
+
+impl Handler<CancelOrder> for OrderDesk {
+    async fn handle(&self, msg: CancelOrder, _cx: &Context<'_>) -> Result<Cents, ShopError> {
+        self.store.cancel(msg.order)
+    }
+}
+
+/// The other handler's own error is ours as well; any other failure makes the shop unavailable.
+fn nested(error: Error<ShopError>) -> ShopError {
+    let other = |error: Error<ShopError>| ShopError::Unavailable(error.to_string());
+    error.into_handler().unwrap_or_else(other)
+}

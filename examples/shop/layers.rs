@@ -1,0 +1,53 @@
+//! A gate that counts the dispatches of a route, and the layer that makes one for each route.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arcbus::{Context, Error, Gate, Gated, Layer, Message, Outcome, RouteInfo};
+
+/// Counts every dispatch, nested ones too. Clones share their counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Count {
+    routes: Arc<Mutex<BTreeMap<&'static str, Arc<AtomicU64>>>>,
+}
+
+impl Count {
+    /// How often each message was dispatched, by name.
+    pub(crate) fn totals(&self) -> BTreeMap<&'static str, u64> {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = routes.iter();
+        totals
+            .map(|(name, count)| (*name, count.load(Ordering::Relaxed)))
+            .collect()
+    }
+
+    fn of(&self, route: &'static str) -> Arc<AtomicU64> {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(routes.entry(route).or_default())
+    }
+}
+
+impl<M: Message> Layer<M> for Count {
+    type Middleware = Gated<RouteCount>;
+
+    /// The lock is taken here, once a registration; a dispatch only adds to its own route's count.
+    fn middleware(&self, route: &RouteInfo) -> Gated<RouteCount> {
+        Gated(RouteCount(self.of(route.name())))
+    }
+}
+
+/// The count of one route.
+#[derive(Debug)]
+pub(crate) struct RouteCount(Arc<AtomicU64>);
+
+impl<M: Message> Gate<M> for RouteCount {
+    type Pass = ();
+
+    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
+}

@@ -1,0 +1,69 @@
+//! A global allocator that counts, for each thread, what is allocated and what is freed.
+#![allow(unsafe_code, reason = "a global allocator is an unsafe trait")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// The system's allocator, counted.
+pub(crate) struct Counting;
+
+/// How many blocks a thread has allocated and freed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) allocated: u64,
+    pub(crate) freed: u64,
+}
+
+pub(crate) const NOTHING: Count = Count {
+    allocated: 0,
+    freed: 0,
+};
+
+thread_local! {
+    static ALLOCATED: Cell<u64> = const { Cell::new(0) };
+    static FREED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What this thread allocates and frees in `work`.
+pub(crate) fn count(work: impl FnOnce()) -> Count {
+    let (allocated, freed) = (ALLOCATED.get(), FREED.get());
+    work();
+    Count {
+        allocated: ALLOCATED.get() - allocated,
+        freed: FREED.get() - freed,
+    }
+}
+
+fn add(counter: &'static std::thread::LocalKey<Cell<u64>>) {
+    // A thread that is ending may have no counters any more.
+    let _ = counter.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; the counters are constants without a
+// destructor, so that counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add(&ALLOCATED);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        add(&ALLOCATED);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        add(&ALLOCATED);
+        add(&FREED);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        add(&FREED);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
