@@ -55,8 +55,6 @@ impl Reads {
 
     fn reply(&self) -> Ready<Result<usize, String>> {
         let reply = self.0.get();
-        // Others run here, while the dispatch does.
-        loom::thread::yield_now();
         assert_eq!(self.0.get(), reply);
         ready(Ok(reply))
     }
