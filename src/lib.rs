@@ -36,3 +36,10 @@ pub mod __private {
     pub use crate::bus::{assert_kind, block_static, start_static};
     pub use crate::pipeline::Leaf;
 }
+
+/// What the models reach of the internals.
+#[cfg(arcbus_loom)]
+#[doc(hidden)]
+pub mod __model {
+    pub use crate::sync::{Published, weaken};
+}

@@ -83,7 +83,7 @@ impl<K: Kind, S> Registrar<K, S> {
         S: Stack<M>,
     {
         let change = Change::Register(entry(&self.layers, handler));
-        self.store.commit(vec![change]).map(drop)
+        Store::commit(&self.store, vec![change]).map(drop)
     }
 
     /// [`register`](Registrar::register) for handlers that have to be there.
@@ -114,7 +114,7 @@ impl<K: Kind, S> Registrar<K, S> {
         S: Stack<M>,
     {
         let change = Change::Replace(entry(&self.layers, handler));
-        self.store.commit(vec![change])
+        Store::commit(&self.store, vec![change])
     }
 
     /// Takes the message's handler out.
@@ -126,8 +126,10 @@ impl<K: Kind, S> Registrar<K, S> {
     where
         M: Message<Kind: Same<K>>,
     {
-        self.store
-            .commit(vec![Change::Deregister(Table::deregister::<M>)])
+        Store::commit(
+            &self.store,
+            vec![Change::Deregister(Table::deregister::<M>)],
+        )
     }
 
     /// Makes several changes together: one copy, one swap, all of them or none. A reader sees the
@@ -144,7 +146,7 @@ impl<K: Kind, S> Registrar<K, S> {
     ) -> Result<Retired, RegistrationError> {
         let mut batch = Batch::new(self.layers.clone());
         changes(&mut batch);
-        self.store.commit(batch.into_changes())
+        Store::commit(&self.store, batch.into_changes())
     }
 
     /// Frees what readers have left behind since the last change. Every change does it too; call it

@@ -56,24 +56,24 @@ impl Store {
     ///
     /// No user code runs under the lock: routes are made before, and dropped after it.
     pub(crate) fn commit(
-        self: &Arc<Self>,
+        this: &Arc<Self>,
         changes: Vec<Change>,
     ) -> Result<Retired, RegistrationError> {
         let mut changes = changes.into_iter();
         let mut removed = Vec::new();
         let tomb = {
-            let mut graveyard = self.graveyard.lock();
-            let mut table = Table::clone(&self.table.load_full());
+            let mut graveyard = this.graveyard.lock();
+            let mut table = Table::clone(&this.table.load_full());
             table.reserve(changes.len());
             match changes.try_for_each(|change| change.apply(&mut table, &mut removed)) {
-                Ok(()) => Ok(graveyard.bury(self.table.swap(Arc::new(table)), &mut removed)),
+                Ok(()) => Ok(graveyard.bury(this.table.swap(Arc::new(table)), &mut removed)),
                 // The copy holds new routes: it is dropped after the lock, like those in `removed`.
                 Err(error) => Err((error, table)),
             }
         };
-        self.reclaim();
+        this.reclaim();
         match tomb {
-            Ok(tomb) => Ok(Retired::new(Arc::clone(self), tomb)),
+            Ok(tomb) => Ok(Retired::new(Arc::clone(this), tomb)),
             Err((error, _table)) => Err(error),
         }
     }

@@ -12,6 +12,8 @@ mod real;
 
 #[cfg(arcbus_loom)]
 pub(crate) use model::*;
+#[cfg(arcbus_loom)]
+pub use model::{Published, weaken};
 pub(crate) use parker::Parker;
 #[cfg(not(arcbus_loom))]
 pub(crate) use real::*;
