@@ -1,5 +1,6 @@
 use arcbus::{
-    Command, CommandBus, Context, Handler, Layer, Message, Middleware, Next, Outcome, Query, RouteInfo,
+    Command, CommandBus, Context, Handler, Layer, Message, Middleware, Next, Outcome, Query,
+    RouteInfo,
 };
 
 struct GetUser;

@@ -14,6 +14,9 @@ fn double(msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
 }
 
 fn main() {
-    let bus = QueryBus::builder().register(from_fn(double)).build().unwrap();
+    let bus = QueryBus::builder()
+        .register(from_fn(double))
+        .build()
+        .unwrap();
     assert_eq!(bus.execute_blocking(Double(2)), Ok(4));
 }

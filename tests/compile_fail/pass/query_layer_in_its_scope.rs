@@ -1,5 +1,6 @@
 use arcbus::{
-    Command, Context, Handler, Layer, Message, Middleware, Next, Outcome, Query, QueryBus, RouteInfo,
+    Command, Context, Handler, Layer, Message, Middleware, Next, Outcome, Query, QueryBus,
+    RouteInfo,
 };
 
 struct GetUser;
