@@ -135,7 +135,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
         }
         let table = Table::with_capacity(capacity.max(self.changes.len()));
         let store = Arc::new(Store::new(table, clock.unwrap_or_default()));
-        let _ = Store::commit(&store, self.changes)?;
+        let _ = store.commit(self.changes)?;
         Ok((
             Bus::new(Arc::clone(&store)),
             Registrar::new(store, self.layers),

@@ -7,6 +7,7 @@ mod registrar;
 mod retired;
 mod store;
 mod table;
+mod tomb;
 
 pub use batch::Batch;
 pub use error::RegistrationError;

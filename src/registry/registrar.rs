@@ -83,7 +83,7 @@ impl<K: Kind, S> Registrar<K, S> {
         S: Stack<M>,
     {
         let change = Change::Register(entry(&self.layers, handler));
-        Store::commit(&self.store, vec![change]).map(drop)
+        self.commit(vec![change]).map(drop)
     }
 
     /// [`register`](Registrar::register) for handlers that have to be there.
@@ -114,7 +114,7 @@ impl<K: Kind, S> Registrar<K, S> {
         S: Stack<M>,
     {
         let change = Change::Replace(entry(&self.layers, handler));
-        Store::commit(&self.store, vec![change])
+        self.commit(vec![change])
     }
 
     /// Takes the message's handler out.
@@ -126,10 +126,7 @@ impl<K: Kind, S> Registrar<K, S> {
     where
         M: Message<Kind: Same<K>>,
     {
-        Store::commit(
-            &self.store,
-            vec![Change::Deregister(Table::deregister::<M>)],
-        )
+        self.commit(vec![Change::Deregister(Table::deregister::<M>)])
     }
 
     /// Makes several changes together: one copy, one swap, all of them or none. A reader sees the
@@ -146,7 +143,12 @@ impl<K: Kind, S> Registrar<K, S> {
     ) -> Result<Retired, RegistrationError> {
         let mut batch = Batch::new(self.layers.clone());
         changes(&mut batch);
-        Store::commit(&self.store, batch.into_changes())
+        self.commit(batch.into_changes())
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Result<Retired, RegistrationError> {
+        let tomb = self.store.commit(changes)?;
+        Ok(Retired::new(Arc::clone(&self.store), tomb))
     }
 
     /// Frees what readers have left behind since the last change. Every change does it too; call it

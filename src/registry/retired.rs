@@ -6,8 +6,9 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use super::store::Store;
+use super::tomb::Tomb;
 use crate::clock::{Alarm, Clock};
-use crate::sync::{Arc, AtomicUsize, Ordering, thread};
+use crate::sync::{Arc, thread};
 
 /// How often a waiter looks, at the longest.
 const PERIOD: Duration = Duration::from_millis(1);
@@ -129,36 +130,5 @@ impl fmt::Debug for Retired {
         f.debug_struct("Retired")
             .field("left", &self.tomb)
             .finish_non_exhaustive()
-    }
-}
-
-/// Counts the routes of one change that are not idle yet.
-#[derive(Debug, Default)]
-pub(super) struct Tomb(AtomicUsize);
-
-impl Tomb {
-    /// Acquire: with the Release of [`Ticket`]'s drop, whoever sees the last one given up also sees
-    /// everything the handlers' drops did.
-    fn is_empty(&self) -> bool {
-        self.0.load(Ordering::Acquire) == 0
-    }
-}
-
-/// One route that is not idle yet.
-pub(super) struct Ticket(Arc<Tomb>);
-
-impl Ticket {
-    /// Relaxed: made under the registration lock before anybody can look.
-    pub(super) fn new(tomb: &Arc<Tomb>) -> Self {
-        tomb.0.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(tomb))
-    }
-}
-
-impl Drop for Ticket {
-    /// Release: pairs with the Acquire in [`Tomb::is_empty`]. A chain of these is one release
-    /// sequence, so the last one publishes them all.
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Release);
     }
 }

@@ -8,8 +8,8 @@
 use super::batch::Change;
 use super::entry::Entry;
 use super::error::RegistrationError;
-use super::retired::{Retired, Ticket, Tomb};
 use super::table::Table;
+use super::tomb::{Ticket, Tomb};
 use crate::clock::Clock;
 use crate::sync::{Arc, Mutex, Publishes, Snapshot};
 
@@ -52,30 +52,24 @@ impl Store {
         &self.clock
     }
 
-    /// Makes all of `changes` or none, in one swap.
+    /// Makes all of `changes` or none, in one swap. What they take out is counted in the tomb.
     ///
     /// No user code runs under the lock: routes are made before, and dropped after it.
-    pub(crate) fn commit(
-        this: &Arc<Self>,
-        changes: Vec<Change>,
-    ) -> Result<Retired, RegistrationError> {
+    pub(crate) fn commit(&self, changes: Vec<Change>) -> Result<Arc<Tomb>, RegistrationError> {
         let mut changes = changes.into_iter();
         let mut removed = Vec::new();
         let tomb = {
-            let mut graveyard = this.graveyard.lock();
-            let mut table = Table::clone(&this.table.load_full());
+            let mut graveyard = self.graveyard.lock();
+            let mut table = Table::clone(&self.table.load_full());
             table.reserve(changes.len());
             match changes.try_for_each(|change| change.apply(&mut table, &mut removed)) {
-                Ok(()) => Ok(graveyard.bury(this.table.swap(Arc::new(table)), &mut removed)),
+                Ok(()) => Ok(graveyard.bury(self.table.swap(Arc::new(table)), &mut removed)),
                 // The copy holds new routes: it is dropped after the lock, like those in `removed`.
                 Err(error) => Err((error, table)),
             }
         };
-        this.reclaim();
-        match tomb {
-            Ok(tomb) => Ok(Retired::new(Arc::clone(this), tomb)),
-            Err((error, _table)) => Err(error),
-        }
+        self.reclaim();
+        tomb.map_err(|(error, _table)| error)
     }
 
     /// Frees what nobody uses any more. Tables go first: they own routes.
