@@ -61,13 +61,21 @@ impl Reads {
 }
 
 impl Handler<First> for Reads {
-    fn handle(&self, _: First, _: &Context<'_>) -> Ready<Result<usize, String>> {
+    fn handle(
+        &self,
+        _: First,
+        _: &Context<'_>,
+    ) -> impl Future<Output = Result<usize, String>> + Send {
         self.reply()
     }
 }
 
 impl Handler<Second> for Reads {
-    fn handle(&self, _: Second, _: &Context<'_>) -> Ready<Result<usize, String>> {
+    fn handle(
+        &self,
+        _: Second,
+        _: &Context<'_>,
+    ) -> impl Future<Output = Result<usize, String>> + Send {
         self.reply()
     }
 }
@@ -103,8 +111,8 @@ impl Seen {
     }
 }
 
-/// Runs `model` in every order of its threads' steps with up to `preemptions` preemptions, then
-/// checks that every state of `states` was seen.
+/// Runs `model` in every order of its threads' steps with up to `preemptions` preemptions, or with any
+/// number of them if `ARCBUS_LOOM_FULL` is set; then checks that every state of `states` was seen.
 pub fn explore<const N: usize>(
     name: &str,
     preemptions: usize,
@@ -114,8 +122,8 @@ pub fn explore<const N: usize>(
     let runs = Arc::new(Seen::new());
     let counted = Arc::clone(&runs);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.max_branches = 20_000;
+    builder.preemption_bound = Some(preemptions).filter(|_| !is_full());
+    builder.max_branches = 100_000;
     let began = std::time::Instant::now();
     builder.check(move || {
         counted.count(true);
@@ -131,6 +139,10 @@ pub fn explore<const N: usize>(
     for (state, seen) in states {
         assert!(seen.times() > 0, "{name}: never seen: {state}");
     }
+}
+
+fn is_full() -> bool {
+    std::env::var_os("ARCBUS_LOOM_FULL").is_some()
 }
 
 /// Runs `model`, which must fail, with every atomic of the bus weakened to `Relaxed`.

@@ -257,10 +257,8 @@ impl Shared {
         }
     }
 
+    /// Finds nobody to wake the second time.
     fn cancel(&self) {
-        if self.flag.is_raised() {
-            return;
-        }
         let waiters = {
             let mut waiters = self.waiters.lock();
             self.flag.raise();
