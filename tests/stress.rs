@@ -143,8 +143,8 @@ impl<const N: usize> Handler<Work<N>> for Worker {
         let ended = match msg.act {
             Act::Answer => Ok(msg.token),
             Act::Fail => Err(msg.token),
-            // A panic without a message on the screen.
-            Act::Panic => resume_unwind(Box::new("on purpose")),
+            // Says nothing on the screen.
+            Act::Panic => resume_unwind(Box::new(msg.token)),
             Act::Wait => {
                 Once(false).await;
                 Ok(msg.token)
