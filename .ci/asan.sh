@@ -14,13 +14,15 @@ export LSAN_OPTIONS="suppressions=$PWD/.ci/lsan.supp:print_suppressions=0"
 # Not `allocation`, whose counting allocator the sanitizer replaces, nor what only runs the examples.
 # With `arcbus_asan`, a frame's block is freed instead of being kept for the next dispatch.
 tests() {
-    RUSTFLAGS="$RUSTFLAGS --cfg arcbus_asan" cargo +nightly test --locked --target "$target" --lib --test stress --test safety \
-        --test linearizability "$@"
+    RUSTFLAGS="$RUSTFLAGS --cfg arcbus_asan" RUSTDOCFLAGS="$RUSTFLAGS --cfg arcbus_asan" \
+        cargo +nightly test --locked --target "$target" "$@"
 }
 
 if [ "${1:-}" != --planted ]; then
-    tests
+    tests --lib --test stress --test safety --test linearizability --test context --test pipeline
+    tests --doc
     # And the kept blocks themselves, at full speed.
+    export ARCBUS_STRESS_ROUNDS="${ARCBUS_STRESS_ROUNDS:-1000000}"
     exec cargo +nightly test --locked --target "$target" --release --test stress -- --ignored
 fi
 
@@ -30,7 +32,7 @@ git ls-files -z | xargs -0 cp --parents -t "$copy"
 cd "$copy"
 export CARGO_TARGET_DIR="$CARGO_TARGET_DIR-planted"
 patch -p1 -s <.ci/asan-planted.patch
-if output=$(tests 2>&1); then
+if output=$(tests --test stress 2>&1); then
     echo "MISSED: a block that is freed too early"
     exit 1
 fi

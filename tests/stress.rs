@@ -573,7 +573,7 @@ impl World {
 
 /// Rounds of each dispatcher. A sanitizer makes each several times as slow.
 const SHORT: usize = if cfg!(arcbus_asan) { 20_000 } else { 100_000 };
-const LONG: usize = 2_000_000;
+const LONG: usize = 6_000_000;
 
 #[test]
 fn nothing_is_lost_and_nothing_kept() {
