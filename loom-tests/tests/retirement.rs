@@ -212,7 +212,7 @@ fn what_another_thread_freed_is_seen() {
 }
 
 #[test]
-#[should_panic(expected = "Causality violation: Concurrent write and read")]
+#[should_panic(expected = "Causality violation: Concurrent read and write")]
 fn what_another_thread_freed_is_not_seen_when_weakened() {
     weakened(|| freed_elsewhere(&Seen::new(), &Seen::new()));
 }

@@ -1,13 +1,14 @@
 //! No wake-up is lost: not by the parker, not by a cancel token, not by a dispatch that waits.
 #![cfg(arcbus_loom)]
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use arcbus::__model::Parking;
-use arcbus::{CancelToken, Context, Handler, Query, QueryBus};
+use arcbus::{CancelToken, Context, Error, Handler, Phase, Query, QueryBus};
 use arcbus_loom::{First, Payload, Seen, block_on, explore, weakened};
 use loom::sync::atomic::{AtomicBool, Ordering};
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
 #[test]
@@ -48,27 +49,30 @@ fn a_wake_up_that_is_not_noted_is_lost() {
     });
 }
 
-fn cancelled_elsewhere() -> (CancelToken, Arc<Payload>, thread::JoinHandle<()>) {
+/// Cancels while another thread runs `waiter`.
+///
+/// The canceller's is the thread that `loom` lets go first: it looks at the flag before it raises it, and
+/// `loom`, which remembers only the last access, would forget that the waiter had looked before that.
+fn cancel_during(waiter: impl FnOnce(&CancelToken, &Payload) + 'static) {
     let (token, payload) = (CancelToken::new(), Arc::new(Payload::new(0)));
-    let (cancels, written) = (token.clone(), Arc::clone(&payload));
-    let canceller = thread::spawn(move || {
-        written.set(1);
-        cancels.cancel();
-    });
-    (token, payload, canceller)
+    let (waited, read) = (token.clone(), Arc::clone(&payload));
+    let waiter = thread::spawn(move || waiter(&waited, &read));
+    payload.set(1);
+    token.cancel();
+    waiter.join().unwrap();
+    assert!(token.is_cancelled(), "forgot");
 }
 
 /// Who sees the flag sees what the canceller did before.
-fn check(yes: &Seen, no: &Seen) {
-    let (token, payload, canceller) = cancelled_elsewhere();
-    let cancelled = token.is_cancelled();
-    yes.count(cancelled);
-    no.count(!cancelled);
-    if cancelled {
-        assert_eq!(payload.get(), 1);
-    }
-    canceller.join().unwrap();
-    assert!(token.is_cancelled(), "forgot");
+fn check(yes: &'static Seen, no: &'static Seen) {
+    cancel_during(|token, payload| {
+        let cancelled = token.is_cancelled();
+        yes.count(cancelled);
+        no.count(!cancelled);
+        if cancelled {
+            assert_eq!(payload.get(), 1);
+        }
+    });
 }
 
 #[test]
@@ -80,24 +84,25 @@ fn a_check_sees_what_the_canceller_did() {
 }
 
 #[test]
-#[should_panic(expected = "Causality violation: Concurrent write and read")]
+#[should_panic(expected = "Causality violation: Concurrent read and write")]
 fn a_check_does_not_see_it_when_weakened() {
-    weakened(|| check(&Seen::new(), &Seen::new()));
+    static ANY: Seen = Seen::new();
+    weakened(|| check(&ANY, &ANY));
 }
 
 #[test]
 fn a_thread_that_waits_for_a_token_is_woken() {
     static BEFORE: Seen = Seen::new();
-    static DURING: Seen = Seen::new();
-    let states = [("before", &BEFORE), ("not before", &DURING)];
+    static AFTER: Seen = Seen::new();
+    let states = [("came before", &BEFORE), ("came after", &AFTER)];
     explore("cancel, wait", 3, states, || {
-        let (token, payload, canceller) = cancelled_elsewhere();
-        let before = token.is_cancelled();
-        BEFORE.count(before);
-        DURING.count(!before);
-        token.wait();
-        assert_eq!(payload.get(), 1);
-        canceller.join().unwrap();
+        cancel_during(|token, payload| {
+            let cancelled = token.is_cancelled();
+            AFTER.count(cancelled);
+            BEFORE.count(!cancelled);
+            token.wait();
+            assert_eq!(payload.get(), 1);
+        });
     });
 }
 
@@ -107,12 +112,12 @@ fn a_future_that_waits_for_a_token_is_woken() {
     static PENDING: Seen = Seen::new();
     let states = [("at once", &AT_ONCE), ("pending", &PENDING)];
     explore("cancel, future", 3, states, || {
-        let (token, payload, canceller) = cancelled_elsewhere();
-        let pending = block_on(token.cancelled());
-        AT_ONCE.count(pending == 0);
-        PENDING.count(pending > 0);
-        assert_eq!(payload.get(), 1);
-        canceller.join().unwrap();
+        cancel_during(|token, payload| {
+            let pending = block_on(token.cancelled());
+            AT_ONCE.count(pending == 0);
+            PENDING.count(pending > 0);
+            assert_eq!(payload.get(), 1);
+        });
     });
 }
 
@@ -138,7 +143,7 @@ fn who_registers_without_looking_again_is_not_woken() {
     });
 }
 
-/// Never ready, unless it was told to be.
+/// Never ready.
 struct Never;
 
 impl Handler<First> for Never {
@@ -147,27 +152,11 @@ impl Handler<First> for Never {
     }
 }
 
-fn dispatch(cancels: bool, not_started: &Seen, interrupted: &Seen) {
-    let bus: arcbus::Bus<Query> = QueryBus::builder()
+fn never() -> QueryBus {
+    QueryBus::builder()
         .register::<First, _>(Never)
         .build()
-        .unwrap();
-    let token = CancelToken::new();
-    let canceller = token.clone();
-    let canceller = thread::spawn(move || {
-        if cancels {
-            canceller.cancel();
-        }
-    });
-    let error = bus
-        .execute_blocking_with(First, Context::new().cancel_on(token))
-        .unwrap_err();
-    let arcbus::Error::Cancelled { phase } = error else {
-        panic!("{error:?}");
-    };
-    not_started.count(phase == arcbus::Phase::NotStarted);
-    interrupted.count(phase == arcbus::Phase::Indeterminate);
-    canceller.join().unwrap();
+        .unwrap()
 }
 
 #[test]
@@ -179,14 +168,30 @@ fn a_dispatch_that_waits_is_cancelled() {
         ("while it waited", &INTERRUPTED),
     ];
     explore("cancel, dispatch", 3, states, || {
-        dispatch(true, &NOT_STARTED, &INTERRUPTED);
+        let bus = never();
+        cancel_during(move |token, payload| {
+            let cx = Context::new().cancel_on(token.clone());
+            let error = bus.execute_blocking_with(First, cx).unwrap_err();
+            let Error::Cancelled { phase } = error else {
+                panic!("{error:?}");
+            };
+            NOT_STARTED.count(phase == Phase::NotStarted);
+            INTERRUPTED.count(phase == Phase::Indeterminate);
+            assert_eq!(payload.get(), 1);
+        });
     });
 }
 
+/// The deadlock is found when the other thread ends, with nothing left to drop.
 #[test]
 #[should_panic(expected = "deadlock")]
-fn a_dispatch_that_nobody_cancels_waits() {
+fn a_dispatch_whose_token_nobody_cancels_waits() {
     explore("cancel, nobody", 3, [], || {
-        dispatch(false, &Seen::new(), &Seen::new());
+        let token = CancelToken::new();
+        let other = token.clone();
+        let other = thread::spawn(move || drop(other));
+        let cx = Context::new().cancel_on(token);
+        assert!(never().execute_blocking_with(First, cx).is_err());
+        other.join().unwrap();
     });
 }
