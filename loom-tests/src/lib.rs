@@ -175,9 +175,9 @@ impl Seen {
     }
 }
 
-/// How many preemptions are explored beyond those a model asks for: `ARCBUS_LOOM_DEEPER`, a number.
-fn deeper() -> usize {
-    std::env::var("ARCBUS_LOOM_DEEPER").map_or(0, |more| more.parse().expect("a number"))
+/// Whether `ARCBUS_LOOM_FULL` asks for every order, however many preemptions it takes.
+fn full() -> bool {
+    std::env::var_os("ARCBUS_LOOM_FULL").is_some()
 }
 
 /// Drives `future` on this thread, which waits for its waker; says how often it was pending.
@@ -199,8 +199,8 @@ pub fn block_on(future: impl Future<Output = ()>) -> usize {
     pending
 }
 
-/// Runs `model` in every order of its threads' steps with up to `preemptions` preemptions, and
-/// [deeper] ones, then checks that every state of `states` was seen.
+/// Runs `model` in every order of its threads' steps with up to `preemptions` preemptions, or
+/// with any number of them ([`full`]), then checks that every state of `states` was seen.
 pub fn explore<const N: usize>(
     name: &str,
     preemptions: usize,
@@ -210,7 +210,7 @@ pub fn explore<const N: usize>(
     let runs = Arc::new(Seen::new());
     let counted = Arc::clone(&runs);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions + deeper());
+    builder.preemption_bound = (!full()).then_some(preemptions);
     builder.max_branches = 5_000;
     let began = std::time::Instant::now();
     builder.check(move || {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use arcbus::__model::Parking;
-use arcbus::{CancelToken, Context, Error, Handler, Phase, Query, QueryBus};
+use arcbus::{CancelToken, Context, Error, Handler, Phase, QueryBus};
 use arcbus_loom::{First, Payload, Seen, block_on, explore, weakened};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Condvar, Mutex};
