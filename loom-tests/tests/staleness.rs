@@ -85,8 +85,8 @@ fn stale<D: Dispatch<First>>(
     });
     let told = told.load(load);
     let outcome = handle.execute_blocking(First);
-    if deregister && outcome.is_err() {
-        assert!(outcome.as_ref().unwrap_err().is_handler_not_found());
+    if let Err(error) = &outcome {
+        assert!(deregister && error.is_handler_not_found());
     }
     let old = outcome == Ok(1);
     assert!(!(told && old), "stale");
