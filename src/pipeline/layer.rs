@@ -70,7 +70,7 @@ impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
 pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
     let mut rest = std::any::type_name::<T>();
     loop {
-        let (path, arguments) = rest.split_once('<').unwrap_or((rest, ""));
+        let (path, arguments) = rest.split_once(['<', '>']).unwrap_or((rest, ""));
         let name = path.rsplit("::").next().unwrap_or(path);
         if name != "Gated" && name != "Option" {
             return name;

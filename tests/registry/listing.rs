@@ -4,7 +4,8 @@ use std::any::type_name;
 use std::time::SystemTime;
 
 use arcbus::{
-    Command, CommandBus, Context, FakeClock, Message, MessageType, QueryBus, RouteInfo, from_fn,
+    Command, CommandBus, Context, FakeClock, Gated, Message, MessageType, QueryBus, RouteInfo,
+    from_fn,
 };
 
 use crate::support::{Ask, Drops, Notes, open};
@@ -74,6 +75,18 @@ fn layers_are_listed_outermost_first() {
     let routes = bus.routes();
     assert_eq!(routes[0].layers(), ["one", "two", "three"]);
     assert_eq!(routes[1].layers(), ["one", "two", "four", "five"]);
+}
+
+#[test]
+fn a_wrapped_gate_is_listed_by_its_own_name() {
+    let (notes, drops) = (Notes::default(), Drops::default());
+    let bus = QueryBus::builder()
+        .wrap(Gated(notes.layer("not asked")))
+        .wrap(Some(Gated(notes.layer("not asked"))))
+        .register::<Ask<1>, _>(drops.handler(1))
+        .build()
+        .expect("one name");
+    assert_eq!(only(&bus).layers(), ["Noting", "Noting"]);
 }
 
 #[test]
