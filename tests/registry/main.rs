@@ -6,6 +6,7 @@ mod errors;
 mod layers;
 mod lifetimes;
 mod listing;
+mod reentry;
 mod retired;
 mod support;
 mod updates;

@@ -90,10 +90,10 @@ pub(crate) fn open() -> (QueryBus, Changer) {
 
 /// What the handler of `Ask<N>` answers; `None` if there is none.
 pub(crate) fn ask<const N: usize>(bus: &QueryBus) -> Option<u32> {
-    answer::<N>(bus.execute_blocking(Ask::<N>(Do::Answer)))
+    answer(bus.execute_blocking(Ask::<N>(Do::Answer)))
 }
 
-pub(crate) fn answer<const N: usize>(outcome: Outcome<Ask<N>>) -> Option<u32> {
+pub(crate) fn answer(outcome: Result<u32, Error<String>>) -> Option<u32> {
     match outcome {
         Ok(number) => Some(number),
         Err(error) if error.is_handler_not_found() => None,
