@@ -1,10 +1,12 @@
 //! The registrar is called from everywhere user code runs: it works, or gives a clear error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arcbus::{
-    Context, Gated, Handler, Layer, Message, QueryBus, RegistrationError, RouteInfo, from_fn,
+    Context, Error, Gate, Gated, Handler, Layer, LayerExt, Message, Outcome, QueryBus,
+    RegistrationError, RouteInfo, from_fn,
 };
 
 use crate::support::{Ask, Changer, Do, Drops, Notes, Noting, answer, ask, block, open, watched};
@@ -307,4 +309,80 @@ fn a_drop_that_panics_reaches_the_writer_and_the_registry_goes_on() {
     registrar.must_register::<Ask<1>, _>(drops.handler(1));
     let retired = registrar.deregister::<Ask<1>>().expect("registered");
     assert!(retired.is_drained());
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Something to do, once.
+#[derive(Clone, Default)]
+struct Slot(Arc<Mutex<Option<Work>>>);
+
+impl Slot {
+    fn put(&self, work: impl FnOnce() + Send + 'static) {
+        *self.0.lock().expect("no panic") = Some(Box::new(work));
+    }
+
+    fn run(&self) {
+        let work = self.0.lock().expect("no panic").take();
+        work.into_iter().for_each(|work| work());
+    }
+}
+
+/// A layer that does something when it is asked for a middleware, which does something when dropped.
+struct Busy {
+    when_asked: Slot,
+    when_dropped: Slot,
+}
+
+struct Pass {
+    when_dropped: Slot,
+}
+
+impl<M: Message> Layer<M> for Busy {
+    type Middleware = Gated<Pass>;
+
+    fn middleware(&self, _route: &RouteInfo) -> Gated<Pass> {
+        self.when_asked.run();
+        Gated(Pass {
+            when_dropped: self.when_dropped.clone(),
+        })
+    }
+}
+
+impl<M: Message> Gate<M> for Pass {
+    type Pass = ();
+
+    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
+        Ok(())
+    }
+
+    fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.when_dropped.run();
+    }
+}
+
+#[test]
+fn a_middleware_that_came_too_late_to_be_shared_registers_when_it_is_dropped() {
+    watched(|| {
+        let drops = Drops::default();
+        let (when_asked, when_dropped) = (Slot::default(), Slot::default());
+        let (bus, registrar) = open();
+        let layer = Busy {
+            when_asked: when_asked.clone(),
+            when_dropped: when_dropped.clone(),
+        };
+        let layered = registrar.layer(layer.shared());
+        let (first, last) = (layered.clone(), layered.clone());
+        let (two, three) = (drops.handler(2), drops.handler(3));
+        when_asked.put(move || first.must_register::<Ask<2>, _>(two));
+        when_dropped.put(move || last.must_register::<Ask<3>, _>(three));
+        layered.must_register::<Ask<1>, _>(drops.handler(1));
+        assert_eq!(ask::<1>(&bus), Some(1));
+        assert_eq!(ask::<2>(&bus), Some(2));
+        assert_eq!(ask::<3>(&bus), Some(3));
+    });
 }
