@@ -50,9 +50,6 @@ fn a_wake_up_that_is_not_noted_is_lost() {
 }
 
 /// Cancels while another thread runs `waiter`.
-///
-/// The canceller's is the thread that `loom` lets go first: it looks at the flag before it raises it, and
-/// `loom`, which remembers only the last access, would forget that the waiter had looked before that.
 fn cancel_during(waiter: impl FnOnce(&CancelToken, &Payload) + 'static) {
     let (token, payload) = (CancelToken::new(), Arc::new(Payload::new(0)));
     let (waited, read) = (token.clone(), Arc::clone(&payload));
