@@ -67,14 +67,21 @@ impl Store {
             table.reserve(changes.len());
             match changes.try_for_each(|change| change.apply(&mut table, &mut removed)) {
                 Ok(()) => Ok(graveyard.bury(self.table.swap(Arc::new(table)), &mut removed)),
-                // The copy holds new routes: it is dropped after the lock, like those in `removed`.
                 Err(error) => Err((error, table)),
             }
         };
-        self.reclaim();
         match tomb {
-            Ok(tomb) => Ok(Retired::new(Arc::clone(self), tomb)),
-            Err((error, _table)) => Err(error),
+            Ok(tomb) => {
+                self.reclaim();
+                Ok(Retired::new(Arc::clone(self), tomb))
+            }
+            Err((error, copy)) => {
+                removed.extend(copy.into_entries());
+                // Shares of what stays go first: a refused handler's drop may wait for its end.
+                removed.retain_mut(Entry::is_unique);
+                self.reclaim();
+                Err(error)
+            }
         }
     }
 
