@@ -40,6 +40,10 @@ impl Table {
         self.entries.iter()
     }
 
+    pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.entries.into_entries()
+    }
+
     /// Adds a route for a message that has none.
     pub(super) fn register(&mut self, entry: Entry) -> Result<(), (RegistrationError, Entry)> {
         let message = entry.info().message();

@@ -170,6 +170,10 @@ impl Entries {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.0.values()
     }
+
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.0.into_values()
+    }
 }
 
 /// Fixed under the model, whose runs must repeat.
