@@ -5,6 +5,7 @@
 mod acts;
 
 mod batch;
+mod ending;
 mod frames;
 mod handles;
 mod messages;

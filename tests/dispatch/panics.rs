@@ -34,7 +34,7 @@ impl How {
         match self {
             Self::Not => {}
             Self::WithStr => panic!("a text"),
-            Self::WithString => panic!("text {}", 2),
+            Self::WithString => panic_any("text 2".to_owned()),
             Self::WithNumber => panic_any(3),
             Self::WithABomb => panic_any(Bomb),
         }
