@@ -68,8 +68,11 @@ impl Store {
                 Err(error) => Err((error, table)),
             }
         };
+        let tomb = tomb.map_err(|(error, _table)| error);
+        drop((removed, changes));
+        // Last: what was refused held shares, and its drop may have changed the registry.
         self.reclaim();
-        tomb.map_err(|(error, _table)| error)
+        tomb
     }
 
     /// Frees what nobody uses any more. Tables go first: they own routes.
