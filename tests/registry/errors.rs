@@ -158,6 +158,23 @@ fn a_builder_tells_the_first_mistake_and_drops_every_handler() {
 }
 
 #[test]
+fn a_builder_refuses_a_capacity_that_no_memory_has_room_for() {
+    for capacity in [usize::MAX, usize::MAX >> 11] {
+        let drops = Drops::default();
+        let error = QueryBus::builder()
+            .capacity(capacity)
+            .register::<Ask<1>, _>(drops.handler(1))
+            .build()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "setting `capacity` is out of range: it must be small enough for the memory there is"
+        );
+        assert_eq!(drops.numbers(), [1]);
+    }
+}
+
+#[test]
 fn a_builder_refuses_no_capacity_before_anything_else() {
     let drops = Drops::default();
     let error = QueryBus::builder()
