@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # Plants one fault after the other in a copy of the tree and checks that the test, or the model, that
-# stands in the patch's first line then fails.
+# stands in the patch's first line then fails. See README.md.
 #
-#   tests/faults/run.sh [NAME..]     all, or those named: `CAUGHT name`, `MISSED`, `STALE` or `BROKEN`
+#   tests/faults/run.sh [NAME..]     all, or those named
 #
-# A test line is `caught-by: TARGET TEST`; a model's is `caught-by: loom TARGET TEST`.
+# One line each: CAUGHT, MISSED (the test passes), STALE (the patch does not apply any more) or BROKEN
+# (it does not compile). Before that, UNSOUND for a test that is not there or fails without a fault.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 patches=tests/faults
 copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
+trap 'rm -rf "$copy" "$copy".*' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$copy"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/faults"
 export CARGO_TERM_COLOR=never RUST_BACKTRACE=0
 
-# A test that hangs has failed, too.
 run() { # ["loom"] TARGET TEST [cargo options]
     if [ "$1" = loom ]; then
         shift
@@ -26,15 +26,32 @@ run() { # ["loom"] TARGET TEST [cargo options]
     fi
 }
 
+compiles() { # like run
+    (cd "$copy" && run "$@" --no-run) >"$copy.log" 2>&1
+}
+
+# A test that hangs has failed, too.
+passes() { # like run
+    (cd "$copy" && export -f run && timeout 60 bash -c 'run "$@"' _ "$@") >"$copy.log" 2>&1
+}
+
+caught_by() { # PATCH..
+    sed -sn '1s/^caught-by: //p' "$@"
+}
+
+check_without_fault() { # like run
+    compiles "$@" && passes "$@" && grep -q '^running [1-9]' "$copy.log" || echo "UNSOUND $*"
+}
+
 judge() { # PATCH
     local name caught_by
     name=$(basename "$1" .patch)
-    read -ra caught_by < <(sed -n '1s/^caught-by: //p' "$1")
+    read -ra caught_by < <(caught_by "$1")
     patch -d "$copy" -p1 -s --dry-run <"$1" >/dev/null 2>&1 || { echo "STALE  $name"; return; }
     patch -d "$copy" -p1 -s <"$1"
-    if ! (cd "$copy" && run "${caught_by[@]}" --no-run) >"$copy.log" 2>&1; then
+    if ! compiles "${caught_by[@]}"; then
         echo "BROKEN $name: does not compile"
-    elif (cd "$copy" && export -f run && timeout 60 bash -c 'run "$@"' _ "${caught_by[@]}") >"$copy.log" 2>&1; then
+    elif passes "${caught_by[@]}"; then
         echo "MISSED $name by ${caught_by[*]}"
     else
         echo "CAUGHT $name by ${caught_by[*]}"
@@ -44,6 +61,9 @@ judge() { # PATCH
 
 selected=("${@/%/.patch}")
 [ $# -gt 0 ] && selected=("${selected[@]/#/$patches/}") || selected=("$patches"/*.patch)
+caught_by "${selected[@]}" | sort -u | while read -ra test; do
+    check_without_fault "${test[@]}" </dev/null | tee -a "$copy.verdicts"
+done
 for patch in "${selected[@]}"; do
     judge "$patch" | tee -a "$copy.verdicts"
 done
