@@ -41,5 +41,5 @@ pub mod __private {
 #[cfg(arcbus_loom)]
 #[doc(hidden)]
 pub mod __model {
-    pub use crate::sync::{Published, weaken};
+    pub use crate::sync::{Parking, Published, weaken};
 }

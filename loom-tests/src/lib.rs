@@ -1,13 +1,18 @@
 //! What the models in `tests/` share. There is nothing here without the cfg `arcbus_loom`.
 #![cfg(arcbus_loom)]
 
-use std::future::{Ready, ready};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as Task, Poll};
 
+use arcbus::__model::Parking;
 use arcbus::{Context, Handler, Message, Query};
 
+use loom::thread::ThreadId;
+
 mod payload;
+pub use arcbus::NoLayers;
 pub use payload::Payload;
 
 /// A message.
@@ -38,44 +43,49 @@ pub const DROPPED: usize = 99;
 /// A handler that replies what its payload holds, and overwrites it when dropped: `loom` then
 /// reports a handler that is read before it is written, or dropped while it runs.
 #[derive(Debug)]
-pub struct Reads(Arc<Payload>);
+pub struct Reads {
+    payload: Arc<Payload>,
+    life: Arc<Life>,
+}
 
 impl Reads {
     /// A handler with a payload written by the thread that calls this.
     #[must_use]
     pub fn new(value: usize) -> Self {
-        Self(Arc::new(Payload::new(value)))
+        Self {
+            payload: Arc::new(Payload::new(value)),
+            life: Arc::default(),
+        }
     }
 
     /// The payload, to look at from outside.
     #[must_use]
     pub fn payload(&self) -> Arc<Payload> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.payload)
     }
 
-    fn reply(&self) -> Ready<Result<usize, String>> {
-        let reply = self.0.get();
-        assert_eq!(self.0.get(), reply);
-        ready(Ok(reply))
+    /// What happens to the handler.
+    #[must_use]
+    pub fn life(&self) -> Arc<Life> {
+        Arc::clone(&self.life)
+    }
+
+    fn reply(&self) -> Result<usize, String> {
+        let reply = self.payload.get();
+        self.life.run();
+        assert_eq!(self.payload.get(), reply);
+        Ok(reply)
     }
 }
 
 impl Handler<First> for Reads {
-    fn handle(
-        &self,
-        _: First,
-        _: &Context<'_>,
-    ) -> impl Future<Output = Result<usize, String>> + Send {
+    async fn handle(&self, _: First, _: &Context<'_>) -> Result<usize, String> {
         self.reply()
     }
 }
 
 impl Handler<Second> for Reads {
-    fn handle(
-        &self,
-        _: Second,
-        _: &Context<'_>,
-    ) -> impl Future<Output = Result<usize, String>> + Send {
+    async fn handle(&self, _: Second, _: &Context<'_>) -> Result<usize, String> {
         self.reply()
     }
 }
@@ -83,8 +93,62 @@ impl Handler<Second> for Reads {
 impl Drop for Reads {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.0.set(DROPPED);
+            self.payload.set(DROPPED);
+            self.life.dropped(loom::thread::current().id());
         }
+    }
+}
+
+/// A handler that is pending once, and then replies as [`Reads`].
+#[derive(Debug)]
+pub struct Waits(pub Reads);
+
+impl Handler<First> for Waits {
+    async fn handle(&self, _: First, _: &Context<'_>) -> Result<usize, String> {
+        let reply = self.0.reply();
+        let mut polled = false;
+        std::future::poll_fn(|_| match std::mem::replace(&mut polled, true) {
+            false => Poll::Pending,
+            true => Poll::Ready(()),
+        })
+        .await;
+        assert_eq!(self.0.reply(), reply);
+        reply
+    }
+}
+
+/// What happens to a handler. Orders nothing.
+#[derive(Debug, Default)]
+pub struct Life {
+    /// A place in the model where a running handler and who looks at it meet.
+    step: loom::sync::atomic::AtomicUsize,
+    running: AtomicUsize,
+    dropped: Mutex<Option<ThreadId>>,
+}
+
+impl Life {
+    fn run(&self) {
+        self.running.fetch_add(1, Relaxed);
+        // Others run here, while the handler does.
+        self.step.fetch_add(1, Relaxed);
+        self.running.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether the handler runs now.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.step.load(Relaxed);
+        self.running.load(Relaxed) > 0
+    }
+
+    fn dropped(&self, by: ThreadId) {
+        *self.dropped.lock().unwrap() = Some(by);
+    }
+
+    /// The thread that dropped the handler.
+    #[must_use]
+    pub fn dropped_by(&self) -> Option<ThreadId> {
+        *self.dropped.lock().unwrap()
     }
 }
 
@@ -101,18 +165,42 @@ impl Seen {
 
     /// Counts once if `so`.
     pub fn count(&self, so: bool) {
-        self.0.fetch_add(usize::from(so), Ordering::Relaxed);
+        self.0.fetch_add(usize::from(so), Relaxed);
     }
 
     /// How often.
     #[must_use]
     pub fn times(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Relaxed)
     }
 }
 
-/// Runs `model` in every order of its threads' steps with up to `preemptions` preemptions, or with any
-/// number of them if `ARCBUS_LOOM_FULL` is set; then checks that every state of `states` was seen.
+/// Whether `ARCBUS_LOOM_FULL` asks for every order, however many preemptions it takes.
+fn full() -> bool {
+    std::env::var_os("ARCBUS_LOOM_FULL").is_some()
+}
+
+/// Drives `future` on this thread, which waits for its waker; says how often it was pending.
+pub fn block_on(future: impl Future<Output = ()>) -> usize {
+    let mut future = std::pin::pin!(future);
+    let parking = Parking::new();
+    let waker = parking.waker();
+    let mut pending = 0;
+    while future
+        .as_mut()
+        .poll(&mut Task::from_waker(&waker))
+        .is_pending()
+    {
+        pending += 1;
+        parking.park();
+        // Who polls again and again lets the others go on.
+        loom::thread::yield_now();
+    }
+    pending
+}
+
+/// Runs `model` in every order of its threads' steps with up to `preemptions` preemptions, or
+/// with any number of them ([`full`]), then checks that every state of `states` was seen.
 pub fn explore<const N: usize>(
     name: &str,
     preemptions: usize,
@@ -122,8 +210,8 @@ pub fn explore<const N: usize>(
     let runs = Arc::new(Seen::new());
     let counted = Arc::clone(&runs);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions).filter(|_| !is_full());
-    builder.max_branches = 100_000;
+    builder.preemption_bound = (!full()).then_some(preemptions);
+    builder.max_branches = 5_000;
     let began = std::time::Instant::now();
     builder.check(move || {
         counted.count(true);
@@ -139,10 +227,6 @@ pub fn explore<const N: usize>(
     for (state, seen) in states {
         assert!(seen.times() > 0, "{name}: never seen: {state}");
     }
-}
-
-fn is_full() -> bool {
-    std::env::var_os("ARCBUS_LOOM_FULL").is_some()
 }
 
 /// Runs `model`, which must fail, with every atomic of the bus weakened to `Relaxed`.

@@ -64,19 +64,19 @@ fn through_a_route() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "Causality violation: Concurrent read and write")]
 fn fails_through_a_bus_when_weakened() {
     weakened(|| publication(By::Bus, &Seen::new(), &Seen::new()));
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "Causality violation: Concurrent read and write")]
 fn fails_through_a_local_bus_when_weakened() {
     weakened(|| publication(By::Local, &Seen::new(), &Seen::new()));
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "Causality violation: Concurrent read and write")]
 fn fails_through_a_route_when_weakened() {
     weakened(|| publication(By::Route, &Seen::new(), &Seen::new()));
 }

@@ -1,151 +1,281 @@
-//! What a change took out is not used any more once its `Retired` says so, and whoever sees that sees
-//! everything the handler did.
+//! A retired handler is drained when nothing runs or pins it any more, not before, and always then.
 #![cfg(arcbus_loom)]
 
-use arcbus::{LocalBus, Outcome, Query, QueryBus, Route};
-use arcbus_loom::{First, Reads, Seen, explore, weakened};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
+
+use arcbus::{Dispatch, LocalBus, Query, QueryBus, Registrar, Retired, Route};
+use arcbus_loom::{DROPPED, First, NoLayers, Reads, Seen, Waits, block_on, explore, weakened};
 use loom::sync::Arc;
 use loom::thread;
 
-/// What was put into a payload by whoever believed it to be free.
-const CLOSED: usize = 50;
+type Changes = Registrar<Query, NoLayers>;
 
-/// A handle that holds the table from before the change.
-enum Handle {
-    Bus(QueryBus),
-    Local(LocalBus<Query>),
-    Route(Route<First>),
-}
-
-impl Handle {
-    fn dispatch(&mut self) -> Outcome<First> {
-        match self {
-            Self::Bus(bus) => bus.execute_blocking(First),
-            Self::Local(local) => local.execute_blocking(First),
-            Self::Route(route) => route.execute_blocking(First),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Change {
-    Replace,
-    Deregister,
-}
-
-/// A writer takes the handler out and, once told that it is idle, closes what it used. The reader
-/// dispatches meanwhile.
-fn close_after(
-    change: Change,
-    handle: impl Fn(&QueryBus) -> Handle,
-    is_idle: impl Fn(&arcbus::Retired) + Send + 'static,
-    old: &Seen,
-    new: &Seen,
-) {
-    let handler = Reads::new(1);
-    let pool = handler.payload();
-    let (bus, registrar) = QueryBus::builder()
-        .register::<First, _>(handler)
+fn open(old: Reads) -> (QueryBus, Changes) {
+    QueryBus::builder()
+        .register::<First, _>(old)
         .open()
-        .unwrap();
+        .unwrap()
+}
+
+fn replace(registrar: &Changes) -> Retired {
+    registrar.replace::<First, _>(Reads::new(2)).unwrap()
+}
+
+fn bus(bus: &QueryBus) -> QueryBus {
+    bus.clone()
+}
+
+fn local(bus: &QueryBus) -> LocalBus<Query> {
+    bus.local()
+}
+
+fn route(bus: &QueryBus) -> Route<First> {
+    bus.route().unwrap()
+}
+
+/// Closes what the old handler used once it is drained; `looks` is false in the twin, which does not
+/// ask.
+fn running<D: Dispatch<First> + 'static>(
+    handle: fn(&QueryBus) -> D,
+    looks: bool,
+    drained: &Seen,
+    not_yet: &Seen,
+) {
+    let old = Reads::new(1);
+    let payload = old.payload();
+    let (bus, registrar) = open(old);
     let mut handle = handle(&bus);
-    drop(bus);
-    let writer = thread::spawn(move || {
-        let retired = match change {
-            Change::Replace => registrar.replace::<First, _>(Reads::new(2)),
-            Change::Deregister => registrar.deregister::<First>(),
-        }
-        .unwrap();
-        is_idle(&retired);
-        pool.set(CLOSED);
-    });
-    match (change, handle.dispatch()) {
-        (_, Ok(1)) => old.count(true),
-        (Change::Replace, Ok(2)) => new.count(true),
-        (Change::Deregister, Err(error)) if error.is_handler_not_found() => new.count(true),
-        (_, other) => panic!("neither the old nor the new: {other:?}"),
+    let reader = thread::spawn(move || handle.execute_blocking(First).unwrap());
+    let retired = replace(&registrar);
+    if !looks || retired.is_drained() {
+        drained.count(true);
+        // Everything the handler and its drop did happened before: `loom` checks it here.
+        payload.set(DROPPED + 1);
+    } else {
+        not_yet.count(true);
     }
-    drop(handle);
-    writer.join().unwrap();
+    reader.join().unwrap();
+    assert!(retired.is_drained(), "kept for ever");
 }
 
-fn waits(retired: &arcbus::Retired) {
-    retired.wait();
-}
+macro_rules! running {
+    ($($handle:ident: $name:ident, $closed:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            static DRAINED: Seen = Seen::new();
+            static NOT_YET: Seen = Seen::new();
+            let states = [("drained", &DRAINED), ("not yet", &NOT_YET)];
+            explore(stringify!($name), 2, states, || {
+                running($handle, true, &DRAINED, &NOT_YET);
+            });
+        }
 
-/// A model of each change through a handle, and that it fails where nobody waits.
-macro_rules! models {
-    ($($name:ident: $change:ident, $handle:expr;)*) => {$(
-        mod $name {
-            use super::*;
-
-            #[test]
-            fn is_idle_when_said_so() {
-                static OLD: Seen = Seen::new();
-                static NEW: Seen = Seen::new();
-                let states = [("old", &OLD), ("new", &NEW)];
-                explore(concat!("retirement, ", stringify!($name)), 2, states, || {
-                    close_after(Change::$change, $handle, waits, &OLD, &NEW);
-                });
-            }
-
-            #[test]
-            #[should_panic(expected = "Causality violation")]
-            fn is_not_idle_at_once() {
-                explore("retirement without a wait", 2, [], || {
-                    close_after(Change::$change, $handle, |_| {}, &Seen::new(), &Seen::new());
-                });
-            }
+        #[test]
+        #[should_panic(expected = "Causality violation: Concurrent")]
+        fn $closed() {
+            explore(stringify!($closed), 2, [], || {
+                running($handle, false, &Seen::new(), &Seen::new());
+            });
         }
     )*};
 }
 
-models! {
-    replaced_under_a_bus: Replace, |bus: &QueryBus| Handle::Bus(bus.clone());
-    replaced_under_a_local_bus: Replace, |bus: &QueryBus| Handle::Local(bus.local());
-    replaced_under_a_route: Replace, |bus: &QueryBus| Handle::Route(bus.route().unwrap());
-    deregistered_under_a_bus: Deregister, |bus: &QueryBus| Handle::Bus(bus.clone());
-    deregistered_under_a_local_bus: Deregister, |bus: &QueryBus| Handle::Local(bus.local());
-    deregistered_under_a_route: Deregister, |bus: &QueryBus| Handle::Route(bus.route().unwrap());
+running! {
+    bus: not_drained_under_a_bus, a_bus_fails_if_closed_without_looking;
+    local: not_drained_under_a_local_bus, a_local_bus_fails_if_closed_without_looking;
+    route: not_drained_under_a_route, a_route_fails_if_closed_without_looking;
 }
 
-/// One thread frees the handler, another one only looks.
-fn seen_by_another(drained: &Seen, not_yet: &Seen) {
-    let handler = Reads::new(1);
-    let pool = handler.payload();
+/// A pending dispatch keeps its handler until it is dropped or done.
+fn pending(looks: bool, drained: &Seen, not_yet: &Seen) {
+    let old = Reads::new(1);
+    let payload = old.payload();
     let (bus, registrar) = QueryBus::builder()
-        .register::<First, _>(handler)
+        .register::<First, _>(Waits(old))
         .open()
         .unwrap();
-    let local = bus.local();
-    let retired = Arc::new(registrar.replace::<First, _>(Reads::new(2)).unwrap());
-    // The replace could not free it: the first that looks from now on does.
-    drop(local);
-    let looks = {
-        let retired = Arc::clone(&retired);
-        thread::spawn(move || retired.is_drained())
-    };
-    let is_drained = retired.is_drained();
-    if is_drained {
-        pool.set(CLOSED);
+    let reader = thread::spawn(move || {
+        let mut task = Context::from_waker(Waker::noop());
+        let mut dispatch = pin!(bus.execute(First));
+        let Poll::Pending = dispatch.as_mut().poll(&mut task) else {
+            return;
+        };
+        assert_eq!(dispatch.poll(&mut task), Poll::Ready(Ok(1)));
+    });
+    let retired = replace(&registrar);
+    if !looks || retired.is_drained() {
+        drained.count(true);
+        payload.set(DROPPED + 1);
+    } else {
+        not_yet.count(true);
     }
-    drained.count(is_drained);
-    not_yet.count(!is_drained);
-    looks.join().unwrap();
+    reader.join().unwrap();
+    assert!(retired.is_drained(), "kept for ever");
 }
 
 #[test]
-fn whoever_sees_it_drained_sees_its_drop() {
+fn not_drained_under_a_pending_dispatch() {
     static DRAINED: Seen = Seen::new();
     static NOT_YET: Seen = Seen::new();
     let states = [("drained", &DRAINED), ("not yet", &NOT_YET)];
-    explore("drained by another thread", 3, states, || {
-        seen_by_another(&DRAINED, &NOT_YET);
+    explore("pending dispatch", 2, states, || {
+        pending(true, &DRAINED, &NOT_YET);
     });
 }
 
 #[test]
-#[should_panic(expected = "Causality violation")]
-fn the_drop_is_not_seen_when_weakened() {
-    weakened(|| seen_by_another(&Seen::new(), &Seen::new()));
+#[should_panic(expected = "Causality violation: Concurrent")]
+fn a_pending_dispatch_fails_if_closed_without_looking() {
+    explore("pending dispatch, closed", 2, [], || {
+        pending(false, &Seen::new(), &Seen::new());
+    });
+}
+
+/// A handle that nobody uses keeps its table until `let_go`.
+fn idle<D: 'static>(handle: fn(&QueryBus) -> D, let_go: fn(&mut D), pinned: &Seen, gone: &Seen) {
+    let (bus, registrar) = open(Reads::new(1));
+    let mut handle = handle(&bus);
+    let went = Arc::new(AtomicBool::new(false));
+    let goes = Arc::clone(&went);
+    let retired = replace(&registrar);
+    let owner = thread::spawn(move || {
+        goes.store(true, Relaxed);
+        let_go(&mut handle);
+        handle
+    });
+    let drained = retired.is_drained();
+    assert!(!drained || went.load(Relaxed), "not pinned");
+    pinned.count(!drained);
+    gone.count(drained);
+    let handle = owner.join().unwrap();
+    assert!(retired.is_drained(), "still pinned");
+    drop(handle);
+}
+
+macro_rules! idle {
+    ($($handle:ident, $let_go:expr, $name:ident, $keeps:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            static PINNED: Seen = Seen::new();
+            static GONE: Seen = Seen::new();
+            let states = [("pinned", &PINNED), ("let go", &GONE)];
+            explore(stringify!($name), 2, states, || {
+                idle($handle, $let_go, &PINNED, &GONE);
+            });
+        }
+
+        #[test]
+        #[should_panic(expected = "still pinned")]
+        fn $keeps() {
+            explore(stringify!($keeps), 2, [], || {
+                idle($handle, |_| {}, &Seen::new(), &Seen::new());
+            });
+        }
+    )*};
+}
+
+idle! {
+    local, LocalBus::refresh, a_local_bus_lets_go_by_refresh, a_local_bus_pins_without_refresh;
+    route, Route::refresh, a_route_lets_go_by_refresh, a_route_pins_without_refresh;
+}
+
+/// One thread frees the handler, and another learns of it by the count alone.
+fn freed_elsewhere(elsewhere: &Seen, here: &Seen) {
+    let old = Reads::new(1);
+    let (payload, life) = (old.payload(), old.life());
+    let (bus, registrar) = open(old);
+    let pin = bus.local();
+    let retired = replace(&registrar);
+    drop(pin);
+    let other = thread::spawn(move || registrar.reclaim());
+    if retired.is_drained() {
+        let by = life.dropped_by().expect("drained before it was dropped");
+        elsewhere.count(by != thread::current().id());
+        here.count(by == thread::current().id());
+        assert_eq!(payload.get(), DROPPED);
+    }
+    other.join().unwrap();
+    assert!(retired.is_drained(), "kept for ever");
+}
+
+#[test]
+fn what_another_thread_freed_is_seen() {
+    static ELSEWHERE: Seen = Seen::new();
+    static HERE: Seen = Seen::new();
+    let states = [("freed elsewhere", &ELSEWHERE), ("freed here", &HERE)];
+    explore("freed elsewhere", 2, states, || {
+        freed_elsewhere(&ELSEWHERE, &HERE);
+    });
+}
+
+#[test]
+#[should_panic(expected = "Causality violation: Concurrent read and write")]
+fn what_another_thread_freed_is_not_seen_when_weakened() {
+    weakened(|| freed_elsewhere(&Seen::new(), &Seen::new()));
+}
+
+/// `wait` returns, and what the handler did has happened before. `pinned` is the twin's.
+fn waits(pinned: bool, waited: &Seen) {
+    let old = Reads::new(1);
+    let (payload, life) = (old.payload(), old.life());
+    let (bus, registrar) = open(old);
+    let pin = pinned.then(|| bus.local());
+    let reader = thread::spawn(move || bus.execute_blocking(First).unwrap());
+    let retired = replace(&registrar);
+    waited.count(life.is_running());
+    retired.wait();
+    assert_eq!(payload.get(), DROPPED);
+    reader.join().unwrap();
+    drop(pin);
+}
+
+#[test]
+fn wait_ends() {
+    static WAITED: Seen = Seen::new();
+    let states = [("began while the handler ran", &WAITED)];
+    explore("wait", 2, states, || waits(false, &WAITED));
+}
+
+#[test]
+#[should_panic(expected = "Model exceeded maximum number of branches")]
+fn wait_does_not_end_while_pinned() {
+    explore("wait, pinned", 2, [], || waits(true, &Seen::new()));
+}
+
+/// The future of `.await`, given the task's waker, or in the twin one that wakes nobody.
+fn awaits(wakes: bool, was_pending: &Seen, at_once: &Seen) {
+    let old = Reads::new(1);
+    let payload = old.payload();
+    let (bus, registrar) = open(old);
+    let reader = thread::spawn(move || bus.execute_blocking(First).unwrap());
+    let mut drained = Box::pin(replace(&registrar).into_future());
+    let times = block_on(poll_fn(|task| match wakes {
+        true => drained.as_mut().poll(task),
+        false => drained
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop())),
+    }));
+    was_pending.count(times > 0);
+    at_once.count(times == 0);
+    assert_eq!(payload.get(), DROPPED);
+    reader.join().unwrap();
+}
+
+#[test]
+fn await_ends() {
+    static PENDING: Seen = Seen::new();
+    static AT_ONCE: Seen = Seen::new();
+    let states = [("pending", &PENDING), ("at once", &AT_ONCE)];
+    explore("await", 2, states, || awaits(true, &PENDING, &AT_ONCE));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn await_does_not_end_without_a_waker() {
+    explore("await without a waker", 2, [], || {
+        awaits(false, &Seen::new(), &Seen::new());
+    });
 }

@@ -1,100 +1,142 @@
-//! A handle that keeps its table never answers from it after it could know of a change, and lets go of
-//! it when told to.
+//! Who learned of a change never gets the old answer.
 #![cfg(arcbus_loom)]
 
-use arcbus::QueryBus;
+use arcbus::{Dispatch, LocalBus, Query, QueryBus, Route};
 use arcbus_loom::{First, Reads, Seen, explore};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
-/// The writer changes the handler and then tells so by a flag of its own; the handles answer.
-fn told(replace: bool, telling: [Ordering; 2], knew: &Seen, did_not: &Seen) {
-    let [tell, listen] = telling;
+/// How the writer tells the reader that the change was made.
+#[derive(Clone, Copy, PartialEq)]
+enum Tell {
+    After,
+    /// The mistake: nothing was changed yet.
+    Before,
+    /// The mistake: tells, but orders nothing.
+    Loosely,
+}
+
+fn bus(bus: &QueryBus) -> QueryBus {
+    bus.clone()
+}
+
+fn local(bus: &QueryBus) -> LocalBus<Query> {
+    bus.local()
+}
+
+fn route(bus: &QueryBus) -> Route<First> {
+    bus.route().unwrap()
+}
+
+#[derive(Default)]
+struct States {
+    told: Seen,
+    old: Seen,
+    new: Seen,
+}
+
+const fn states() -> States {
+    States {
+        told: Seen::new(),
+        old: Seen::new(),
+        new: Seen::new(),
+    }
+}
+
+impl States {
+    fn named(&'static self) -> [(&'static str, &'static Seen); 3] {
+        [
+            ("told", &self.told),
+            ("not told, old", &self.old),
+            ("not told, new", &self.new),
+        ]
+    }
+}
+
+fn stale<D: Dispatch<First>>(
+    handle: fn(&QueryBus) -> D,
+    deregister: bool,
+    tell: Tell,
+    states: &States,
+) {
+    let (store, load) = match tell {
+        Tell::Loosely => (Ordering::Relaxed, Ordering::Relaxed),
+        _ => (Ordering::Release, Ordering::Acquire),
+    };
     let (bus, registrar) = QueryBus::builder()
         .register::<First, _>(Reads::new(1))
         .open()
         .unwrap();
-    let (mut local, mut route) = (bus.local(), bus.route::<First>().unwrap());
-    drop(bus);
-    let flag = Arc::new(AtomicBool::new(false));
-    let done = Arc::clone(&flag);
+    let mut handle = handle(&bus);
+    let told = Arc::new(AtomicBool::new(false));
+    let tells = Arc::clone(&told);
     let writer = thread::spawn(move || {
-        let retired = if replace {
-            registrar.replace::<First, _>(Reads::new(2))
-        } else {
-            registrar.deregister::<First>()
-        };
-        drop(retired.unwrap());
-        done.store(true, tell);
+        if tell == Tell::Before {
+            tells.store(true, store);
+        }
+        drop(match deregister {
+            true => registrar.deregister::<First>().unwrap(),
+            false => registrar.replace::<First, _>(Reads::new(2)).unwrap(),
+        });
+        if tell != Tell::Before {
+            tells.store(true, store);
+        }
     });
-    let knows = flag.load(listen);
-    for outcome in [local.execute_blocking(First), route.execute_blocking(First)] {
-        let is_old = matches!(outcome, Ok(1));
-        assert!(!(knows && is_old), "stale");
-        assert!(is_old || replace && outcome == Ok(2) || !replace && outcome.is_err());
+    let told = told.load(load);
+    let outcome = handle.execute_blocking(First);
+    match &outcome {
+        Ok(1) => {}
+        Ok(2) => assert!(!deregister),
+        Err(error) if error.is_handler_not_found() => assert!(deregister),
+        other => panic!("{other:?}"),
     }
-    knew.count(knows);
-    did_not.count(!knows);
+    let old = outcome == Ok(1);
+    assert!(!(told && old), "stale");
+    states.told.count(told);
+    states.old.count(!told && old);
+    states.new.count(!told && !old);
     writer.join().unwrap();
 }
 
-const ORDERED: [Ordering; 2] = [Ordering::Release, Ordering::Acquire];
+macro_rules! models {
+    ($($handle:ident, $deregister:literal: $name:ident, $early:ident, $loose:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            static STATES: States = states();
+            explore(stringify!($name), 2, STATES.named(), || {
+                stale($handle, $deregister, Tell::After, &STATES);
+            });
+        }
 
-#[test]
-fn a_replace_is_followed() {
-    static KNEW: Seen = Seen::new();
-    static DID_NOT: Seen = Seen::new();
-    let states = [("knew", &KNEW), ("did not", &DID_NOT)];
-    explore("staleness, replace", 2, states, || {
-        told(true, ORDERED, &KNEW, &DID_NOT);
-    });
+        #[test]
+        #[should_panic(expected = "stale")]
+        fn $early() {
+            explore(stringify!($early), 2, [], || {
+                stale($handle, $deregister, Tell::Before, &states());
+            });
+        }
+
+        models!(@ $handle $deregister $loose);
+    )*};
+    // A load of the shared bus finds a change that was made, told or not.
+    (@ bus $deregister:literal none) => {};
+    (@ $handle:ident $deregister:literal $loose:ident) => {
+        #[test]
+        #[should_panic(expected = "stale")]
+        fn $loose() {
+            explore(stringify!($loose), 2, [], || {
+                stale($handle, $deregister, Tell::Loosely, &states());
+            });
+        }
+    };
 }
 
-#[test]
-fn a_deregister_is_reported() {
-    static KNEW: Seen = Seen::new();
-    static DID_NOT: Seen = Seen::new();
-    let states = [("knew", &KNEW), ("did not", &DID_NOT)];
-    explore("staleness, deregister", 2, states, || {
-        told(false, ORDERED, &KNEW, &DID_NOT);
-    });
-}
-
-/// Who learned of the change by something that orders nothing may still be answered by the old one.
-#[test]
-#[should_panic(expected = "stale")]
-fn a_flag_that_orders_nothing_tells_nothing() {
-    explore("staleness, unordered flag", 2, [], || {
-        told(true, [Ordering::Relaxed; 2], &Seen::new(), &Seen::new());
-    });
-}
-
-/// Both handles let go, or only the one that was told to.
-fn let_go(refresh_both: bool) {
-    let (bus, registrar) = QueryBus::builder()
-        .register::<First, _>(Reads::new(1))
-        .open()
-        .unwrap();
-    let (mut local, mut route) = (bus.local(), bus.route::<First>().unwrap());
-    let writer = thread::spawn(move || registrar.replace::<First, _>(Reads::new(2)).unwrap());
-    let early = local.execute_blocking(First);
-    assert!(early == Ok(1) || early == Ok(2));
-    let retired = writer.join().unwrap();
-    local.refresh();
-    if refresh_both {
-        route.refresh();
-    }
-    assert!(retired.is_drained(), "kept");
-}
-
-#[test]
-fn refreshed_handles_let_go() {
-    explore("refresh", 3, [], || let_go(true));
-}
-
-#[test]
-#[should_panic(expected = "kept")]
-fn a_handle_that_is_not_refreshed_keeps_its_table() {
-    explore("no refresh", 3, [], || let_go(false));
+models! {
+    bus, false: a_bus_follows_a_replace, a_bus_told_too_early_is_stale, none;
+    local, false: a_local_bus_follows_a_replace, a_local_bus_told_too_early_is_stale, a_local_bus_told_loosely_is_stale;
+    route, false: a_route_follows_a_replace, a_route_told_too_early_is_stale, a_route_told_loosely_is_stale;
+    bus, true: a_bus_reports_a_deregister, a_bus_told_of_it_too_early_is_stale, none;
+    local, true: a_local_bus_reports_a_deregister, a_local_bus_told_of_it_too_early_is_stale, a_local_bus_told_of_it_loosely_is_stale;
+    route, true: a_route_reports_a_deregister, a_route_told_of_it_too_early_is_stale, a_route_told_of_it_loosely_is_stale;
 }

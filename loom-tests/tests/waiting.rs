@@ -1,151 +1,194 @@
-//! A thread that waits for a handler, and a handler that is stopped: no wake-up is lost, whenever it
-//! comes. A lost one is a thread that waits for ever, which fails a model.
+//! No wake-up is lost: not by the parker, not by a cancel token, not by a dispatch that waits.
 #![cfg(arcbus_loom)]
 
-use std::pin::Pin;
-use std::task::{Context as Task, Poll, Waker};
+use std::sync::Arc;
+use std::task::Waker;
 
+use arcbus::__model::Parking;
 use arcbus::{CancelToken, Context, Error, Handler, Phase, QueryBus};
-use arcbus_loom::{First, Payload, Seen, explore, weakened};
-use loom::sync::{Arc, Mutex};
+use arcbus_loom::{First, Payload, Seen, block_on, explore, weakened};
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-/// Something that a handler waits for.
-#[derive(Clone, Default)]
-struct Event(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    happened: bool,
-    waiter: Option<Waker>,
-    polls: usize,
-}
-
-impl Event {
-    fn happen(&self) {
-        let waiter = {
-            let mut state = self.0.lock().unwrap();
-            state.happened = true;
-            state.waiter.take()
-        };
-        if let Some(waiter) = waiter {
-            waiter.wake();
-        }
-    }
-
-    fn polls(&self) -> usize {
-        self.0.lock().unwrap().polls
-    }
-}
-
-impl Future for Event {
-    type Output = Result<usize, String>;
-
-    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.lock().unwrap();
-        state.polls += 1;
-        if state.happened {
-            return Poll::Ready(Ok(1));
-        }
-        state.waiter = Some(task.waker().clone());
-        Poll::Pending
-    }
-}
-
-struct WaitsFor(Event);
-
-impl Handler<First> for WaitsFor {
-    fn handle(
-        &self,
-        _: First,
-        _: &Context<'_>,
-    ) -> impl Future<Output = Result<usize, String>> + Send {
-        self.0.clone()
-    }
-}
-
-fn bus(event: &Event) -> QueryBus {
-    let builder = QueryBus::builder().register::<First, _>(WaitsFor(event.clone()));
-    builder.build().unwrap()
-}
-
 #[test]
-fn a_thread_that_waits_for_its_handler_is_woken() {
-    static AT_ONCE: Seen = Seen::new();
-    static LATER: Seen = Seen::new();
-    let states = [("without waiting", &AT_ONCE), ("waited", &LATER)];
-    explore("wake-up", 3, states, || {
-        let event = Event::default();
-        let bus = bus(&event);
-        let other = event.clone();
-        let waker = thread::spawn(move || other.happen());
-        assert_eq!(bus.execute_blocking(First), Ok(1));
-        AT_ONCE.count(event.polls() == 1);
-        LATER.count(event.polls() > 2);
-        waker.join().unwrap();
+fn a_parked_thread_is_woken() {
+    static BEFORE: Seen = Seen::new();
+    static DURING: Seen = Seen::new();
+    let states = [("before it parked", &BEFORE), ("afterwards", &DURING)];
+    explore("parker", 3, states, || {
+        let parking = Parking::new();
+        let (waker, payload) = (parking.waker(), Arc::new(Payload::new(0)));
+        let (woken, written) = (Arc::new(AtomicBool::new(false)), Arc::clone(&payload));
+        let wakes = Arc::clone(&woken);
+        let other = thread::spawn(move || {
+            written.set(1);
+            waker.wake();
+            wakes.store(true, Ordering::Relaxed);
+        });
+        let before = woken.load(Ordering::Relaxed);
+        BEFORE.count(before);
+        DURING.count(!before);
+        parking.park();
+        assert_eq!(payload.get(), 1);
+        other.join().unwrap();
+    });
+}
+
+/// The mistake: a wake-up is only told, not noted.
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_wake_up_that_is_not_noted_is_lost() {
+    explore("parker without a note", 3, [], || {
+        let place = Arc::new((Mutex::new(()), Condvar::new()));
+        let other = Arc::clone(&place);
+        let other = thread::spawn(move || other.1.notify_one());
+        let guard = place.0.lock().unwrap();
+        drop(place.1.wait(guard).unwrap());
+        other.join().unwrap();
+    });
+}
+
+/// Cancels while another thread runs `waiter`.
+fn cancel_during(waiter: impl FnOnce(&CancelToken, &Payload) + 'static) {
+    let (token, payload) = (CancelToken::new(), Arc::new(Payload::new(0)));
+    let (waited, read) = (token.clone(), Arc::clone(&payload));
+    let waiter = thread::spawn(move || waiter(&waited, &read));
+    payload.set(1);
+    token.cancel();
+    waiter.join().unwrap();
+    assert!(token.is_cancelled(), "forgot");
+}
+
+/// Who sees the flag sees what the canceller did before.
+fn check(yes: &'static Seen, no: &'static Seen) {
+    cancel_during(|token, payload| {
+        let cancelled = token.is_cancelled();
+        yes.count(cancelled);
+        no.count(!cancelled);
+        if cancelled {
+            assert_eq!(payload.get(), 1);
+        }
     });
 }
 
 #[test]
-fn a_thread_that_waits_for_its_handler_is_woken_by_its_cancellation() {
-    static REFUSED: Seen = Seen::new();
-    static STOPPED: Seen = Seen::new();
-    let states = [("refused", &REFUSED), ("stopped", &STOPPED)];
-    explore("cancellation", 3, states, || {
-        let bus = bus(&Event::default());
-        let token = CancelToken::new();
-        let cx = Context::new().cancel_on(token.clone());
-        let canceller = thread::spawn(move || token.cancel());
-        let Err(Error::Cancelled { phase }) = bus.execute_blocking_with(First, cx) else {
-            panic!("nothing else ends it");
-        };
-        REFUSED.count(phase == Phase::NotStarted);
-        STOPPED.count(phase == Phase::Indeterminate);
-        canceller.join().unwrap();
-    });
+fn a_check_sees_what_the_canceller_did() {
+    static YES: Seen = Seen::new();
+    static NO: Seen = Seen::new();
+    let states = [("cancelled", &YES), ("not yet", &NO)];
+    explore("cancel, check", 3, states, || check(&YES, &NO));
+}
+
+#[test]
+#[should_panic(expected = "Causality violation: Concurrent read and write")]
+fn a_check_does_not_see_it_when_weakened() {
+    static ANY: Seen = Seen::new();
+    weakened(|| check(&ANY, &ANY));
 }
 
 #[test]
 fn a_thread_that_waits_for_a_token_is_woken() {
-    explore("token", 3, [], || {
-        let token = CancelToken::new();
-        let other = token.clone();
-        let canceller = thread::spawn(move || other.cancel());
-        token.wait();
+    static BEFORE: Seen = Seen::new();
+    static AFTER: Seen = Seen::new();
+    let states = [("came before", &BEFORE), ("came after", &AFTER)];
+    explore("cancel, wait", 3, states, || {
+        cancel_during(|token, payload| {
+            let cancelled = token.is_cancelled();
+            AFTER.count(cancelled);
+            BEFORE.count(!cancelled);
+            token.wait();
+            assert_eq!(payload.get(), 1);
+        });
+    });
+}
+
+#[test]
+fn a_future_that_waits_for_a_token_is_woken() {
+    static AT_ONCE: Seen = Seen::new();
+    static PENDING: Seen = Seen::new();
+    let states = [("at once", &AT_ONCE), ("pending", &PENDING)];
+    explore("cancel, future", 3, states, || {
+        cancel_during(|token, payload| {
+            let pending = block_on(token.cancelled());
+            AT_ONCE.count(pending == 0);
+            PENDING.count(pending > 0);
+            assert_eq!(payload.get(), 1);
+        });
+    });
+}
+
+/// The mistake: the flag is not looked at again under the lock.
+#[test]
+#[should_panic(expected = "deadlock")]
+fn who_registers_without_looking_again_is_not_woken() {
+    explore("cancel, careless", 3, [], || {
+        let flag = Arc::new(AtomicBool::new(false));
+        let waiter = Arc::new(Mutex::new(None::<Waker>));
+        let (raised, waiters) = (Arc::clone(&flag), Arc::clone(&waiter));
+        let canceller = thread::spawn(move || {
+            raised.store(true, Ordering::Release);
+            let waiter = waiters.lock().unwrap().take();
+            waiter.into_iter().for_each(Waker::wake);
+        });
+        let parking = Parking::new();
+        if !flag.load(Ordering::Acquire) {
+            *waiter.lock().unwrap() = Some(parking.waker());
+            parking.park();
+        }
         canceller.join().unwrap();
     });
 }
 
-/// Whoever sees the cancellation sees what was written before it.
-fn written_before(seen: &Seen, not_yet: &Seen) {
-    let token = CancelToken::new();
-    let payload = Arc::new(Payload::new(0));
-    let (other, reason) = (token.clone(), Arc::clone(&payload));
-    let canceller = thread::spawn(move || {
-        reason.set(1);
-        other.cancel();
-    });
-    let is_cancelled = token.is_cancelled();
-    if is_cancelled {
-        assert_eq!(payload.get(), 1);
+/// Never ready.
+struct Never;
+
+impl Handler<First> for Never {
+    async fn handle(&self, _: First, _: &Context<'_>) -> Result<usize, String> {
+        std::future::pending().await
     }
-    seen.count(is_cancelled);
-    not_yet.count(!is_cancelled);
-    canceller.join().unwrap();
+}
+
+fn never() -> QueryBus {
+    QueryBus::builder()
+        .register::<First, _>(Never)
+        .build()
+        .unwrap()
 }
 
 #[test]
-fn whoever_sees_a_cancellation_sees_what_led_to_it() {
-    static SEEN: Seen = Seen::new();
-    static NOT_YET: Seen = Seen::new();
-    let states = [("seen", &SEEN), ("not yet", &NOT_YET)];
-    explore("reason of a cancellation", 3, states, || {
-        written_before(&SEEN, &NOT_YET);
+fn a_dispatch_that_waits_is_cancelled() {
+    static NOT_STARTED: Seen = Seen::new();
+    static INTERRUPTED: Seen = Seen::new();
+    let states = [
+        ("not started", &NOT_STARTED),
+        ("while it waited", &INTERRUPTED),
+    ];
+    explore("cancel, dispatch", 3, states, || {
+        let bus = never();
+        cancel_during(move |token, payload| {
+            let cx = Context::new().cancel_on(token.clone());
+            let error = bus.execute_blocking_with(First, cx).unwrap_err();
+            let Error::Cancelled { phase } = error else {
+                panic!("{error:?}");
+            };
+            NOT_STARTED.count(phase == Phase::NotStarted);
+            INTERRUPTED.count(phase == Phase::Indeterminate);
+            assert_eq!(payload.get(), 1);
+        });
     });
 }
 
+/// The deadlock is found when the other thread ends, with nothing left to drop.
 #[test]
-#[should_panic(expected = "Causality violation")]
-fn the_reason_is_not_seen_when_weakened() {
-    weakened(|| written_before(&Seen::new(), &Seen::new()));
+#[should_panic(expected = "deadlock")]
+fn a_dispatch_whose_token_nobody_cancels_waits() {
+    explore("cancel, nobody", 3, [], || {
+        let token = CancelToken::new();
+        let other = token.clone();
+        let other = thread::spawn(move || drop(other));
+        let cx = Context::new().cancel_on(token);
+        assert!(never().execute_blocking_with(First, cx).is_err());
+        other.join().unwrap();
+    });
 }

@@ -97,7 +97,8 @@ impl<K: Kind, S> BusBuilder<K, S> {
         self
     }
 
-    /// For how many handlers the first table has room before it is made larger. At least 1.
+    /// For how many handlers the first table has room before it is made larger. At least 1, and no
+    /// more than there is memory for.
     /// Default: 32.
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.settings.capacity = capacity;
@@ -128,12 +129,10 @@ impl<K: Kind, S> BusBuilder<K, S> {
     pub fn open(self) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
         let Settings { capacity, clock } = self.settings;
         if capacity == 0 {
-            return Err(RegistrationError::InvalidSetting {
-                field: "capacity",
-                expected: "at least 1",
-            });
+            return Err(out_of_range("at least 1"));
         }
-        let table = Table::with_capacity(capacity.max(self.changes.len()));
+        let table = Table::with_capacity(capacity.max(self.changes.len()))
+            .map_err(|_| out_of_range("small enough for the memory there is"))?;
         let store = Arc::new(Store::new(table, clock.unwrap_or_default()));
         let _ = store.commit(self.changes)?;
         Ok((
@@ -149,6 +148,13 @@ impl<K: Kind, S> BusBuilder<K, S> {
             changes: self.changes,
             _kind: PhantomData,
         }
+    }
+}
+
+fn out_of_range(expected: &'static str) -> RegistrationError {
+    RegistrationError::InvalidSetting {
+        field: "capacity",
+        expected,
     }
 }
 

@@ -125,7 +125,7 @@ struct Now(AtomicU64);
 
 impl Now {
     /// Acquire: pairs with the Release in [`advance`](Self::advance), so that who sees a time sees
-    /// what was done before the clock was moved there.
+    /// what was done before the clock was moved there. No model: the fake clock is for tests.
     fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }

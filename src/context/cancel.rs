@@ -315,13 +315,13 @@ impl Flag {
     }
 
     /// Release: pairs with the Acquire in [`is_raised`](Self::is_raised), so that who sees the flag
-    /// sees what the canceller did before.
+    /// sees what the canceller did before. Model: `waiting`, `a_check_sees_what_the_canceller_did`.
     fn raise(&self) {
         self.0.store(true, Ordering::Release);
     }
 
     /// Acquire: pairs with the Release in [`raise`](Self::raise). Under the lock of the waiters the
-    /// answer is also the latest one.
+    /// answer is also the latest one. Model: `waiting`.
     #[inline]
     fn is_raised(&self) -> bool {
         self.0.load(Ordering::Acquire)

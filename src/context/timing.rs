@@ -6,7 +6,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// Start and end of a dispatch in ticks of its clock; zero is "not asked yet".
 ///
 /// Relaxed everywhere: a dispatch runs on one thread at a time, and whatever moves it to another
-/// synchronises; the atomics only let a `&Context` be sent along.
+/// synchronises; the atomics only let a `&Context` be sent along. They have no partner, and no model.
 #[derive(Debug)]
 pub(super) struct Timing {
     start: AtomicU64,

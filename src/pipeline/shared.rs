@@ -80,15 +80,20 @@ impl<L> Shared<L> {
     }
 
     /// Keeps `instance`, unless another registration was faster; returns the one that is kept.
+    ///
+    /// One that came too late is dropped outside the lock: that is user code, too.
     fn keep<W: Send + Sync + 'static>(&self, instance: Arc<W>) -> Arc<W> {
-        let mut made = self.made.lock();
-        match made.iter().find(|(id, _)| *id == TypeId::of::<W>()) {
-            Some((_, first)) => first.downcast_ref::<Arc<W>>().cloned().unwrap_or(instance),
-            None => {
-                made.push((TypeId::of::<W>(), Box::new(Arc::clone(&instance))));
-                instance
+        let first = {
+            let mut made = self.made.lock();
+            match made.iter().find(|(id, _)| *id == TypeId::of::<W>()) {
+                Some((_, first)) => first.downcast_ref::<Arc<W>>().cloned(),
+                None => {
+                    made.push((TypeId::of::<W>(), Box::new(Arc::clone(&instance))));
+                    None
+                }
             }
-        }
+        };
+        first.unwrap_or(instance)
     }
 }
 

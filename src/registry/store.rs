@@ -64,12 +64,22 @@ impl Store {
             table.reserve(changes.len());
             match changes.try_for_each(|change| change.apply(&mut table, &mut removed)) {
                 Ok(()) => Ok(graveyard.bury(self.table.swap(Arc::new(table)), &mut removed)),
-                // The copy holds new routes: it is dropped after the lock, like those in `removed`.
                 Err(error) => Err((error, table)),
             }
         };
-        self.reclaim();
-        tomb.map_err(|(error, _table)| error)
+        match tomb {
+            Ok(tomb) => {
+                self.reclaim();
+                Ok(tomb)
+            }
+            Err((error, copy)) => {
+                removed.extend(copy.into_entries());
+                // Shares of what stays go first: a refused handler's drop may wait for its end.
+                removed.retain_mut(Entry::is_unique);
+                self.reclaim();
+                Err(error)
+            }
+        }
     }
 
     /// Frees what nobody uses any more. Tables go first: they own routes.

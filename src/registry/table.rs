@@ -1,7 +1,7 @@
 //! [`Table`]: one immutable version of the registry.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 
 use ahash::RandomState;
 
@@ -18,11 +18,14 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self {
-            entries: Entries::with_capacity(capacity),
-            names: HashMap::with_capacity_and_hasher(capacity, RandomState::default()),
-        }
+    /// An empty table with room for `capacity` routes, if there is memory for it.
+    pub(crate) fn with_capacity(capacity: usize) -> Result<Self, TryReserveError> {
+        let mut table = Self {
+            entries: Entries::with_capacity(capacity)?,
+            names: HashMap::default(),
+        };
+        table.names.try_reserve(capacity)?;
+        Ok(table)
     }
 
     pub(super) fn reserve(&mut self, additional: usize) {
@@ -38,6 +41,10 @@ impl Table {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
+    }
+
+    pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.entries.into_entries()
     }
 
     /// Adds a route for a message that has none.

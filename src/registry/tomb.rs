@@ -8,7 +8,7 @@ pub(crate) struct Tomb(AtomicUsize);
 
 impl Tomb {
     /// Acquire: with the Release of [`Ticket`]'s drop, whoever sees the last one given up also sees
-    /// everything the handlers' drops did.
+    /// everything the handlers' drops did. Model: `retirement`, `what_another_thread_freed_is_seen`.
     pub(super) fn is_empty(&self) -> bool {
         self.0.load(Ordering::Acquire) == 0
     }
@@ -18,7 +18,8 @@ impl Tomb {
 pub(super) struct Ticket(Arc<Tomb>);
 
 impl Ticket {
-    /// Relaxed: made under the registration lock before anybody can look.
+    /// Relaxed: made under the registration lock before anybody can look; the lock is the partner of
+    /// those who do. Model: `retirement`.
     pub(super) fn new(tomb: &Arc<Tomb>) -> Self {
         tomb.0.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(tomb))
@@ -27,7 +28,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     /// Release: pairs with the Acquire in [`Tomb::is_empty`]. A chain of these is one release
-    /// sequence, so the last one publishes them all.
+    /// sequence, so the last one publishes them all. Model: `retirement`.
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Release);
     }

@@ -13,7 +13,7 @@ mod real;
 #[cfg(arcbus_loom)]
 pub(crate) use model::*;
 #[cfg(arcbus_loom)]
-pub use model::{Published, weaken};
+pub use model::{Parking, Published, weaken};
 pub(crate) use parker::Parker;
 #[cfg(not(arcbus_loom))]
 pub(crate) use real::*;

@@ -10,11 +10,13 @@ pub(crate) use std::sync::atomic::AtomicU64;
 
 mod atomic;
 mod lock;
+mod parking;
 mod snapshot;
 
 pub use atomic::weaken;
 pub(crate) use atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) use lock::{Condvar, Mutex};
+pub use parking::Parking;
 pub use snapshot::Published;
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
 

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -141,8 +141,10 @@ impl fmt::Debug for Entry {
 pub(crate) struct Entries(HashMap<TypeId, Entry, RandomState>);
 
 impl Entries {
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self(HashMap::with_capacity_and_hasher(capacity, random_state()))
+    pub(crate) fn with_capacity(capacity: usize) -> Result<Self, TryReserveError> {
+        let mut entries = HashMap::with_hasher(random_state());
+        entries.try_reserve(capacity)?;
+        Ok(Self(entries))
     }
 
     pub(crate) fn reserve(&mut self, additional: usize) {
@@ -169,6 +171,10 @@ impl Entries {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.0.values()
+    }
+
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.0.into_values()
     }
 }
 

@@ -12,7 +12,8 @@ use crate::sync::Publishes;
 ///
 /// Loads and swaps are those of `ArcSwap`: a reader that loads the new pointer sees everything the
 /// writer did before publishing it. After [`swap`](Snapshot::swap) returns, every reader that still
-/// uses the old value is counted in the strong count of the `Arc` that was returned.
+/// uses the old value is counted in the strong count of the `Arc` that was returned. The orderings are
+/// those of `arc_swap`; models: `publication`, `swaps`, `retirement`.
 #[derive(Debug)]
 pub(crate) struct Snapshot<T>(ArcSwap<T>);
 
@@ -52,7 +53,7 @@ impl<T> Deref for Guard<T> {
 ///
 /// The check is a relaxed load: coherence alone makes a thread that learned of a swap, by whatever
 /// means, see the new pointer here. What the new value holds is synchronised by the full load that
-/// follows a difference.
+/// follows a difference. Model: `staleness`.
 pub(crate) struct Cached<O: Publishes<T>, T>(arc_swap::Cache<Anchor<O, T>, Arc<T>>);
 
 impl<O: Publishes<T>, T> Cached<O, T> {

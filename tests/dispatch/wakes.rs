@@ -1,0 +1,215 @@
+//! Who wakes a dispatch that waits, and what a wake-up may do.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Mutex, mpsc};
+use std::task::{Context as Task, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use arcbus::{
+    CancelToken, Command, CommandBus, Context, Dispatch, FakeClock, Handler, Message, static_bus,
+};
+
+use crate::support::{Wakes, watched};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Hands every waker that it is polled with to whoever has sent it; done when that says so.
+struct Wait {
+    wakers: mpsc::Sender<Waker>,
+    done: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Wait {
+    fn new() -> (Self, mpsc::Receiver<Waker>, mpsc::Sender<()>) {
+        let (wakers, polled_with) = mpsc::channel();
+        let (finish, done) = mpsc::channel();
+        let done = Mutex::new(done);
+        (Self { wakers, done }, polled_with, finish)
+    }
+
+    fn poll(&self, task: &mut Task<'_>) -> Poll<()> {
+        // Nobody may want the wakers any more.
+        let _ = self.wakers.send(task.waker().clone());
+        match self.done.lock().expect("no panic").try_recv() {
+            Ok(()) => Poll::Ready(()),
+            Err(_) => Poll::Pending,
+        }
+    }
+}
+
+impl Message for Wait {
+    const NAME: &'static str = "wait";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+struct Waiter;
+
+impl Handler<Wait> for Waiter {
+    async fn handle(&self, msg: Wait, _cx: &Context<'_>) -> Result<(), String> {
+        poll_fn(|task| msg.poll(task)).await;
+        Ok(())
+    }
+}
+
+static_bus! {
+    struct Fixed: Command {
+        wait: Wait => Waiter,
+    }
+}
+
+/// Calls `check` with each handle of a bus of this clock.
+macro_rules! on_each_handle {
+    ($clock:expr, $check:expr) => {{
+        let bus = CommandBus::builder()
+            .clock($clock)
+            .register(Waiter)
+            .build()
+            .expect("one name");
+        $check(&bus);
+        $check(&mut bus.local());
+        $check(&mut bus.route::<Wait>().expect("registered"));
+        $check(&Fixed::new(Waiter).clock($clock));
+    }};
+}
+
+/// Polls a dispatch with one waker and then with another; `wake` must wake the second one only.
+fn the_latest_waker(
+    mut handle: impl Dispatch<Wait>,
+    cx: Context<'_>,
+    wake: impl FnOnce(&mpsc::Receiver<Waker>),
+) {
+    let (msg, wakers, _finish) = Wait::new();
+    let ((first, first_waker), (second, second_waker)) = (Wakes::new(), Wakes::new());
+    let mut dispatch = pin!(handle.execute_with(msg, cx));
+    for waker in [&first_waker, &second_waker] {
+        let mut task = Task::from_waker(waker);
+        assert!(dispatch.as_mut().poll(&mut task).is_pending());
+    }
+    wake(&wakers);
+    assert_eq!(first.count(), 0);
+    assert!(second.count() >= 1);
+}
+
+#[test]
+fn the_handler_is_given_the_waker_of_each_poll() {
+    fn check(handle: impl Dispatch<Wait>) {
+        the_latest_waker(handle, Context::new(), |wakers| {
+            wakers.iter().take(2).last().expect("two polls").wake();
+        });
+    }
+    on_each_handle!(FakeClock::new(), check);
+}
+
+#[test]
+fn a_cancellation_wakes_who_polled_last() {
+    fn check(handle: impl Dispatch<Wait>) {
+        let token = CancelToken::new();
+        let cx = Context::new().cancel_on(token.clone());
+        the_latest_waker(handle, cx, |_| token.cancel());
+    }
+    on_each_handle!(FakeClock::new(), check);
+}
+
+#[test]
+fn a_deadline_wakes_who_polled_last() {
+    let clock = FakeClock::new();
+    on_each_handle!(clock.clone(), |handle| {
+        let cx = Context::new().timeout(SECOND);
+        the_latest_waker(handle, cx, |_| clock.advance(SECOND));
+    });
+}
+
+/// In the blocking lane: woken from another thread, several times before it is done.
+fn woken_by_another_thread(mut handle: impl Dispatch<Wait>) {
+    let (msg, wakers, finish) = Wait::new();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _noop = wakers.recv().expect("polled without a waker first");
+            for _ in 0..3 {
+                wakers.recv().expect("polled again").wake();
+            }
+            let waker = wakers.recv().expect("polled again");
+            finish.send(()).expect("it waits");
+            waker.wake();
+        });
+        assert_eq!(handle.execute_blocking(msg), Ok(()));
+    });
+}
+
+#[test]
+fn another_thread_wakes_a_blocking_dispatch() {
+    watched(|| on_each_handle!(FakeClock::new(), woken_by_another_thread));
+}
+
+/// Done at its third poll; at the second one it wakes itself, and then takes the token that the
+/// thread would be parked with.
+struct TakeToken(u32);
+
+impl Message for TakeToken {
+    const NAME: &'static str = "token.take";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+struct TokenTaker;
+
+impl Handler<TakeToken> for TokenTaker {
+    async fn handle(
+        &self,
+        TakeToken(mut polls): TakeToken,
+        _cx: &Context<'_>,
+    ) -> Result<(), String> {
+        poll_fn(|task| {
+            if polls == 0 {
+                return Poll::Ready(());
+            }
+            polls -= 1;
+            task.waker().wake_by_ref();
+            thread::park_timeout(Duration::ZERO);
+            Poll::Pending
+        })
+        .await;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_wake_before_the_thread_is_parked_is_kept_though_the_handler_parks_too() {
+    watched(|| {
+        let bus = CommandBus::builder()
+            .register(TokenTaker)
+            .build()
+            .expect("one name");
+        assert_eq!(bus.execute_blocking(TakeToken(5)), Ok(()));
+    });
+}
+
+#[test]
+fn a_waker_that_outlives_its_dispatch_wakes_nobody() {
+    watched(|| {
+        let bus = CommandBus::builder()
+            .register(Waiter)
+            .build()
+            .expect("one name");
+        let (msg, wakers, finish) = Wait::new();
+        let late = thread::scope(|scope| {
+            let waking = scope.spawn(move || {
+                let _noop = wakers.recv().expect("polled without a waker first");
+                let waker = wakers.recv().expect("polled again");
+                finish.send(()).expect("it waits");
+                waker.wake_by_ref();
+                waker
+            });
+            assert_eq!(bus.execute_blocking(msg), Ok(()));
+            waking.join().expect("no panic")
+        });
+        woken_by_another_thread(&bus);
+        late.wake();
+        woken_by_another_thread(&bus);
+    });
+}

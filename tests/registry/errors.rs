@@ -1,0 +1,190 @@
+//! What is refused says why, and changes nothing.
+
+use std::any::type_name;
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arcbus::{QueryBus, RegistrationError};
+
+use crate::support::{Ask, Changer, Drops, all, open};
+
+fn duplicate() -> String {
+    format!(
+        "message 'a' ({}) has a handler already: use `replace` to change it",
+        type_name::<Ask<1>>()
+    )
+}
+
+fn empty_name() -> String {
+    format!(
+        "message {} has an empty `NAME`: give it one that is unique in the bus",
+        type_name::<Ask<0>>()
+    )
+}
+
+fn name_clash() -> String {
+    format!(
+        "message 'same' ({}) has the same `NAME` as {}: names are unique in a bus",
+        type_name::<Ask<5>>(),
+        type_name::<Ask<4>>()
+    )
+}
+
+fn not_registered() -> String {
+    format!(
+        "message 'b' ({}) has no handler: use `register` to add one",
+        type_name::<Ask<2>>()
+    )
+}
+
+/// A bus with handlers for `Ask<1>` and `Ask<4>`.
+fn two() -> (QueryBus, Changer, Drops) {
+    let drops = Drops::default();
+    let (bus, registrar) = open();
+    registrar.must_register::<Ask<1>, _>(drops.handler(1));
+    registrar.must_register::<Ask<4>, _>(drops.handler(4));
+    (bus, registrar, drops)
+}
+
+/// Attempts something with handler 9, which must be refused with `text`.
+fn refused<T: Debug>(
+    text: String,
+    attempt: impl FnOnce(&QueryBus, &Changer, &Drops) -> Result<T, RegistrationError>,
+) {
+    let (bus, registrar, drops) = two();
+    let before = all(&bus);
+    let error = attempt(&bus, &registrar, &drops).unwrap_err();
+    assert_eq!(error.to_string(), text);
+    assert_eq!(all(&bus), before);
+    assert!(drops.numbers().iter().all(|number| *number == 9));
+    drop((bus, registrar));
+    let kept = drops.numbers().into_iter().filter(|number| *number != 9);
+    assert_eq!(kept.collect::<Vec<_>>(), [1, 4]);
+}
+
+#[test]
+fn a_message_registered_twice() {
+    refused(duplicate(), |_, registrar, drops| {
+        let result = registrar.register::<Ask<1>, _>(drops.handler(9));
+        assert_eq!(drops.numbers(), [9]);
+        result
+    });
+}
+
+#[test]
+fn a_message_without_a_name() {
+    refused(empty_name(), |_, registrar, drops| {
+        let result = registrar.register::<Ask<0>, _>(drops.handler(9));
+        assert_eq!(drops.numbers(), [9]);
+        result
+    });
+}
+
+#[test]
+fn two_messages_with_one_name() {
+    refused(name_clash(), |_, registrar, drops| {
+        let result = registrar.register::<Ask<5>, _>(drops.handler(9));
+        assert_eq!(drops.numbers(), [9]);
+        result
+    });
+}
+
+#[test]
+fn what_is_not_there_is_not_replaced() {
+    refused(not_registered(), |_, registrar, drops| {
+        let result = registrar.replace::<Ask<2>, _>(drops.handler(9));
+        assert_eq!(drops.numbers(), [9]);
+        result
+    });
+}
+
+#[test]
+fn what_is_not_there_is_not_deregistered() {
+    refused(not_registered(), |_, registrar, _| {
+        registrar.deregister::<Ask<2>>()
+    });
+}
+
+#[test]
+fn what_is_not_there_has_no_route() {
+    refused(not_registered(), |bus, _, _| bus.route::<Ask<2>>());
+}
+
+#[test]
+fn a_replaced_name_is_that_of_another_type() {
+    refused(
+        format!(
+            "message 'same' ({}) has no handler: use `register` to add one",
+            type_name::<Ask<5>>()
+        ),
+        |_, registrar, drops| registrar.replace::<Ask<5>, _>(drops.handler(9)),
+    );
+}
+
+/// The text `work` panics with.
+fn panic_of(work: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(work)).unwrap_err();
+    payload
+        .downcast_ref::<String>()
+        .expect("a formatted text")
+        .clone()
+}
+
+#[test]
+fn must_register_panics_with_the_text_of_the_error() {
+    let (bus, registrar, drops) = two();
+    let before = all(&bus);
+    let twice = panic_of(|| registrar.must_register::<Ask<1>, _>(drops.handler(9)));
+    assert_eq!(twice, duplicate());
+    let nameless = panic_of(|| registrar.must_register::<Ask<0>, _>(drops.handler(9)));
+    assert_eq!(nameless, empty_name());
+    let clash = panic_of(|| registrar.must_register::<Ask<5>, _>(drops.handler(9)));
+    assert_eq!(clash, name_clash());
+    assert_eq!(all(&bus), before);
+    assert_eq!(drops.numbers(), [9, 9, 9]);
+}
+
+#[test]
+fn a_builder_tells_the_first_mistake_and_drops_every_handler() {
+    let drops = Drops::default();
+    let error = QueryBus::builder()
+        .register::<Ask<4>, _>(drops.handler(1))
+        .register::<Ask<5>, _>(drops.handler(2))
+        .register::<Ask<0>, _>(drops.handler(3))
+        .build()
+        .unwrap_err();
+    assert_eq!(error.to_string(), name_clash());
+    assert_eq!(drops.numbers(), [1, 2, 3]);
+}
+
+#[test]
+fn a_builder_refuses_a_capacity_that_no_memory_has_room_for() {
+    for capacity in [usize::MAX, usize::MAX >> 11] {
+        let drops = Drops::default();
+        let error = QueryBus::builder()
+            .capacity(capacity)
+            .register::<Ask<1>, _>(drops.handler(1))
+            .build()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "setting `capacity` is out of range: it must be small enough for the memory there is"
+        );
+        assert_eq!(drops.numbers(), [1]);
+    }
+}
+
+#[test]
+fn a_builder_refuses_no_capacity_before_anything_else() {
+    let drops = Drops::default();
+    let error = QueryBus::builder()
+        .capacity(0)
+        .register::<Ask<0>, _>(drops.handler(1))
+        .open()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "setting `capacity` is out of range: it must be at least 1"
+    );
+    assert_eq!(drops.numbers(), [1]);
+}

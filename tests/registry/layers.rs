@@ -1,0 +1,167 @@
+//! Registrars with layers of their own, and the room of the table.
+
+use arcbus::{Context, Gated, Message, Query, QueryBus, RouteInfo, from_fn};
+
+use crate::support::{Ask, Drops, Notes, ask, open};
+
+#[test]
+fn a_layer_makes_one_middleware_a_registration_for_its_route() {
+    let (notes, drops) = (Notes::default(), Drops::default());
+    let (bus, registrar) = QueryBus::builder()
+        .layer(notes.layer("outer"))
+        .open()
+        .expect("empty");
+    let inner = registrar.layer(notes.layer("inner"));
+    assert!(notes.take().is_empty());
+    inner.must_register::<Ask<1>, _>(drops.handler(1));
+    let mut made = notes.take();
+    made.sort_unstable();
+    assert_eq!(made, ["inner for a", "outer for a"]);
+    drop(inner.replace::<Ask<1>, _>(drops.handler(2)));
+    assert_eq!(notes.take().len(), 2);
+    assert_eq!(ask::<1>(&bus), Some(2));
+    assert_eq!(notes.take(), ["outer", "inner"]);
+}
+
+#[test]
+fn a_registrar_with_a_layer_leaves_the_one_it_was_made_of_alone() {
+    let (notes, drops) = (Notes::default(), Drops::default());
+    let (bus, registrar) = open();
+    let layered = registrar.layer(notes.layer("inner"));
+    registrar.must_register::<Ask<1>, _>(drops.handler(1));
+    layered.clone().must_register::<Ask<2>, _>(drops.handler(2));
+    notes.take();
+    assert_eq!(ask::<1>(&bus), Some(1));
+    assert!(notes.take().is_empty());
+    assert_eq!(ask::<2>(&bus), Some(2));
+    assert_eq!(notes.take(), ["inner"]);
+    assert!(layered.deregister::<Ask<1>>().is_ok(), "one registry");
+}
+
+/// The layers of `Ask<1>`, as they are listed; they must run in that order.
+fn layers(bus: &QueryBus, notes: &Notes) -> Vec<&'static str> {
+    notes.take();
+    assert!(ask::<1>(bus).is_some());
+    let listed = bus.routes()[0].layers().to_vec();
+    assert_eq!(notes.take(), listed);
+    listed
+}
+
+#[test]
+fn a_replace_brings_the_layers_of_the_registrar_that_makes_it() {
+    let (notes, drops) = (Notes::default(), Drops::default());
+    let (bus, plain) = open();
+    let one = plain.layer(notes.layer("one"));
+    let two = one.layer(notes.layer("two"));
+    two.must_register::<Ask<1>, _>(drops.handler(1));
+    assert_eq!(layers(&bus, &notes), ["one", "two"]);
+    drop(plain.replace::<Ask<1>, _>(drops.handler(2)));
+    assert!(layers(&bus, &notes).is_empty());
+    drop(one.replace::<Ask<1>, _>(drops.handler(3)));
+    assert_eq!(layers(&bus, &notes), ["one"]);
+}
+
+#[test]
+fn a_batch_brings_the_layers_of_the_registrar_that_makes_it() {
+    let (notes, drops) = (Notes::default(), Drops::default());
+    let (bus, plain) = open();
+    let one = plain.layer(notes.layer("one"));
+    drop(one.update(|batch| {
+        batch.register::<Ask<1>, _>(drops.handler(1));
+    }));
+    assert_eq!(layers(&bus, &notes), ["one"]);
+    drop(plain.update(|batch| {
+        batch.replace::<Ask<1>, _>(drops.handler(2));
+    }));
+    assert!(layers(&bus, &notes).is_empty());
+}
+
+#[test]
+fn a_wrapped_middleware_is_made_by_nobody_and_runs_for_every_route() {
+    let (notes, drops) = (Notes::default(), Drops::default());
+    let (bus, registrar) = open();
+    let wrapped = registrar.wrap(Gated(notes.layer("wrapped")));
+    wrapped.must_register::<Ask<1>, _>(drops.handler(1));
+    wrapped.must_register::<Ask<2>, _>(drops.handler(2));
+    assert!(notes.take().is_empty());
+    assert_eq!((ask::<1>(&bus), ask::<2>(&bus)), (Some(1), Some(2)));
+    assert_eq!(notes.take(), ["wrapped", "wrapped"]);
+}
+
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
+
+/// One message for each letter.
+struct Letter<const N: usize>;
+
+impl<const N: usize> Message for Letter<N> {
+    const NAME: &'static str = LETTERS.split_at(N).1.split_at(1).0;
+    type Kind = Query;
+    type Reply = usize;
+    type Error = String;
+}
+
+fn letter<const N: usize>(_: Letter<N>, _cx: &Context<'_>) -> Result<usize, String> {
+    Ok(N)
+}
+
+/// Calls `$work!(N)` for each letter.
+macro_rules! each_letter {
+    ($work:ident) => {
+        each_letter!($work: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25)
+    };
+    ($work:ident: $($n:literal)*) => {
+        $($work!($n);)*
+    };
+}
+
+fn answers_every_letter(bus: &QueryBus) {
+    let names: String = bus.routes().iter().map(RouteInfo::name).collect();
+    assert_eq!(names, LETTERS);
+    macro_rules! answers {
+        ($n:literal) => {
+            assert_eq!(bus.execute_blocking(Letter::<$n>), Ok($n));
+        };
+    }
+    each_letter!(answers);
+}
+
+#[test]
+fn a_table_takes_more_than_its_capacity_from_the_builder() {
+    let mut builder = QueryBus::builder().capacity(1);
+    macro_rules! register {
+        ($n:literal) => {
+            builder = builder.register(from_fn(letter::<$n>));
+        };
+    }
+    each_letter!(register);
+    answers_every_letter(&builder.build().expect("names differ"));
+}
+
+#[test]
+fn a_table_takes_more_than_its_capacity_one_by_one_and_at_once() {
+    for capacity in [1, 25, 26, 1000] {
+        let (bus, registrar) = QueryBus::builder()
+            .capacity(capacity)
+            .open()
+            .expect("empty");
+        macro_rules! register {
+            ($n:literal) => {
+                registrar.must_register(from_fn(letter::<$n>));
+            };
+        }
+        each_letter!(register);
+        answers_every_letter(&bus);
+        let changed = registrar.update(|batch| {
+            macro_rules! change {
+                ($n:literal) => {
+                    batch
+                        .deregister::<Letter<$n>>()
+                        .register(from_fn(letter::<$n>));
+                };
+            }
+            each_letter!(change);
+        });
+        assert!(changed.expect("registered").is_drained());
+        answers_every_letter(&bus);
+    }
+}
