@@ -19,7 +19,8 @@ tests() {
 }
 
 if [ "${1:-}" != --planted ]; then
-    tests --lib --test stress --test safety --test linearizability --test context --test pipeline
+    tests --lib --test stress --test safety --test linearizability --test dispatch --test registry \
+        --test context --test pipeline
     tests --doc
     # And the kept blocks themselves, at full speed.
     export ARCBUS_STRESS_ROUNDS="${ARCBUS_STRESS_ROUNDS:-1000000}"
@@ -36,4 +37,7 @@ if output=$(tests --test stress 2>&1); then
     echo "MISSED: a block that is freed too early"
     exit 1
 fi
-grep -m1 "ERROR: AddressSanitizer" <<<"$output"
+grep -m1 "ERROR: AddressSanitizer" <<<"$output" || {
+    echo "$output"
+    exit 1
+}

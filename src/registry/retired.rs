@@ -15,9 +15,10 @@ const PERIOD: Duration = Duration::from_millis(1);
 
 /// What a change took out of the registry: tells when it is idle.
 ///
-/// It is drained when no dispatch that began before the swap is running any more, every
-/// [`LocalBus`](crate::LocalBus) and [`Route`](crate::Route) has been used, refreshed or dropped
-/// since, and the old handler has been dropped: so a pool can be closed or a plug-in unloaded.
+/// It is drained when no dispatch is running any more in the handlers that this change took out, every
+/// [`LocalBus`](crate::LocalBus) and [`Route`](crate::Route) that could find them has been used,
+/// refreshed or dropped since, and they have been dropped: so a pool can be closed or a plug-in
+/// unloaded. What an earlier change took out has a `Retired` of its own.
 ///
 /// Readers announce nothing, so a waiter looks again and again, at least every millisecond. May be
 /// dropped: what was taken out is then freed by later calls on the registrar.
