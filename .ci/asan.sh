@@ -14,8 +14,8 @@ export LSAN_OPTIONS="suppressions=$PWD/.ci/lsan.supp:print_suppressions=0"
 # Not `allocation`, whose counting allocator the sanitizer replaces, nor what only runs the examples.
 # With `arcbus_asan`, a frame's block is freed instead of being kept for the next dispatch.
 tests() {
-    RUSTFLAGS="$RUSTFLAGS --cfg arcbus_asan" RUSTDOCFLAGS="$RUSTFLAGS --cfg arcbus_asan" \
-        cargo +nightly test --locked --target "$target" "$@"
+    local flags="$RUSTFLAGS --cfg arcbus_asan"
+    RUSTFLAGS="$flags" RUSTDOCFLAGS="$flags" cargo +nightly test --locked --target "$target" "$@"
 }
 
 if [ "${1:-}" != --planted ]; then
