@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::{Outcome, Phase};
 use crate::message::{Kind, Message, Same};
-use crate::pipeline::{Next, block_on, poll_bounded};
+use crate::pipeline::{Next, Quiet, block_on, poll_bounded};
 
 /// Says that a static bus has a handler for `M`. Written by [`static_bus!`](crate::static_bus).
 #[diagnostic::on_unimplemented(
@@ -55,9 +55,9 @@ pub async fn start_static<M: Message, B: Routes<M>>(
     cx: Option<Context<'_>>,
 ) -> Outcome<M> {
     let cx = begin::<M>(cx, bus.clock())?;
-    let mut pipeline = pin!(bus.pipeline().run(msg, &cx));
+    let mut pipeline = pin!(Quiet::new(bus.pipeline().run(msg, &cx)));
     let mut watch = None;
-    poll_fn(|task| poll_bounded::<M>(pipeline.as_mut(), &cx, &mut watch, task)).await
+    poll_fn(|task| poll_bounded::<M>(pipeline.as_mut().get(), &cx, &mut watch, task)).await
 }
 
 #[inline(always)]

@@ -112,7 +112,7 @@ fn panicked<E>(payload: Box<dyn Any + Send>) -> Error<E> {
 
 /// Runs a drop that may panic; what such a panic leaves is leaked.
 #[inline(always)]
-fn drop_caught(dropping: impl FnOnce()) {
+pub(crate) fn drop_caught(dropping: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(dropping)) {
         std::mem::forget(payload);
     }

@@ -25,4 +25,5 @@ pub use shared::{LayerExt, Shared, Wrapped};
 pub use small::{Guard, Inspect, guard, inspect};
 pub use stack::{Layers, More, NoLayers, Stack};
 
-pub(crate) use park::{block_on, poll_bounded, watch_bounds};
+pub(crate) use leaf::drop_caught;
+pub(crate) use park::{Quiet, block_on, poll_bounded, watch_bounds};

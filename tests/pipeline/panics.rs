@@ -175,18 +175,18 @@ impl Handler<Act> for Sore {
 }
 
 #[test]
-fn a_panic_of_a_future_dropped_half_way_goes_to_who_drops_it() {
+fn a_panic_of_a_future_dropped_half_way_stays_in_the_bus() {
     let bus = CommandBus::builder()
         .register(Sore)
         .build()
         .expect("one name");
     let timeout = || Context::new().timeout(Duration::from_millis(5));
-    let blocking = || bus.execute_blocking_with(Act::Wait, timeout());
-    assert_eq!(panic_of(blocking), "a drop");
-    let awaiting = || block(bus.execute_with(Act::Wait, timeout()));
-    assert_eq!(panic_of(awaiting), "a drop");
+    let blocked = bus.execute_blocking_with(Act::Wait, timeout());
+    assert!(blocked.expect_err("it waits for ever").is_timeout());
+    let awaited = block(bus.execute_with(Act::Wait, timeout()));
+    assert!(awaited.expect_err("it waits for ever").is_timeout());
     let mut dispatch = Box::pin(bus.execute(Act::Wait));
     assert!(poll_once(dispatch.as_mut()).is_pending());
-    assert_eq!(panic_of(|| drop(dispatch)), "a drop");
+    drop(dispatch);
     assert_eq!(each_lane(&bus, Act::Fail), [Ok(1), Ok(1)]);
 }

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::context::{Context, Watch};
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Next, poll_bounded, watch_bounds};
+use crate::pipeline::{Next, drop_caught, poll_bounded, watch_bounds};
 
 /// Where the awaiting entry puts an outcome. Which of the two it is, the entry tells apart, in a
 /// register: a tag in memory, written as a byte and read as a word, is what the caller would wait for.
@@ -266,6 +266,7 @@ impl<'r, M: Message, F> Filled<'r, M, F> {
         let cx = unsafe { &(*head.as_ptr()).cx };
         if let Err(error) = watch_bounds::<M>(cx, &mut watch, task) {
             out.error.write(error);
+            drop_caught(|| drop(self));
             return Started::Error;
         }
         // SAFETY: in bounds, and nothing else uses it.
@@ -330,5 +331,6 @@ unsafe fn drop_frame<M: Message, F>(head: NonNull<Head<'_, M>>) {
     // The future borrows the route: this is dropped after it, being declared before it.
     // SAFETY: written when the frame was made, and not used again.
     let _kept = unsafe { kept.assume_init_read() };
-    let _running = Filled::<M, F>(head.cast());
+    let running = Filled::<M, F>(head.cast());
+    drop_caught(|| drop(running));
 }
