@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 target=x86_64-unknown-linux-gnu
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/asan"
 export RUSTFLAGS="-Zsanitizer=address"
+# A test asks for more memory than there is: that shall fail, as it does without a sanitizer.
+export ASAN_OPTIONS="allocator_may_return_null=1"
 export LSAN_OPTIONS="suppressions=$PWD/.ci/lsan.supp:print_suppressions=0"
 
 # Not `allocation`, whose counting allocator the sanitizer replaces, nor what only runs the examples.
