@@ -1,8 +1,10 @@
 //! Registrars with layers of their own, and the room of the table.
 
-use arcbus::{Context, Gated, Message, Query, QueryBus, RouteInfo, from_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::support::{Ask, Drops, Notes, ask, open};
+use arcbus::{Context, Gated, Layer, Message, Query, QueryBus, RouteInfo, from_fn};
+
+use crate::support::{Ask, Drops, Notes, all, ask, open};
 
 #[test]
 fn a_layer_makes_one_middleware_a_registration_for_its_route() {
@@ -164,4 +166,47 @@ fn a_table_takes_more_than_its_capacity_one_by_one_and_at_once() {
         assert!(changed.expect("registered").is_drained());
         answers_every_letter(&bus);
     }
+}
+
+arcbus::middleware! {
+    struct Nothing;
+
+    async fn handle<M>(self, msg, cx, next) {
+        next.run(msg, cx).await
+    }
+}
+
+/// Panics when it is asked for a middleware for `Ask<2>`.
+struct Fragile;
+
+impl<M: Message> Layer<M> for Fragile {
+    type Middleware = Nothing;
+
+    fn middleware(&self, route: &RouteInfo) -> Nothing {
+        assert_ne!(route.name(), <Ask<2>>::NAME, "fragile");
+        Nothing
+    }
+}
+
+#[test]
+fn a_layer_that_panics_reaches_the_writer_and_changes_nothing() {
+    let drops = Drops::default();
+    let (bus, registrar) = open();
+    let fragile = registrar.layer(Fragile);
+    registrar.must_register::<Ask<2>, _>(drops.handler(2));
+    let before = all(&bus);
+    let replace = AssertUnwindSafe(|| fragile.replace::<Ask<2>, _>(drops.handler(22)));
+    assert!(catch_unwind(replace).is_err());
+    let update = AssertUnwindSafe(|| {
+        fragile.update(|batch| {
+            batch
+                .register::<Ask<1>, _>(drops.handler(1))
+                .replace::<Ask<2>, _>(drops.handler(23));
+        })
+    });
+    assert!(catch_unwind(update).is_err());
+    assert_eq!(all(&bus), before);
+    assert_eq!(drops.numbers(), [1, 22, 23]);
+    fragile.must_register::<Ask<1>, _>(drops.handler(11));
+    assert_eq!(ask::<1>(&bus), Some(11));
 }
