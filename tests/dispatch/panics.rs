@@ -9,7 +9,7 @@ use arcbus::{
 };
 
 use crate::acts::poll_once;
-use crate::support::{drive, turns, watched};
+use crate::support::{drive, panic_of, turns, watched};
 
 /// How its handler panics.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -200,4 +200,37 @@ fn what_waits_meanwhile_and_other_messages_go_on() {
         assert_eq!(bus.execute_blocking(Count), Ok(before));
     }
     assert!(drive(waits).0.is_ok());
+}
+
+arcbus::middleware! {
+    /// Panics when the rest has answered.
+    struct Fragile;
+
+    async fn handle<M>(self, msg, cx, next) {
+        let outcome = next.run(msg, cx).await;
+        assert!(outcome.is_err(), "fragile");
+        outcome
+    }
+}
+
+#[test]
+fn a_dispatch_whose_middleware_panicked_after_a_wait_is_over() {
+    let bus = QueryBus::builder()
+        .wrap(Fragile)
+        .register(Breaker)
+        .build()
+        .expect("one name");
+    for waits in [0, 1, 2] {
+        let sound = Break(How::Not, When::After(waits));
+        let mut dispatch = Box::pin(bus.execute(sound));
+        for _ in 0..waits {
+            assert!(poll_once(dispatch.as_mut()).is_pending());
+        }
+        let mut poll = || panic_of(|| poll_once(dispatch.as_mut()).is_ready());
+        assert_eq!(poll(), "fragile");
+        let again = poll();
+        assert!(again.ends_with("after completion") || again.ends_with("after panicking"));
+    }
+    let broken = bus.execute_blocking(Break(How::WithStr, When::After(1)));
+    assert!(broken.unwrap_err().is_panicked());
 }
