@@ -7,10 +7,14 @@ pub mod docs;
 mod error;
 mod handler;
 mod message;
+pub mod middleware;
 mod pipeline;
 mod registry;
 mod rejection;
+mod setting;
 mod sync;
+mod unwind;
+mod verdict;
 mod violations;
 
 pub use bus::{Bus, BusBuilder, CommandBus, Dispatch, LocalBus, QueryBus, Route, Routes};
@@ -28,6 +32,8 @@ pub use pipeline::{
 };
 pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired};
 pub use rejection::{Rejection, RejectionKind};
+pub use setting::InvalidSetting;
+pub use verdict::Verdict;
 pub use violations::{Violation, Violations};
 
 /// What the macros expand to.

@@ -438,10 +438,7 @@ fn bad_registrations_change_nothing() {
     let zero = CommandBus::builder().capacity(0).build().unwrap_err();
     assert!(matches!(
         zero,
-        RegistrationError::InvalidSetting {
-            field: "capacity",
-            ..
-        }
+        RegistrationError::InvalidSetting(invalid) if invalid.field() == "capacity"
     ));
 }
 

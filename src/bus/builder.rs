@@ -8,7 +8,8 @@ use crate::clock::Clock;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Layers, More, NoLayers, Stack, Wrapped};
-use crate::registry::{Change, Registrar, RegistrationError, Store, Table, make_entry};
+use crate::registry::{Change, Registrar, RegistrationError, Store, Table, change};
+use crate::setting::InvalidSetting;
 use crate::sync::Arc;
 
 /// Builds a bus: layers, handlers, settings.
@@ -93,7 +94,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
         S: Stack<M>,
     {
         self.changes
-            .push(Change::Register(make_entry(&self.layers, handler)));
+            .push(change(&self.layers, handler, Change::Register));
         self
     }
 
@@ -152,10 +153,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
 }
 
 fn out_of_range(expected: &'static str) -> RegistrationError {
-    RegistrationError::InvalidSetting {
-        field: "capacity",
-        expected,
-    }
+    InvalidSetting::new("capacity", expected).into()
 }
 
 impl<K: Kind, S> fmt::Debug for BusBuilder<K, S> {

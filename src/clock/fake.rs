@@ -2,7 +2,7 @@
 
 use super::timer::{Alarm, TimerQueue};
 use super::{Anchor, Clock, nanos};
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, Ordering, PlainU64};
 use std::fmt;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ struct Shared {
     /// The real time at which the clock was made stands for `START`.
     start: Instant,
     now: Now,
-    reads: AtomicU64,
+    reads: PlainU64,
     queue: Arc<TimerQueue>,
 }
 
@@ -41,8 +41,8 @@ impl FakeClock {
     pub fn new() -> Self {
         let shared = Shared {
             start: Instant::now(),
-            now: Now(AtomicU64::new(START)),
-            reads: AtomicU64::new(0),
+            now: Now(PlainU64::new(START)),
+            reads: PlainU64::new(0),
             queue: Arc::new(TimerQueue::new()),
         };
         let shared = Arc::new(shared);
@@ -121,7 +121,7 @@ impl From<FakeClock> for Clock {
 }
 
 /// The tick at which the clock stands.
-struct Now(AtomicU64);
+struct Now(PlainU64);
 
 impl Now {
     /// Acquire: pairs with the Release in [`advance`](Self::advance), so that who sees a time sees

@@ -2,6 +2,7 @@
 
 use super::fast_ticks;
 use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread};
+use crate::unwind::drop_caught;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -202,9 +203,9 @@ impl Alarms {
 
 /// A waker that panics must not keep the others from waking, nor end the thread that rings.
 fn wake(waker: Waker) {
-    let waking = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-    // The drop of the payload may panic, too; what is left of that is leaked.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(waking))).map_err(std::mem::forget);
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        drop_caught(|| drop(payload));
+    }
 }
 
 /// Arms an alarm of the real clock.

@@ -420,14 +420,14 @@ mod tokio {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::{AtomicU64, Parker, thread};
+    use crate::sync::{Parker, PlainU64, thread};
     use std::task::Wake;
 
     const SHORT: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(20);
 
     #[derive(Default)]
-    struct Count(AtomicU64);
+    struct Count(PlainU64);
 
     impl Count {
         fn woken(&self) -> u64 {

@@ -10,11 +10,13 @@ use crate::sync::OnceLock;
 
 mod cancel;
 mod details;
+mod limit;
 mod timing;
 mod trace;
 mod watch;
 
 use details::{Detail, Details};
+pub(crate) use limit::Limit;
 use timing::Timing;
 
 pub use cancel::{CancelToken, Cancelled};
@@ -50,6 +52,8 @@ pub struct Context<'p> {
     clock: Option<&'p Clock>,
     /// The deadline on the clock's line, once a dispatch has begun; [`NEVER`] without one.
     tick: u64,
+    /// What a middleware has shortened it to, for what runs inside that.
+    limit: Limit,
     /// What was asked for before the dispatch began; [`NEVER`] without.
     timeout: u64,
     deadline: u64,
@@ -72,6 +76,7 @@ impl<'p> Context<'p> {
             timing: Timing::new(),
             clock: None,
             tick: NEVER,
+            limit: Limit::NONE,
             timeout: NEVER,
             deadline: NEVER,
             details: Details::NONE,
@@ -146,14 +151,14 @@ impl<'p> Context<'p> {
     /// Until when there is time, if there is a limit. Inside a dispatch.
     #[must_use]
     pub fn expires_at(&self) -> Option<Instant> {
-        (self.tick != NEVER).then(|| self.clock().instant_of(self.tick))
+        self.expiry().map(|tick| self.clock().instant_of(tick))
     }
 
     /// How much time is left, if there is a limit: zero when it has passed. Reads the clock.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        (self.tick != NEVER)
-            .then(|| Duration::from_nanos(self.tick.saturating_sub(self.clock().ticks())))
+        self.expiry()
+            .map(|tick| Duration::from_nanos(tick.saturating_sub(self.clock().ticks())))
     }
 
     /// Which attempt this is, from 1 up.
@@ -169,7 +174,7 @@ impl<'p> Context<'p> {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         let start = self.timing.start(self.clock());
-        Duration::from_nanos(self.timing.end(self.clock()).saturating_sub(start))
+        Duration::from_nanos(self.done_tick().saturating_sub(start))
     }
 
     /// When the dispatch began: the moment at which this was first asked.
@@ -196,7 +201,8 @@ impl<'p> Context<'p> {
         Context {
             timing: Timing::new(),
             clock: self.clock,
-            tick: self.tick,
+            tick: self.tick.min(self.limit.get()),
+            limit: Limit::NONE,
             timeout: self.timeout,
             deadline: self.deadline,
             details: self.details.borrow(),
@@ -212,7 +218,8 @@ impl<'p> Context<'p> {
         Context {
             timing: self.timing.clone(),
             clock: None,
-            tick: self.tick,
+            tick: self.tick.min(self.limit.get()),
+            limit: Limit::NONE,
             timeout: self.timeout,
             deadline: self.deadline,
             details: Details::owned(details),
@@ -282,6 +289,37 @@ impl<'p> Context<'p> {
     #[inline(always)]
     pub(crate) fn handler_done(&self) {
         self.timing.clear_end();
+    }
+
+    /// The tick at which a middleware lets the message in: when the dispatch began, or when a
+    /// middleware further out has [`waited`](Context::waited).
+    #[inline]
+    pub(crate) fn entry_tick(&self) -> u64 {
+        self.timing.entry(self.clock())
+    }
+
+    /// The tick at which the handler was done, for a middleware that looks at the outcome.
+    #[inline]
+    pub(crate) fn done_tick(&self) -> u64 {
+        self.timing.end(self.clock())
+    }
+
+    /// Reads the clock anew after a wait, for the middlewares further in.
+    pub(crate) fn waited(&self) -> u64 {
+        self.timing.waited(self.clock())
+    }
+
+    /// Until when there is time, as a tick, if there is a limit.
+    #[inline]
+    pub(crate) fn expiry(&self) -> Option<u64> {
+        let tick = self.tick.min(self.limit.get());
+        (tick != NEVER).then_some(tick)
+    }
+
+    /// What a middleware does to the time limit of what runs inside it.
+    #[inline]
+    pub(crate) fn limit(&self) -> &Limit {
+        &self.limit
     }
 
     pub(crate) fn clock(&self) -> &Clock {

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::Middleware;
 use crate::message::{Kind, Message, MessageType};
+use crate::setting::InvalidSetting;
 
 /// The configuration of a middleware; makes one instance a route.
 ///
@@ -42,6 +43,16 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
     /// What it makes.
     type Middleware: Middleware<M>;
 
+    /// Whether its settings are in range. Asked before [`middleware`](Layer::middleware), once a
+    /// registration. Default: they are.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is not; the registration is then refused with it.
+    fn check(&self) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
+
     /// Makes the instance for `route`. Called once a registration, outside every lock.
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware;
 
@@ -55,6 +66,10 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
 /// `None` is the layer switched off: nothing but a branch is left of it.
 impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
     type Middleware = Option<L::Middleware>;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.as_ref().map_or(Ok(()), Layer::check)
+    }
 
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
         self.as_ref().map(|layer| layer.middleware(route))

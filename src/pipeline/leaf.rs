@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::handler::Handler;
 use crate::message::Message;
+use crate::unwind::drop_caught;
 
 /// Validates the message and runs the handler; catches a panic of either, of the handler while it
 /// makes its future, while the future runs, and while the finished future is dropped.
@@ -108,14 +109,6 @@ fn panicked<E>(payload: Box<dyn Any + Send>) -> Error<E> {
         .into();
     drop_caught(|| drop(payload));
     Error::Panicked { message }
-}
-
-/// Runs a drop that may panic; what such a panic leaves is leaked.
-#[inline(always)]
-pub(crate) fn drop_caught(dropping: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(dropping)) {
-        std::mem::forget(payload);
-    }
 }
 
 impl<H> fmt::Debug for Leaf<H> {

@@ -25,5 +25,4 @@ pub use shared::{LayerExt, Shared, Wrapped};
 pub use small::{Guard, Inspect, guard, inspect};
 pub use stack::{Layers, More, NoLayers, Stack};
 
-pub(crate) use leaf::drop_caught;
 pub(crate) use park::{Quiet, block_on, poll_bounded, watch_bounds};

@@ -5,11 +5,11 @@ use std::task::{self, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::drop_caught;
 use crate::context::{Context, Watch};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::Message;
 use crate::sync::Parker;
+use crate::unwind::drop_caught;
 
 pin_project! {
     /// A pipeline whose drop does not panic: that of a handler that is cut short may.

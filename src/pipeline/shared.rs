@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::layer::short_type_name;
 use super::{Layer, Middleware, RouteInfo};
 use crate::message::Message;
+use crate::setting::InvalidSetting;
 use crate::sync::{Arc, Mutex};
 
 /// A plain middleware as a layer: every route shares it. What `.wrap(..)` makes.
@@ -105,6 +106,10 @@ impl<L> fmt::Debug for Shared<L> {
 
 impl<M: Message, L: Layer<M>> Layer<M> for Shared<L> {
     type Middleware = Arc<L::Middleware>;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.layer.check()
+    }
 
     /// Makes the instance outside the lock: a layer is user code and may register in turn.
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {

@@ -7,6 +7,7 @@ use super::shared::Wrapped;
 use super::{Layer, Leaf, Next, RouteInfo};
 use crate::handler::Handler;
 use crate::message::Message;
+use crate::setting::InvalidSetting;
 use crate::sync::Arc;
 
 /// A stack of layers, outermost first. A builder holds one; [`static_bus!`](crate::static_bus) takes
@@ -70,24 +71,36 @@ impl<S> Layers<S> {
     }
 
     /// `handler` with an instance of every layer around it.
+    ///
+    /// # Errors
+    ///
+    /// The first setting of a layer that is out of range, the outermost layer's first.
     pub(crate) fn around<M: Message, H: Handler<M>>(
         &self,
         info: &RouteInfo,
         handler: H,
-    ) -> S::Around<Leaf<H>>
+    ) -> Result<S::Around<Leaf<H>>, InvalidSetting>
     where
         S: Stack<M>,
     {
-        self.0.around(info, Leaf::new(handler))
+        self.0.check()?;
+        Ok(self.0.around(info, Leaf::new(handler)))
     }
 
     /// `handler` with an instance of every layer around it, for a static bus.
+    ///
+    /// # Panics
+    ///
+    /// If a setting of a layer is out of range.
     #[doc(hidden)]
     pub fn pipeline<M: Message, H: Handler<M>>(&self, handler: H) -> S::Around<Leaf<H>>
     where
         S: Stack<M>,
     {
-        self.around(&self.info::<M>(), handler)
+        match self.around(&self.info::<M>(), handler) {
+            Ok(pipeline) => pipeline,
+            Err(invalid) => panic!("{invalid}"),
+        }
     }
 }
 
@@ -108,6 +121,13 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
     /// `N` with the stack around it.
     type Around<N: Next<M>>: Next<M>;
 
+    /// Whether the settings of every layer are in range, from the outermost inwards.
+    ///
+    /// # Errors
+    ///
+    /// The first one that is not.
+    fn check(&self) -> Result<(), InvalidSetting>;
+
     /// Puts an instance of every layer around `next`.
     fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N>;
 
@@ -118,6 +138,10 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
 impl<M: Message> Stack<M> for NoLayers {
     type Around<N: Next<M>> = N;
 
+    fn check(&self) -> Result<(), InvalidSetting> {
+        Ok(())
+    }
+
     fn around<N: Next<M>>(&self, _route: &RouteInfo, next: N) -> N {
         next
     }
@@ -127,6 +151,11 @@ impl<M: Message> Stack<M> for NoLayers {
 
 impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
     type Around<N: Next<M>> = S::Around<Chain<L::Middleware, N>>;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.outer.check()?;
+        self.layer.check()
+    }
 
     fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N> {
         let inner = Chain::new(self.layer.middleware(route), next);

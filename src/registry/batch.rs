@@ -13,6 +13,8 @@ use crate::pipeline::{Layers, Stack};
 pub(crate) enum Change {
     Register(Entry),
     Replace(Entry),
+    /// One that could not be prepared.
+    Impossible(RegistrationError),
     Deregister(fn(&mut Table) -> Result<Entry, RegistrationError>),
 }
 
@@ -32,6 +34,7 @@ impl Change {
                 Ok(old) => (Ok(()), Some(old)),
                 Err((error, refused)) => (Err(error), Some(refused)),
             },
+            Self::Impossible(error) => (Err(error), None),
             Self::Deregister(take) => match take(table) {
                 Ok(old) => (Ok(()), Some(old)),
                 Err(error) => (Err(error), None),
@@ -72,7 +75,7 @@ impl<K: Kind, S> Batch<K, S> {
         S: Stack<M>,
     {
         self.changes
-            .push(Change::Register(entry(&self.layers, handler)));
+            .push(change(&self.layers, handler, Change::Register));
         self
     }
 
@@ -84,7 +87,7 @@ impl<K: Kind, S> Batch<K, S> {
         S: Stack<M>,
     {
         self.changes
-            .push(Change::Replace(entry(&self.layers, handler)));
+            .push(change(&self.layers, handler, Change::Replace));
         self
     }
 
@@ -107,14 +110,20 @@ impl<K, S> fmt::Debug for Batch<K, S> {
     }
 }
 
-/// A route for `handler` with an instance of every layer around it.
-pub(crate) fn entry<M, H, S>(layers: &Layers<S>, handler: H) -> Entry
+/// What to do with a route for `handler` that has an instance of every layer around it.
+pub(crate) fn change<M, H, S>(
+    layers: &Layers<S>,
+    handler: H,
+    with: impl FnOnce(Entry) -> Change,
+) -> Change
 where
     M: Message,
     H: Handler<M>,
     S: Stack<M>,
 {
     let info = layers.info::<M>();
-    let pipeline = layers.around(&info, handler);
-    Entry::new::<M, _>(info, pipeline)
+    match layers.around(&info, handler) {
+        Ok(pipeline) => with(Entry::new::<M, _>(info, pipeline)),
+        Err(invalid) => Change::Impossible(invalid.into()),
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::message::MessageType;
+use crate::setting::InvalidSetting;
 
 /// Why a registration was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +31,8 @@ pub enum RegistrationError {
         /// The message.
         message: MessageType,
     },
-    /// A setting of the builder is out of range.
-    InvalidSetting {
-        /// The setting.
-        field: &'static str,
-        /// What it must be.
-        expected: &'static str,
-    },
+    /// A setting of the builder or of a layer is out of range.
+    InvalidSetting(InvalidSetting),
 }
 
 impl fmt::Display for RegistrationError {
@@ -60,14 +56,15 @@ impl fmt::Display for RegistrationError {
                 f,
                 "message {message} has no handler: use `register` to add one"
             ),
-            Self::InvalidSetting { field, expected } => {
-                write!(
-                    f,
-                    "setting `{field}` is out of range: it must be {expected}"
-                )
-            }
+            Self::InvalidSetting(invalid) => invalid.fmt(f),
         }
     }
 }
 
 impl std::error::Error for RegistrationError {}
+
+impl From<InvalidSetting> for RegistrationError {
+    fn from(invalid: InvalidSetting) -> Self {
+        Self::InvalidSetting(invalid)
+    }
+}

@@ -14,7 +14,7 @@ pub use error::RegistrationError;
 pub use registrar::Registrar;
 pub use retired::{Drained, Retired};
 
-pub(crate) use batch::{Change, entry as make_entry};
+pub(crate) use batch::{Change, change};
 pub(crate) use entry::{Frame, Launch, Out, Pinned, Typed};
 pub(crate) use store::Store;
 pub(crate) use table::Table;

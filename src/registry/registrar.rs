@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::batch::{Batch, Change, entry};
+use super::batch::{Batch, Change, change};
 use super::error::RegistrationError;
 use super::retired::Retired;
 use super::store::Store;
@@ -82,7 +82,7 @@ impl<K: Kind, S> Registrar<K, S> {
         H: Handler<M>,
         S: Stack<M>,
     {
-        let change = Change::Register(entry(&self.layers, handler));
+        let change = change(&self.layers, handler, Change::Register);
         self.commit(vec![change]).map(drop)
     }
 
@@ -113,7 +113,7 @@ impl<K: Kind, S> Registrar<K, S> {
         H: Handler<M>,
         S: Stack<M>,
     {
-        let change = Change::Replace(entry(&self.layers, handler));
+        let change = change(&self.layers, handler, Change::Replace);
         self.commit(vec![change])
     }
 

@@ -5,6 +5,8 @@
 //! one share of each until it is the only owner: so a reader gives up shares but never frees, and a
 //! route that nobody but the graveyard owns is not running anywhere.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use super::batch::Change;
 use super::entry::Entry;
 use super::error::RegistrationError;
@@ -12,6 +14,7 @@ use super::table::Table;
 use super::tomb::{Ticket, Tomb};
 use crate::clock::Clock;
 use crate::sync::{Arc, Mutex, Publishes, Snapshot};
+use crate::unwind::drop_caught;
 
 pub(crate) struct Store {
     table: Snapshot<Table>,
@@ -86,8 +89,21 @@ impl Store {
     pub(crate) fn reclaim(&self) {
         let tables = self.graveyard.lock().take_idle_tables();
         drop(tables);
-        let routes = self.graveyard.lock().take_idle_routes();
-        drop(routes);
+        // One at a time: a handler's drop may wait until another one is gone.
+        let mut panic = None;
+        while let Some(route) = self.take_idle_route() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(route))) {
+                let more = panic.replace(payload);
+                drop_caught(|| drop(more));
+            }
+        }
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
+    }
+
+    fn take_idle_route(&self) -> Option<Buried> {
+        self.graveyard.lock().take_idle_route()
     }
 }
 
@@ -108,10 +124,12 @@ impl Graveyard {
             .collect()
     }
 
-    fn take_idle_routes(&mut self) -> Vec<Buried> {
-        self.routes
-            .extract_if(.., |buried| buried.entry.is_unique())
-            .collect()
+    fn take_idle_route(&mut self) -> Option<Buried> {
+        let idle = self
+            .routes
+            .iter_mut()
+            .position(|buried| buried.entry.is_unique())?;
+        Some(self.routes.swap_remove(idle))
     }
 }
 

@@ -9,6 +9,7 @@ mod model;
 mod parker;
 #[cfg(not(arcbus_loom))]
 mod real;
+mod versioned;
 
 #[cfg(arcbus_loom)]
 pub(crate) use model::*;
@@ -17,6 +18,7 @@ pub use model::{Parking, Published, weaken};
 pub(crate) use parker::Parker;
 #[cfg(not(arcbus_loom))]
 pub(crate) use real::*;
+pub(crate) use versioned::Versioned;
 
 /// Owns a [`Snapshot`] that [`Cached`] can follow.
 pub(crate) trait Publishes<T> {

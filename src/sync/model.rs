@@ -1,12 +1,12 @@
 //! The primitives of a model build: those of `loom`, in the shape of the real ones.
 //!
-//! [`AtomicU64`] and [`OnceLock`] stay those of std. A context holds both and is made in a `const fn`,
+//! [`PlainU64`] and [`OnceLock`] are those of std. A context holds them and is made in a `const fn`,
 //! which a modelled atomic has not; only one thread at a time uses a context, and the fake clock,
-//! the other user of `AtomicU64`, takes no part in a model.
+//! the other user of `PlainU64`, takes no part in a model. Nor do the counts of [`PlainArc`].
 
 pub(crate) use loom::sync::Arc;
-pub(crate) use std::sync::OnceLock;
-pub(crate) use std::sync::atomic::AtomicU64;
+pub(crate) use std::sync::atomic::AtomicU64 as PlainU64;
+pub(crate) use std::sync::{Arc as PlainArc, OnceLock, Weak as PlainWeak};
 
 mod atomic;
 mod lock;
@@ -14,7 +14,7 @@ mod parking;
 mod snapshot;
 
 pub use atomic::weaken;
-pub(crate) use atomic::{AtomicBool, AtomicUsize, Ordering};
+pub(crate) use atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub(crate) use lock::{Condvar, Mutex};
 pub use parking::Parking;
 pub use snapshot::Published;

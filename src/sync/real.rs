@@ -1,8 +1,10 @@
 //! The primitives of a normal build.
 
 pub(crate) use parking_lot::{Condvar, Mutex};
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-pub(crate) use std::sync::{Arc, OnceLock};
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicU64 as PlainU64, AtomicUsize, Ordering, fence,
+};
+pub(crate) use std::sync::{Arc, Arc as PlainArc, OnceLock, Weak as PlainWeak};
 pub(crate) use std::thread;
 
 mod snapshot;

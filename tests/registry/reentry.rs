@@ -1,12 +1,12 @@
 //! The registrar is called from everywhere user code runs: it works, or gives a clear error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arcbus::{
     Batch, Context, Error, Gate, Gated, Handler, Layer, LayerExt, Message, NoLayers, Outcome,
-    Query, QueryBus, RegistrationError, RouteInfo, from_fn,
+    Query, QueryBus, RegistrationError, Retired, RouteInfo, from_fn,
 };
 
 use crate::support::{Ask, Changer, Do, Drops, Notes, Noting, answer, ask, block, open, watched};
@@ -329,6 +329,25 @@ fn a_drop_that_panics_reaches_the_writer_and_the_registry_goes_on() {
     registrar.must_register::<Ask<1>, _>(drops.handler(1));
     let retired = registrar.deregister::<Ask<1>>().expect("registered");
     assert!(retired.is_drained());
+}
+
+#[test]
+fn a_drop_waits_for_another_handler_that_went_idle_at_the_same_time() {
+    watched(|| {
+        let (bus, registrar) = open();
+        let other = Arc::new(OnceLock::<Retired>::new());
+        let awaited = Arc::clone(&other);
+        registrar.must_register::<Ask<1>, _>(AtEnd::new(move || {
+            awaited.get().expect("taken out before").wait();
+        }));
+        registrar.must_register::<Ask<2>, _>(Drops::default().handler(2));
+        let local = bus.local();
+        let waits = registrar.deregister::<Ask<1>>().expect("registered");
+        let retired = registrar.deregister::<Ask<2>>().expect("registered");
+        other.set(retired).expect("set once");
+        drop(local);
+        assert!(waits.is_drained());
+    });
 }
 
 type Work = Box<dyn FnOnce() + Send>;

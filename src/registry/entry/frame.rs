@@ -22,7 +22,8 @@ use crate::clock::Clock;
 use crate::context::{Context, Watch};
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Next, drop_caught, poll_bounded, watch_bounds};
+use crate::pipeline::{Next, poll_bounded, watch_bounds};
+use crate::unwind::drop_caught;
 
 /// Where the awaiting entry puts an outcome. Which of the two it is, the entry tells apart, in a
 /// register: a tag in memory, written as a byte and read as a word, is what the caller would wait for.

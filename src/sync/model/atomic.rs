@@ -23,50 +23,71 @@ fn unless_weak(ordering: Ordering) -> Ordering {
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct AtomicBool(model::AtomicBool);
-
-impl AtomicBool {
-    pub(crate) fn new(value: bool) -> Self {
-        Self(model::AtomicBool::new(value))
-    }
-
-    #[track_caller]
-    pub(crate) fn load(&self, ordering: Ordering) -> bool {
-        self.0.load(unless_weak(ordering))
-    }
-
-    #[track_caller]
-    pub(crate) fn store(&self, value: bool, ordering: Ordering) {
-        self.0.store(value, unless_weak(ordering));
+/// A fence, which a weakened model goes without.
+#[track_caller]
+pub(crate) fn fence(ordering: Ordering) {
+    if !WEAK.get() {
+        model::fence(ordering);
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct AtomicUsize(model::AtomicUsize);
+macro_rules! atomic {
+    ($name:ident: $value:ty $(, $operation:ident)*) => {
+        #[derive(Debug, Default)]
+        pub(crate) struct $name(model::$name);
 
-impl AtomicUsize {
-    pub(crate) fn new(value: usize) -> Self {
-        Self(model::AtomicUsize::new(value))
-    }
+        #[allow(dead_code, reason = "each has what the others have")]
+        impl $name {
+            pub(crate) fn new(value: $value) -> Self {
+                Self(model::$name::new(value))
+            }
 
-    #[track_caller]
-    pub(crate) fn load(&self, ordering: Ordering) -> usize {
-        self.0.load(unless_weak(ordering))
-    }
+            #[track_caller]
+            pub(crate) fn load(&self, ordering: Ordering) -> $value {
+                self.0.load(unless_weak(ordering))
+            }
 
-    #[track_caller]
-    pub(crate) fn swap(&self, value: usize, ordering: Ordering) -> usize {
-        self.0.swap(value, unless_weak(ordering))
-    }
+            #[track_caller]
+            pub(crate) fn store(&self, value: $value, ordering: Ordering) {
+                self.0.store(value, unless_weak(ordering));
+            }
 
-    #[track_caller]
-    pub(crate) fn fetch_add(&self, value: usize, ordering: Ordering) -> usize {
-        self.0.fetch_add(value, unless_weak(ordering))
-    }
+            #[track_caller]
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                let (success, failure) = (unless_weak(success), unless_weak(failure));
+                self.0.compare_exchange(current, new, success, failure)
+            }
 
-    #[track_caller]
-    pub(crate) fn fetch_sub(&self, value: usize, ordering: Ordering) -> usize {
-        self.0.fetch_sub(value, unless_weak(ordering))
-    }
+            /// Never fails without a reason: what a spurious failure leads to is another turn of
+            /// the caller's loop.
+            #[track_caller]
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.compare_exchange(current, new, success, failure)
+            }
+
+            $(
+                #[track_caller]
+                pub(crate) fn $operation(&self, value: $value, ordering: Ordering) -> $value {
+                    self.0.$operation(value, unless_weak(ordering))
+                }
+            )*
+        }
+    };
 }
+
+atomic!(AtomicBool: bool, swap);
+atomic!(AtomicU32: u32, swap, fetch_add, fetch_sub, fetch_or, fetch_and, fetch_max);
+atomic!(AtomicU64: u64, swap, fetch_add, fetch_sub, fetch_or, fetch_and, fetch_max);
+atomic!(AtomicUsize: usize, swap, fetch_add, fetch_sub, fetch_or, fetch_and, fetch_max);

@@ -1,0 +1,62 @@
+//! [`Versioned`]: a few words that are read together and changed together.
+
+use super::{AtomicU64, Mutex, Ordering, fence};
+
+/// `N` words that are never seen half changed. Reading takes no lock and no locked instruction, and
+/// never waits for a writer: it starts again only if a change was finished meanwhile.
+///
+/// Two slots: version `v` stands in slot `v % 2` while `v + 1` is written into the other one. A
+/// sequence lock (Boehm, "Can seqlocks get along with programming language memory models?", 2012)
+/// whose readers are not kept out while a writer is at work. Model: `versioned`.
+#[derive(Debug)]
+pub(crate) struct Versioned<const N: usize> {
+    version: AtomicU64,
+    slots: [[AtomicU64; N]; 2],
+    writers: Mutex<()>,
+}
+
+impl<const N: usize> Versioned<N> {
+    pub(crate) fn new(words: [u64; N]) -> Self {
+        Self {
+            version: AtomicU64::new(0),
+            slots: [words.map(AtomicU64::new), [0; N].map(AtomicU64::new)],
+            writers: Mutex::new(()),
+        }
+    }
+
+    /// The words of one version.
+    #[inline]
+    pub(crate) fn read(&self) -> [u64; N] {
+        loop {
+            // Acquire: pairs with the Release in `update`, so that the words of this version are seen.
+            let version = self.version.load(Ordering::Acquire);
+            let words = self.slot(version).each_ref();
+            let words = words.map(|word| word.load(Ordering::Relaxed));
+            // Acquire: pairs with the fence in `update`. Who read a word of the version after the
+            // next finds that the next has been published.
+            fence(Ordering::Acquire);
+            if self.version.load(Ordering::Relaxed) == version {
+                return words;
+            }
+        }
+    }
+
+    /// Replaces the words by what `change` makes of them; writers take turns.
+    pub(crate) fn update(&self, change: impl FnOnce([u64; N]) -> [u64; N]) {
+        let _turn = self.writers.lock();
+        let words = change(self.read());
+        // Relaxed: only writers change it, and they take turns.
+        let next = self.version.load(Ordering::Relaxed) + 1;
+        // Release: pairs with the fence in `read`. What reads these words has seen `next - 1`.
+        fence(Ordering::Release);
+        for (word, value) in self.slot(next).iter().zip(words) {
+            word.store(value, Ordering::Relaxed);
+        }
+        // Release: pairs with the Acquire in `read`.
+        self.version.store(next, Ordering::Release);
+    }
+
+    fn slot(&self, version: u64) -> &[AtomicU64; N] {
+        &self.slots[(version % 2) as usize]
+    }
+}

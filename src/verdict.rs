@@ -1,0 +1,82 @@
+//! [`Verdict`]: what an outcome says of what is behind the handler.
+
+use crate::error::{Error, Outcome, Phase};
+use crate::message::{Class, Message};
+
+/// What an outcome says of the health of what is behind the handler. The one place that all policies
+/// ask: a breaker, an adaptive limit and the metrics agree on it.
+///
+/// | outcome | verdict |
+/// |---|---|
+/// | a reply | `Success` |
+/// | the handler's error, [`Class::Permanent`] | `Success`: it was answered, the message was wrong |
+/// | the handler's error, [`Class::Transient`] or [`Class::Unclassified`] | `Failure` |
+/// | a panic; a time limit that passed while the handler ran | `Failure` |
+/// | late before it began; cancelled by its caller | `Neutral` |
+/// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, no handler | `Neutral` |
+///
+/// ```
+/// use arcbus::{Error, Message, Query, Verdict};
+///
+/// struct Ping;
+/// impl Message for Ping {
+///     const NAME: &'static str = "ping";
+///     type Kind = Query;
+///     type Reply = ();
+///     type Error = String;
+/// }
+///
+/// assert_eq!(Verdict::of::<Ping>(&Ok(())), Verdict::Success);
+/// assert_eq!(Verdict::of::<Ping>(&Err(Error::Handler("down".into()))), Verdict::Failure);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It works.
+    Success,
+    /// It does not.
+    Failure,
+    /// The handler did not run, or was stopped by its caller: this says nothing of it.
+    Neutral,
+}
+
+impl Verdict {
+    /// What `outcome` says.
+    #[inline]
+    pub fn of<M: Message>(outcome: &Outcome<M>) -> Self {
+        match outcome {
+            Ok(_) => Self::Success,
+            Err(error) => Self::of_error::<M>(error),
+        }
+    }
+
+    #[cold]
+    fn of_error<M: Message>(error: &Error<M::Error>) -> Self {
+        match error {
+            Error::Handler(error) => Self::of_class(M::classify(error)),
+            Error::Panicked { .. }
+            | Error::Timeout {
+                phase: Phase::Indeterminate,
+                ..
+            } => Self::Failure,
+            Error::Timeout {
+                phase: Phase::NotStarted,
+                ..
+            }
+            | Error::Cancelled { .. }
+            | Error::HandlerNotFound { .. }
+            | Error::Invalid(_)
+            | Error::Rejected(_)
+            | Error::CircuitOpen { .. }
+            | Error::RateLimited { .. }
+            | Error::Overloaded { .. }
+            | Error::WouldDeadlock { .. } => Self::Neutral,
+        }
+    }
+
+    fn of_class(class: Class) -> Self {
+        match class {
+            Class::Permanent => Self::Success,
+            Class::Transient | Class::Unclassified => Self::Failure,
+        }
+    }
+}
