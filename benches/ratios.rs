@@ -1,109 +1,21 @@
 //! The figures that arcbus asks of itself, as ratios in one run: `cargo bench --bench ratios`.
 //!
-//! All cases take turns, round after round, so that a machine that slows down slows all of them. A
-//! ratio is given twice: the median over the rounds, and that of the least times, which is what a
-//! machine without neighbours would show. The last column is what was asked.
+//! The last column is what was asked.
 
 use std::hint::black_box;
 use std::thread;
-use std::time::Instant;
 
 use arcbus::{QueryBus, Route};
 
 mod cases;
+use cases::rounds::Cases;
 use cases::{
     Adder, Answer, Fixed, FloorLocal, FloorShared, NoOpLayer, Pair, RwLockStringMap, Through,
     answered, bus_64, bus_700, fill_1000, line, now, pair,
 };
 
-const ROUNDS: usize = 60;
-const DISPATCHES: u32 = 50_000;
-/// So many times that, where starting a thread must not count.
-const THREAD_RUNS: usize = 20;
-
-/// A case of the benchmark: a name, and a run of many dispatches.
-struct Case<'a> {
-    name: &'static str,
-    run: Box<dyn FnMut() + 'a>,
-    /// Nanoseconds a dispatch, by round.
-    times: Vec<f64>,
-}
-
-#[derive(Default)]
-struct Cases<'a>(Vec<Case<'a>>);
-
-impl<'a> Cases<'a> {
-    /// A case that is timed over [`DISPATCHES`] calls of `call`.
-    fn add<T>(&mut self, name: &'static str, mut call: impl FnMut() -> T + 'a) {
-        self.add_run(name, move || {
-            for _ in 0..DISPATCHES {
-                black_box(call());
-            }
-        });
-    }
-
-    /// A case whose `run` does the work of [`DISPATCHES`] calls at once.
-    fn add_run(&mut self, name: &'static str, run: impl FnMut() + 'a) {
-        self.0.push(Case {
-            name,
-            run: Box::new(run),
-            times: Vec::with_capacity(ROUNDS),
-        });
-    }
-
-    fn measure(&mut self) {
-        for _ in 0..ROUNDS {
-            for case in &mut self.0 {
-                let start = Instant::now();
-                (case.run)();
-                let nanos = start.elapsed().as_nanos() as f64;
-                case.times.push(nanos / f64::from(DISPATCHES));
-            }
-        }
-    }
-
-    fn times(&self, name: &str) -> &[f64] {
-        let case = self.0.iter().find(|case| case.name == name);
-        &case.expect("a case of this benchmark").times
-    }
-
-    fn least(&self, name: &str) -> f64 {
-        self.times(name).iter().copied().fold(f64::MAX, f64::min)
-    }
-
-    /// The median of `of(a, b)` over the rounds.
-    fn median(&self, a: &str, b: &str, of: impl Fn(f64, f64) -> f64) -> f64 {
-        let pairs = self.times(a).iter().zip(self.times(b));
-        let mut all: Vec<_> = pairs.map(|(a, b)| of(*a, *b)).collect();
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    }
-
-    fn print(&self, name: String, a: &str, b: &str, asked: &str, of: impl Fn(f64, f64) -> f64) {
-        let median = self.median(a, b, &of);
-        let least = of(self.least(a), self.least(b));
-        println!("{name:42} {median:6.2} {least:6.2}   {asked}");
-    }
-
-    fn print_ratio(&self, a: &str, b: &str, asked: &str) {
-        self.print(format!("{a} / {b}"), a, b, asked, |a, b| a / b);
-    }
-
-    /// How much more two threads do than one.
-    fn print_scaling(&self, two: &str, one: &str, asked: &str) {
-        self.print(format!("2 x {one} / {two}"), one, two, asked, |one, two| {
-            2.0 * one / two
-        });
-    }
-
-    /// What each of five layers costs, in nanoseconds.
-    fn print_layer(&self, with: &str, without: &str, asked: &str) {
-        let name = format!("({with} - {without}) / 5");
-        self.print(name, with, without, asked, |with, without| {
-            (with - without) / 5.0
-        });
-    }
-}
+/// So many times the calls of the other cases, where starting a thread must not count.
+const THREAD_RUNS: u64 = 20;
 
 /// A route with five times `$layer`, added by `$method`.
 macro_rules! five {
@@ -118,16 +30,22 @@ fn route(bus: QueryBus) -> Route<Pair> {
     bus.route().expect("registered")
 }
 
-fn run_shared(bus: &QueryBus) {
-    for _ in 0..DISPATCHES {
-        black_box(answered(bus.execute_blocking(pair())));
-    }
+/// Many dispatches on each of `threads` threads at once.
+fn run_on(threads: usize, bus: &QueryBus, calls: u64) {
+    let run = || {
+        for _ in 0..calls * THREAD_RUNS {
+            black_box(answered(bus.execute_blocking(pair())));
+        }
+    };
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(run))));
 }
 
-/// Many dispatches on each of `threads` threads at once.
-fn run_on(threads: usize, bus: &QueryBus) {
-    let run = || (0..THREAD_RUNS).for_each(|_| run_shared(bus));
-    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(run))));
+/// Prints what each of five layers costs, in nanoseconds.
+fn print_layer(cases: &Cases<'_>, with: &str, asked: &str) {
+    let title = format!("({with} - gates_0) / 5");
+    cases.print(&title, [with, "gates_0"], asked, |[with, without]| {
+        (with - without) / 5.0
+    });
 }
 
 fn main() {
@@ -168,17 +86,10 @@ fn main() {
     cases.add("middleware_5", || {
         answered(middleware_5.execute_blocking(pair()))
     });
-    cases.add_run("one_thread", || run_on(1, &bus));
-    cases.add_run("two_threads", || run_on(2, &bus));
+    cases.add_run("one_thread", |calls| run_on(1, &bus, calls));
+    cases.add_run("two_threads", |calls| run_on(2, &bus, calls));
     cases.measure();
 
-    println!("{:42} {:>6}", "ns a dispatch", "least");
-    for case in &cases.0 {
-        println!("{:42} {:6.2}", case.name, cases.least(case.name));
-    }
-    println!("{:42} {:6.2}", "bulk_1000, a handler", bulk_1000());
-
-    println!("\n{:42} {:>6} {:>6}   asked", "", "median", "least");
     cases.print_ratio("shared", "floor_shared", "<= 1.2");
     cases.print_ratio("local", "floor_local", "<= 1.2");
     cases.print_ratio("route", "dyn_call", "<= 2");
@@ -187,16 +98,24 @@ fn main() {
     cases.print_ratio("rwlock_string_map", "shared", ">= 5");
     cases.print_ratio("shared_700", "shared", "<= 1.1");
     cases.print_ratio("local_700", "local", "<= 1.1");
-    cases.print_scaling("two_threads", "one_thread", ">= 1.9");
-    cases.print_layer("gates_5", "gates_0", "<= 1 ns");
-    cases.print_layer("gates_off_5", "gates_0", "<= 1 ns");
-    cases.print_layer("middleware_5", "gates_0", "ns");
+    let threads = ["two_threads", "one_thread"];
+    cases.print(
+        "2 x one_thread / two_threads",
+        threads,
+        ">= 1.9",
+        |[two, one]| 2.0 * one / two,
+    );
+    print_layer(&cases, "gates_5", "<= 1 ns");
+    print_layer(&cases, "gates_off_5", "<= 1 ns");
+    print_layer(&cases, "middleware_5", "ns");
+    println!("{:42} {:6.2}", "bulk_1000, ns a handler", bulk_1000());
 }
 
 /// Nanoseconds a handler of a registration of 1,000 at once, at least.
 fn bulk_1000() -> f64 {
+    const ROUNDS: usize = 60;
     let time = || {
-        let start = Instant::now();
+        let start = std::time::Instant::now();
         let bus = fill_1000(QueryBus::builder().capacity(1000)).build();
         let nanos = start.elapsed().as_nanos() as f64;
         drop(bus.expect("names are unique"));

@@ -22,6 +22,8 @@ use arcbus::{
     Outcome, Query, QueryBus, RouteInfo, static_bus,
 };
 
+pub mod rounds;
+
 /// How a handler of these benchmarks fails, which it does not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused;

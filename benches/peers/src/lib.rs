@@ -1,0 +1,34 @@
+//! The cases of the benchmarks that compare arcbus with its peers.
+#![allow(missing_docs, missing_debug_implementations, reason = "not a library")]
+
+#[path = "../../cases/mod.rs"]
+pub mod cases;
+mod ours;
+mod peers;
+
+pub use ours::our_policies;
+pub use peers::peer_policies;
+
+use cases::rounds::Cases;
+
+/// Every case of the group `policies`: ours on a resolved route in the blocking lane, and the peers'.
+#[must_use]
+pub fn policies() -> Cases<'static> {
+    let mut cases = Cases::default();
+    our_policies(&mut cases);
+    peer_policies(&mut cases);
+    cases
+}
+
+/// A runtime for the peers that use tokio's timers.
+///
+/// # Panics
+///
+/// If the system refuses one.
+#[must_use]
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime")
+}
