@@ -47,5 +47,5 @@ pub mod __private {
 #[cfg(arcbus_loom)]
 #[doc(hidden)]
 pub mod __model {
-    pub use crate::sync::{Parking, Published, weaken};
+    pub use crate::sync::{Parking, Published, Words, weaken};
 }

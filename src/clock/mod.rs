@@ -4,6 +4,7 @@
 //! [`quanta`]; a [`FakeClock`] stands still until a test moves it.
 
 mod fake;
+mod sleep;
 mod timer;
 
 pub use fake::FakeClock;

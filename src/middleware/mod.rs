@@ -4,6 +4,16 @@
 //! middleware that it makes for each route, and, where there is state, a policy: the state machine
 //! alone, which can be used without a bus.
 
+pub mod authorize;
+pub mod chaos;
 mod handles;
+pub mod map_error;
+pub mod validation;
+pub mod when;
 
+pub use authorize::Authorize;
+pub use chaos::Chaos;
 pub use handles::Handles;
+pub use map_error::MapError;
+pub use validation::Validation;
+pub use when::When;

@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::Next;
 use super::middleware::sealed::Sealed;
+use super::validate::validate;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::handler::Handler;
@@ -33,10 +34,8 @@ impl<H> Sealed for Leaf<H> {}
 impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
     #[inline(always)]
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
-        match catch_unwind(AssertUnwindSafe(|| msg.validate())) {
-            Ok(Ok(())) => {}
-            Ok(Err(violations)) => return LeafFuture::<M, _>::failed(Error::Invalid(violations)),
-            Err(payload) => return LeafFuture::failed(panicked(payload)),
+        if let Err(error) = validate(&msg) {
+            return LeafFuture::<M, _>::failed(error);
         }
         match catch_unwind(AssertUnwindSafe(|| self.handler.handle(msg, cx))) {
             Ok(handling) => LeafFuture::Running { handling, cx },
@@ -100,7 +99,7 @@ where
 
 /// The error of a caught panic. Dropping the payload may panic in turn.
 #[cold]
-fn panicked<E>(payload: Box<dyn Any + Send>) -> Error<E> {
+pub(crate) fn panicked<E>(payload: Box<dyn Any + Send>) -> Error<E> {
     let message = payload
         .downcast_ref::<&'static str>()
         .copied()

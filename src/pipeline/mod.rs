@@ -15,6 +15,7 @@ mod park;
 mod shared;
 mod small;
 mod stack;
+mod validate;
 
 pub use gate::Gate;
 pub use gated::Gated;
@@ -25,4 +26,6 @@ pub use shared::{LayerExt, Shared, Wrapped};
 pub use small::{Guard, Inspect, guard, inspect};
 pub use stack::{Layers, More, NoLayers, Stack};
 
+pub(crate) use leaf::panicked;
 pub(crate) use park::{Quiet, block_on, poll_bounded, watch_bounds};
+pub(crate) use validate::validate;

@@ -14,7 +14,7 @@ mod versioned;
 #[cfg(arcbus_loom)]
 pub(crate) use model::*;
 #[cfg(arcbus_loom)]
-pub use model::{Parking, Published, weaken};
+pub use model::{Parking, Published, Words, weaken};
 pub(crate) use parker::Parker;
 #[cfg(not(arcbus_loom))]
 pub(crate) use real::*;

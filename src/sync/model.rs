@@ -12,6 +12,7 @@ mod atomic;
 mod lock;
 mod parking;
 mod snapshot;
+mod words;
 
 pub use atomic::weaken;
 pub(crate) use atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
@@ -19,6 +20,7 @@ pub(crate) use lock::{Condvar, Mutex};
 pub use parking::Parking;
 pub use snapshot::Published;
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
+pub use words::Words;
 
 /// `loom`'s threads, which do not sleep: time does not pass in a model.
 pub(crate) mod thread {

@@ -12,7 +12,8 @@ use super::{AtomicU64, Mutex, Ordering, fence};
 pub(crate) struct Versioned<const N: usize> {
     version: AtomicU64,
     slots: [[AtomicU64; N]; 2],
-    writers: Mutex<()>,
+    /// The latest version, for writers.
+    latest: Mutex<(u64, [u64; N])>,
 }
 
 impl<const N: usize> Versioned<N> {
@@ -20,7 +21,7 @@ impl<const N: usize> Versioned<N> {
         Self {
             version: AtomicU64::new(0),
             slots: [words.map(AtomicU64::new), [0; N].map(AtomicU64::new)],
-            writers: Mutex::new(()),
+            latest: Mutex::new((0, words)),
         }
     }
 
@@ -43,10 +44,9 @@ impl<const N: usize> Versioned<N> {
 
     /// Replaces the words by what `change` makes of them; writers take turns.
     pub(crate) fn update(&self, change: impl FnOnce([u64; N]) -> [u64; N]) {
-        let _turn = self.writers.lock();
-        let words = change(self.read());
-        // Relaxed: only writers change it, and they take turns.
-        let next = self.version.load(Ordering::Relaxed) + 1;
+        let mut latest = self.latest.lock();
+        let (version, words) = *latest;
+        let (next, words) = (version + 1, change(words));
         // Release: pairs with the fence in `read`. What reads these words has seen `next - 1`.
         fence(Ordering::Release);
         for (word, value) in self.slot(next).iter().zip(words) {
@@ -54,6 +54,7 @@ impl<const N: usize> Versioned<N> {
         }
         // Release: pairs with the Acquire in `read`.
         self.version.store(next, Ordering::Release);
+        *latest = (next, words);
     }
 
     fn slot(&self, version: u64) -> &[AtomicU64; N] {

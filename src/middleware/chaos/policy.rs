@@ -1,0 +1,170 @@
+//! [`ChaosPolicy`]: which dispatches suffer, and from what.
+
+use crate::setting::InvalidSetting;
+use crate::sync::{AtomicU64, Ordering, Versioned};
+
+/// What happens to one dispatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails instead of running.
+    Failure,
+    /// It panics instead of running.
+    Panic,
+}
+
+/// Draws faults at given rates: the same ones in the same order for the same seed.
+///
+/// The generator is SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+/// 2014): its state is a counter, so threads draw from one sequence by one atomic addition.
+///
+/// ```
+/// use arcbus::middleware::chaos::ChaosPolicy;
+///
+/// let (one, same) = (ChaosPolicy::new(7), ChaosPolicy::new(7));
+/// one.set_failures(0.5)?;
+/// same.set_failures(0.5)?;
+/// let draws = |policy: &ChaosPolicy| (0..100).map(|_| policy.draw_fault()).collect::<Vec<_>>();
+/// assert_eq!(draws(&one), draws(&same));
+/// # Ok::<(), arcbus::InvalidSetting>(())
+/// ```
+#[derive(Debug)]
+pub struct ChaosPolicy {
+    /// Relaxed: each addition draws another number, and nothing else is ordered by it. No partner.
+    counter: AtomicU64,
+    /// Of 2^32 draws, how many are delayed, fail, panic.
+    rates: Versioned<3>,
+}
+
+const DELAYS: usize = 0;
+const FAILURES: usize = 1;
+const PANICS: usize = 2;
+/// A rate of 1.
+const ALWAYS: u64 = 1 << 32;
+/// The increment of SplitMix64: 2^64 divided by the golden ratio.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl ChaosPolicy {
+    /// Draws from the sequence of `seed`. All rates are 0.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            counter: AtomicU64::new(seed),
+            rates: Versioned::new([0; 3]),
+        }
+    }
+
+    /// Which part of the dispatches is delayed, from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// If `rate` is out of range; then nothing changed.
+    pub fn set_delays(&self, rate: f64) -> Result<(), InvalidSetting> {
+        self.set(DELAYS, rate, "Chaos.latency")
+    }
+
+    /// Which part of the dispatches fails, from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// If `rate` is out of range; then nothing changed.
+    pub fn set_failures(&self, rate: f64) -> Result<(), InvalidSetting> {
+        self.set(FAILURES, rate, "Chaos.failures")
+    }
+
+    /// Which part of the dispatches that do not fail panics, from 0 to 1.
+    ///
+    /// # Errors
+    ///
+    /// If `rate` is out of range; then nothing changed.
+    pub fn set_panics(&self, rate: f64) -> Result<(), InvalidSetting> {
+        self.set(PANICS, rate, "Chaos.panics")
+    }
+
+    /// Whether the next dispatch is delayed.
+    pub fn draw_delay(&self) -> bool {
+        self.draw(DELAYS)
+    }
+
+    /// What else happens to the next dispatch.
+    pub fn draw_fault(&self) -> Option<Fault> {
+        if self.draw(FAILURES) {
+            Some(Fault::Failure)
+        } else {
+            self.draw(PANICS).then_some(Fault::Panic)
+        }
+    }
+
+    fn draw(&self, of: usize) -> bool {
+        let rate = self.rates.read()[of];
+        rate > 0 && self.next() >> 32 < rate
+    }
+
+    fn next(&self) -> u64 {
+        let counter = self.counter.fetch_add(GOLDEN, Ordering::Relaxed);
+        let mixed = (counter ^ (counter >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn set(&self, of: usize, rate: f64, field: &'static str) -> Result<(), InvalidSetting> {
+        let share = share(rate, field)?;
+        self.rates.update(|mut rates| {
+            rates[of] = share;
+            rates
+        });
+        Ok(())
+    }
+}
+
+/// Of 2^32 draws, how many `rate` is.
+fn share(rate: f64, field: &'static str) -> Result<u64, InvalidSetting> {
+    InvalidSetting::unless((0.0..=1.0).contains(&rate), field, "a rate from 0 to 1")?;
+    Ok((rate * ALWAYS as f64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAWS: usize = 10_000;
+
+    fn count(policy: &ChaosPolicy, fault: Fault) -> usize {
+        let draws = (0..DRAWS).map(|_| policy.draw_fault());
+        draws.filter(|drawn| *drawn == Some(fault)).count()
+    }
+
+    #[test]
+    fn rates_are_kept() {
+        let policy = ChaosPolicy::new(1);
+        assert_eq!(count(&policy, Fault::Failure), 0);
+        policy.set_failures(0.25).unwrap();
+        let failures = count(&policy, Fault::Failure);
+        assert!((2_300..2_700).contains(&failures), "{failures}");
+        policy.set_failures(0.0).unwrap();
+        policy.set_panics(1.0).unwrap();
+        assert_eq!(count(&policy, Fault::Panic), DRAWS);
+        assert!(!policy.draw_delay());
+        policy.set_delays(1.0).unwrap();
+        assert!(policy.draw_delay());
+    }
+
+    #[test]
+    fn seeds_have_sequences_of_their_own() {
+        let draws = |seed| {
+            let policy = ChaosPolicy::new(seed);
+            policy.set_delays(0.5).unwrap();
+            (0..64).map(|_| policy.draw_delay()).collect::<Vec<_>>()
+        };
+        assert_eq!(draws(1), draws(1));
+        assert_ne!(draws(1), draws(2));
+    }
+
+    #[test]
+    fn a_rate_out_of_range_is_refused() {
+        let policy = ChaosPolicy::new(1);
+        for rate in [-0.1, 1.1, f64::NAN] {
+            assert_eq!(policy.set_panics(rate).unwrap_err().field(), "Chaos.panics");
+        }
+        assert_eq!(policy.draw_fault(), None);
+    }
+}

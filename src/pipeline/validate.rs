@@ -1,0 +1,17 @@
+//! The check of a message by itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::leaf::panicked;
+use crate::error::Error;
+use crate::message::Message;
+
+/// Asks the message whether it is valid; catches a panic of that.
+#[inline(always)]
+pub(crate) fn validate<M: Message>(msg: &M) -> Result<(), Error<M::Error>> {
+    match catch_unwind(AssertUnwindSafe(|| msg.validate())) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(violations)) => Err(Error::Invalid(violations)),
+        Err(payload) => Err(panicked(payload)),
+    }
+}

@@ -1,0 +1,78 @@
+//! What outcomes say of the handler's health.
+
+use std::time::Duration;
+
+use arcbus::{
+    Class, Error, Message, MessageType, Outcome, Phase, Query, Rejection, Verdict, Violations,
+};
+
+struct Ask;
+
+impl Message for Ask {
+    const NAME: &'static str = "ask";
+    type Kind = Query;
+    type Reply = ();
+    type Error = &'static str;
+
+    fn classify(error: &&'static str) -> Class {
+        match *error {
+            "transient" => Class::Transient,
+            "permanent" => Class::Permanent,
+            _ => Class::Unclassified,
+        }
+    }
+}
+
+#[test]
+fn every_outcome_has_its_verdict() {
+    let late = |phase| Error::Timeout {
+        phase,
+        elapsed: Duration::ZERO,
+    };
+    let soon = Duration::from_secs(1);
+    let table: [(Outcome<Ask>, Verdict); 16] = [
+        (Ok(()), Verdict::Success),
+        (Err(Error::Handler("permanent")), Verdict::Success),
+        (Err(Error::Handler("transient")), Verdict::Failure),
+        (Err(Error::Handler("other")), Verdict::Failure),
+        (Err(late(Phase::Indeterminate)), Verdict::Failure),
+        (Err(late(Phase::NotStarted)), Verdict::Neutral),
+        (
+            Err(Error::Panicked { message: "".into() }),
+            Verdict::Failure,
+        ),
+        (
+            Err(Error::Cancelled {
+                phase: Phase::Indeterminate,
+            }),
+            Verdict::Neutral,
+        ),
+        (
+            Err(Error::Cancelled {
+                phase: Phase::NotStarted,
+            }),
+            Verdict::Neutral,
+        ),
+        (Err(Error::Invalid(Violations::new())), Verdict::Neutral),
+        (Err(Rejection::unauthenticated().into()), Verdict::Neutral),
+        (
+            Err(Error::CircuitOpen { retry_after: soon }),
+            Verdict::Neutral,
+        ),
+        (
+            Err(Error::RateLimited { retry_after: soon }),
+            Verdict::Neutral,
+        ),
+        (Err(Error::Overloaded { limit: 1 }), Verdict::Neutral),
+        (Err(Error::WouldDeadlock { advice: "" }), Verdict::Neutral),
+        (
+            Err(Error::HandlerNotFound {
+                message: MessageType::of::<Ask>(),
+            }),
+            Verdict::Neutral,
+        ),
+    ];
+    for (outcome, verdict) in table {
+        assert_eq!(Verdict::of::<Ask>(&outcome), verdict, "{outcome:?}");
+    }
+}
