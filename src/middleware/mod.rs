@@ -8,6 +8,7 @@ pub mod authorize;
 pub mod chaos;
 mod handles;
 pub mod map_error;
+pub mod rate_limit;
 pub mod validation;
 pub mod when;
 
@@ -15,5 +16,6 @@ pub use authorize::Authorize;
 pub use chaos::Chaos;
 pub use handles::Handles;
 pub use map_error::MapError;
+pub use rate_limit::{KeyedRateLimit, RateLimit};
 pub use validation::Validation;
 pub use when::When;

@@ -27,5 +27,6 @@ pub use small::{Guard, Inspect, guard, inspect};
 pub use stack::{Layers, More, NoLayers, Stack};
 
 pub(crate) use leaf::panicked;
+pub(crate) use optional::Either;
 pub(crate) use park::{Quiet, block_on, poll_bounded, watch_bounds};
 pub(crate) use validate::validate;

@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// One of two futures with the same output.
     #[project = EitherProjection]
-    pub(super) enum Either<A, B> {
+    pub(crate) enum Either<A, B> {
         On { #[pin] future: A },
         Off { #[pin] future: B },
     }
@@ -16,12 +16,12 @@ pin_project! {
 
 impl<A, B> Either<A, B> {
     #[inline(always)]
-    pub(super) fn on(future: A) -> Self {
+    pub(crate) fn on(future: A) -> Self {
         Self::On { future }
     }
 
     #[inline(always)]
-    pub(super) fn off(future: B) -> Self {
+    pub(crate) fn off(future: B) -> Self {
         Self::Off { future }
     }
 }

@@ -5,7 +5,9 @@ mod acts;
 
 mod authorize;
 mod chaos;
+mod keyed_rate_limit;
 mod map_error;
+mod rate_limit;
 mod settings;
 mod validation;
 mod verdict;
