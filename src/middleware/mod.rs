@@ -4,6 +4,8 @@
 //! middleware that it makes for each route, and, where there is state, a policy: the state machine
 //! alone, which can be used without a bus.
 
+pub mod bulkhead;
 mod handles;
 
+pub use bulkhead::Bulkhead;
 pub use handles::Handles;

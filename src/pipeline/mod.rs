@@ -25,4 +25,6 @@ pub use shared::{LayerExt, Shared, Wrapped};
 pub use small::{Guard, Inspect, guard, inspect};
 pub use stack::{Layers, More, NoLayers, Stack};
 
+pub(crate) use gate::Entry;
+pub(crate) use gated::pass_through;
 pub(crate) use park::{Quiet, block_on, poll_bounded, watch_bounds};
