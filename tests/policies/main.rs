@@ -1,0 +1,8 @@
+//! The layers that guard and watch a handler, through a bus and in both lanes.
+
+#[path = "../support/acts.rs"]
+mod acts;
+
+mod bulkhead;
+mod bulkhead_property;
+mod jobs;
