@@ -2,11 +2,10 @@
 
 use super::fast_ticks;
 use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread};
-use crate::unwind::drop_caught;
+use crate::unwind::wake_caught;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -152,7 +151,7 @@ impl TimerQueue {
     /// Wakes what is due at `now` or before, in the order of time.
     pub(super) fn ring(&self, now: u64) {
         while let Some(waker) = self.pop_due(now) {
-            wake(waker);
+            wake_caught(waker);
         }
     }
 
@@ -198,13 +197,6 @@ impl Alarms {
         let key = Key { tick, id };
         self.wakers.insert(key, waker);
         key
-    }
-}
-
-/// A waker that panics must not keep the others from waking, nor end the thread that rings.
-fn wake(waker: Waker) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        drop_caught(|| drop(payload));
     }
 }
 

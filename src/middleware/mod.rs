@@ -5,6 +5,7 @@
 //! alone, which can be used without a bus.
 
 pub mod authorize;
+pub mod bulkhead;
 pub mod chaos;
 mod handles;
 pub mod map_error;
@@ -13,6 +14,7 @@ pub mod validation;
 pub mod when;
 
 pub use authorize::Authorize;
+pub use bulkhead::Bulkhead;
 pub use chaos::Chaos;
 pub use handles::Handles;
 pub use map_error::MapError;

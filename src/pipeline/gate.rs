@@ -79,8 +79,9 @@ impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
     }
 }
 
-/// A borrowed gate that may be absent: what a pipeline runs.
-pub(super) trait Entry<M: Message>: Send {
+/// What a pipeline enters: a borrowed gate, or something else whose pass may borrow, too. A pass that
+/// does costs no reference count.
+pub(crate) trait Entry<M: Message>: Send {
     type Pass: Send;
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>>;
     fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>);
@@ -100,18 +101,19 @@ impl<M: Message, G: Gate<M>> Entry<M> for &G {
     }
 }
 
-impl<M: Message, G: Gate<M>> Entry<M> for Option<&G> {
-    type Pass = Option<G::Pass>;
+/// One that may be absent.
+impl<M: Message, E: Entry<M>> Entry<M> for Option<E> {
+    type Pass = Option<E::Pass>;
 
     #[inline]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
-        self.map(|gate| gate.enter(msg, cx)).transpose()
+        self.as_ref().map(|entry| entry.enter(msg, cx)).transpose()
     }
 
     #[inline]
     fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
-        if let (Some(gate), Some(pass)) = (self, pass) {
-            gate.leave(pass, outcome, cx);
+        if let (Some(entry), Some(pass)) = (self, pass) {
+            entry.leave(pass, outcome, cx);
         }
     }
 }

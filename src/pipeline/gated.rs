@@ -43,7 +43,7 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
 
 /// Enters at once, so that the message is handed on instead of being stored a second time.
 #[inline(always)]
-fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
+pub(crate) fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
     gate: G,
     msg: M,
     cx: &Context<'_>,

@@ -4,7 +4,10 @@
 mod acts;
 
 mod authorize;
+mod bulkhead;
+mod bulkhead_property;
 mod chaos;
+mod jobs;
 mod keyed_rate_limit;
 mod map_error;
 mod rate_limit;

@@ -1,0 +1,108 @@
+//! [`Bulkhead`] and [`QueuedBulkhead`]: the settings.
+
+use std::time::Duration;
+
+use super::{BulkheadMiddleware, BulkheadPolicy, QueuedBulkheadMiddleware};
+use crate::message::Message;
+use crate::middleware::Handles;
+use crate::pipeline::{Layer, RouteInfo};
+use crate::setting::InvalidSetting;
+
+/// Lets at most `limit` dispatches of a route run at once and refuses the others with
+/// [`Error::Overloaded`](crate::Error::Overloaded); with a [`queue`](Bulkhead::queue), lets some of
+/// them wait.
+///
+/// A permit is held until the handler's future is done, or dropped half way. Every outcome gives it
+/// back alike: a bulkhead judges none.
+#[derive(Clone, Debug)]
+pub struct Bulkhead {
+    limit: usize,
+    handles: Handles<BulkheadPolicy>,
+}
+
+impl Bulkhead {
+    /// `limit`: how many at once, from 1 to 16,777,215. There is no default: it is what the backend
+    /// can take, or what the program can lose to it.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            handles: Handles::default(),
+        }
+    }
+
+    /// Lets up to `len` dispatches (1 to 65,535) wait for a permit, first come, first served, each up
+    /// to `max_wait` (above zero) and its own deadline. Who comes when the queue is full, or whose
+    /// time has passed, gets [`Error::Overloaded`](crate::Error::Overloaded).
+    ///
+    /// No default for either: each place of a queue is latency, and a wait longer than the caller's
+    /// patience is work for nobody.
+    #[must_use]
+    pub fn queue(self, len: usize, max_wait: Duration) -> QueuedBulkhead {
+        QueuedBulkhead {
+            bulkhead: self,
+            len,
+            max_wait,
+        }
+    }
+
+    /// The state of every route it is given to; and where limits are changed.
+    #[must_use]
+    pub fn handles(&self) -> Handles<BulkheadPolicy> {
+        self.handles.clone()
+    }
+}
+
+impl<M: Message> Layer<M> for Bulkhead {
+    type Middleware = BulkheadMiddleware;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        BulkheadPolicy::new(self.limit).map(drop)
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> BulkheadMiddleware {
+        let policy = BulkheadPolicy::new(self.limit).expect("checked");
+        BulkheadMiddleware::new(self.handles.add(route.name(), policy))
+    }
+}
+
+/// A [`Bulkhead`] with a queue; made by [`Bulkhead::queue`].
+#[derive(Clone, Debug)]
+pub struct QueuedBulkhead {
+    bulkhead: Bulkhead,
+    len: usize,
+    max_wait: Duration,
+}
+
+impl QueuedBulkhead {
+    /// See [`Bulkhead::handles`].
+    #[must_use]
+    pub fn handles(&self) -> Handles<BulkheadPolicy> {
+        self.bulkhead.handles()
+    }
+
+    /// The longest wait in nanoseconds, if it is one.
+    fn max_wait(&self) -> Option<u64> {
+        let nanos = u64::try_from(self.max_wait.as_nanos()).ok();
+        nanos.filter(|nanos| (1..=i64::MAX as u64).contains(nanos))
+    }
+}
+
+impl<M: Message> Layer<M> for QueuedBulkhead {
+    type Middleware = QueuedBulkheadMiddleware;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        BulkheadPolicy::check(self.bulkhead.limit, self.len)?;
+        InvalidSetting::unless(
+            self.max_wait().is_some(),
+            "Bulkhead.max_wait",
+            "longer than zero and shorter than 292 years",
+        )
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> QueuedBulkheadMiddleware {
+        let policy = BulkheadPolicy::with_queue(self.bulkhead.limit, self.len).expect("checked");
+        let policy = self.bulkhead.handles.add(route.name(), policy);
+        QueuedBulkheadMiddleware::new(policy, self.max_wait().expect("checked"))
+    }
+}

@@ -1,0 +1,66 @@
+//! [`BulkheadMiddleware`]: the adapter without a queue.
+
+use super::{BulkheadPolicy, Permit};
+use crate::context::Context;
+use crate::error::{Error, Outcome};
+use crate::message::Message;
+use crate::pipeline::{Entry, Middleware, Next, pass_through};
+use crate::sync::PlainArc;
+
+/// What [`Bulkhead`](super::Bulkhead) makes for a route.
+#[derive(Debug)]
+pub struct BulkheadMiddleware {
+    policy: PlainArc<BulkheadPolicy>,
+}
+
+impl BulkheadMiddleware {
+    pub(super) fn new(policy: PlainArc<BulkheadPolicy>) -> Self {
+        Self { policy }
+    }
+}
+
+impl<M: Message> Middleware<M> for BulkheadMiddleware {
+    #[inline(always)]
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(Door(&self.policy), msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn handle_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(this.map(|this| Door(&this.policy)), msg, cx, next)
+    }
+}
+
+/// A gate whose pass borrows the policy: a [`Gate`](crate::Gate)'s would have to count a reference,
+/// which is two more locked instructions a dispatch.
+struct Door<'a>(&'a BulkheadPolicy);
+
+impl<'a, M: Message> Entry<M> for Door<'a> {
+    type Pass = Permit<'a>;
+
+    #[inline]
+    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<Permit<'a>, Error<M::Error>> {
+        self.0.try_acquire().ok_or_else(|| overloaded(self.0))
+    }
+
+    #[inline]
+    fn leave(&self, permit: Permit<'a>, _outcome: &Outcome<M>, _cx: &Context<'_>) {
+        drop(permit);
+    }
+}
+
+#[cold]
+pub(super) fn overloaded<E>(policy: &BulkheadPolicy) -> Error<E> {
+    let limit = policy.usage().limit;
+    Error::Overloaded { limit }
+}

@@ -1,0 +1,50 @@
+//! [`Bulkhead`]: at most so many dispatches at once, with a bounded queue for those that come next.
+//!
+//! Named for the walls that keep a ship afloat when one compartment is flooded (M. Nygard, "Release
+//! It!", 2007): a slow backend holds its own permits, and not every thread and connection there is.
+//!
+//! ```
+//! use arcbus::middleware::Bulkhead;
+//! use arcbus::{Command, CommandBus, Context, Message, from_fn};
+//!
+//! struct Print(&'static str);
+//!
+//! impl Message for Print {
+//!     const NAME: &'static str = "print";
+//!     type Kind = Command;
+//!     type Reply = usize;
+//!     type Error = String;
+//! }
+//!
+//! let bulkhead = Bulkhead::new(2);
+//! let handles = bulkhead.handles();
+//! let bus = CommandBus::builder()
+//!     .layer(bulkhead)
+//!     .register(from_fn(|msg: Print, _: &Context<'_>| Ok(msg.0.len())))
+//!     .build()?;
+//! assert_eq!(bus.execute_blocking(Print("page")), Ok(4));
+//!
+//! let policy = handles.get("print").expect("registered");
+//! assert_eq!((policy.usage().in_use, policy.usage().limit), (0, 2));
+//! policy.set_limit(8)?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it costs
+//!
+//! A dispatch that finds a permit: one locked instruction on the way in, one on the way out, no lock
+//! and no reading of the clock, with a queue or without. A lock is taken only by a dispatch that
+//! finds no permit, by waiters when they are woken or leave, and by who gives a permit back while
+//! somebody waits. A waiter arms an alarm of the clock. The queue takes 24 bytes a place, allocated
+//! when the route is registered.
+
+mod layer;
+mod middleware;
+mod policy;
+mod queued;
+mod wait;
+
+pub use layer::{Bulkhead, QueuedBulkhead};
+pub use middleware::BulkheadMiddleware;
+pub use policy::{BulkheadPolicy, BulkheadUsage, Permit, Turn};
+pub use queued::QueuedBulkheadMiddleware;
