@@ -7,6 +7,7 @@ pub mod docs;
 mod error;
 mod handler;
 mod message;
+pub mod metrics;
 pub mod middleware;
 mod pipeline;
 mod registry;

@@ -9,6 +9,7 @@ pub mod bulkhead;
 pub mod chaos;
 mod handles;
 pub mod map_error;
+pub mod metrics;
 pub mod rate_limit;
 pub mod validation;
 pub mod when;

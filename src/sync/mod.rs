@@ -9,6 +9,7 @@ mod model;
 mod parker;
 #[cfg(not(arcbus_loom))]
 mod real;
+mod slot;
 mod versioned;
 
 #[cfg(arcbus_loom)]
@@ -18,6 +19,7 @@ pub use model::{Parking, Published, Words, weaken};
 pub(crate) use parker::Parker;
 #[cfg(not(arcbus_loom))]
 pub(crate) use real::*;
+pub(crate) use slot::Slots;
 pub(crate) use versioned::Versioned;
 
 /// Owns a [`Snapshot`] that [`Cached`] can follow.

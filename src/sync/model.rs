@@ -12,6 +12,7 @@ mod atomic;
 mod lock;
 mod parking;
 mod snapshot;
+mod thread_slot;
 mod words;
 
 pub use atomic::weaken;
@@ -20,6 +21,7 @@ pub(crate) use lock::{Condvar, Mutex};
 pub use parking::Parking;
 pub use snapshot::Published;
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
+pub(crate) use thread_slot::{SLOTS, thread_slot};
 pub use words::Words;
 
 /// `loom`'s threads, which do not sleep: time does not pass in a model.

@@ -8,7 +8,9 @@ pub(crate) use std::sync::{Arc, Arc as PlainArc, OnceLock, Weak as PlainWeak};
 pub(crate) use std::thread;
 
 mod snapshot;
+mod thread_slot;
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
+pub(crate) use thread_slot::{SLOTS, thread_slot};
 
 /// An `Arc` of a trait object made from a value of a type that has the trait.
 macro_rules! arc_dyn {

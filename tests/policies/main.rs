@@ -10,6 +10,7 @@ mod chaos;
 mod jobs;
 mod keyed_rate_limit;
 mod map_error;
+mod metrics;
 mod rate_limit;
 mod settings;
 mod validation;

@@ -1,0 +1,121 @@
+//! [`Cells`]: what one thread records of one route.
+
+use super::failure::FailureKind;
+use super::histogram::{BUCKETS, bucket_of};
+use crate::sync::{AtomicU64, Ordering};
+
+/// Bytes for each thread that has dispatched through a route.
+pub const MEMORY_PER_THREAD_AND_ROUTE: usize = size_of::<Cells>();
+
+/// The kinds of failure, of which a model takes the first for all.
+const FAILURES: usize = if cfg!(arcbus_loom) {
+    1
+} else {
+    FailureKind::COUNT
+};
+
+/// Written by one thread, or by many where they are `shared`; read by all.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct Cells {
+    shared: bool,
+    started: Cell,
+    /// Nanoseconds of all replies.
+    sum: Cell,
+    /// Nanoseconds of the slowest reply.
+    max: Cell,
+    failures: [Cell; FAILURES],
+    replies: [Cell; BUCKETS],
+}
+
+impl Cells {
+    pub(super) fn new(shared: bool) -> Self {
+        Self {
+            shared,
+            started: Cell::new(),
+            sum: Cell::new(),
+            max: Cell::new(),
+            failures: std::array::from_fn(|_| Cell::new()),
+            replies: std::array::from_fn(|_| Cell::new()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn start(&self) {
+        self.started.add(1, self.shared);
+    }
+
+    /// The bucket last: who sees it sees the others.
+    #[inline]
+    pub(super) fn reply(&self, nanos: u64) {
+        self.sum.add(nanos, self.shared);
+        self.max.raise(nanos, self.shared);
+        self.replies[bucket_of(nanos)].add(1, self.shared);
+    }
+
+    pub(super) fn fail(&self, kind: FailureKind) {
+        self.failures[(kind as usize).min(FAILURES - 1)].add(1, self.shared);
+    }
+
+    /// Adds up what ended.
+    pub(super) fn add_ends(&self, replies: &mut [u64], failures: &mut [u64]) {
+        let replied = replies.iter_mut().zip(&self.replies);
+        let failed = failures.iter_mut().zip(&self.failures);
+        for (sum, cell) in replied.chain(failed) {
+            *sum += cell.get();
+        }
+    }
+
+    pub(super) fn started(&self) -> u64 {
+        self.started.get()
+    }
+
+    pub(super) fn sum(&self) -> u64 {
+        self.sum.get()
+    }
+
+    pub(super) fn max(&self) -> u64 {
+        self.max.get()
+    }
+}
+
+/// A count that one thread writes, unless it is shared.
+#[derive(Debug)]
+struct Cell(AtomicU64);
+
+impl Cell {
+    fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Release: pairs with the Acquire in [`get`](Self::get). Who sees the end of a dispatch sees its
+    /// beginning, on whatever thread that was. Model: `metrics`.
+    #[inline]
+    fn add(&self, by: u64, shared: bool) {
+        if shared {
+            self.0.fetch_add(by, Ordering::Release);
+        } else {
+            // Relaxed: this thread wrote it last, or took it over at a lock.
+            let before = self.0.load(Ordering::Relaxed);
+            self.0.store(before.wrapping_add(by), Ordering::Release);
+        }
+    }
+
+    /// Relaxed, with no partner: the bucket that is written after it publishes it.
+    #[inline]
+    fn raise(&self, to: u64, shared: bool) {
+        if self.0.load(Ordering::Relaxed) >= to {
+            return;
+        }
+        if shared {
+            self.0.fetch_max(to, Ordering::Relaxed);
+        } else {
+            self.0.store(to, Ordering::Relaxed);
+        }
+    }
+
+    /// Acquire: pairs with the Release in [`add`](Self::add).
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}

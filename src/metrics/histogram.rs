@@ -1,0 +1,63 @@
+//! The buckets of a latency histogram: a few for each power of two.
+//!
+//! After HdrHistogram (Gil Tene, hdrhistogram.org): a bucket's width grows with its value, so that the
+//! relative error is the same everywhere. Here 16 buckets a power of two: a latency is known to 1/16.
+
+/// Buckets for each power of two, as a power of two.
+const BITS: u32 = 4;
+/// Latencies from 2^36 ns (69 seconds) up share the last bucket.
+#[cfg(not(arcbus_loom))]
+const POWERS: u32 = 36;
+/// Two buckets: a model looks at every one.
+#[cfg(arcbus_loom)]
+const POWERS: u32 = 0;
+
+pub(super) const BUCKETS: usize = if POWERS > BITS {
+    ((POWERS - BITS + 1) << BITS) as usize + 1
+} else {
+    2
+};
+
+/// The bucket of a latency in nanoseconds.
+#[inline]
+pub(super) fn bucket_of(nanos: u64) -> usize {
+    let power = (nanos | ((1 << BITS) - 1)).ilog2();
+    let shift = (power + 1).saturating_sub(BITS + 1);
+    // What is below 2 * 2^BITS has a bucket for each nanosecond.
+    let bucket = (u64::from(shift) << BITS) + (nanos >> shift);
+    (bucket as usize).min(BUCKETS - 1)
+}
+
+/// The highest latency in nanoseconds that a bucket holds; of the last one, the lowest.
+pub(super) fn highest_of(bucket: usize) -> u64 {
+    if bucket == BUCKETS - 1 {
+        return 1 << POWERS;
+    }
+    let bucket = bucket as u64;
+    let shift = (bucket >> BITS).saturating_sub(1);
+    ((bucket - (shift << BITS) + 1) << shift) - 1
+}
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_follow_each_other_without_a_gap() {
+        for bucket in 0..BUCKETS - 1 {
+            let highest = highest_of(bucket);
+            assert_eq!(bucket_of(highest), bucket);
+            assert_eq!(bucket_of(highest + 1), bucket + 1);
+        }
+        assert_eq!(highest_of(BUCKETS - 2) + 1, 1 << POWERS);
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn a_latency_is_known_to_a_sixteenth() {
+        for nanos in (1..1 << 20).chain((20..36).map(|power| (1 << power) + 12_345)) {
+            let highest = highest_of(bucket_of(nanos));
+            assert!(nanos <= highest && highest - nanos <= nanos / 16);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Counts and latencies of every route, recorded without a locked instruction.
+//!
+//! ```
+//! use arcbus::metrics::{FailureKind, Metrics};
+//! use arcbus::{Context, Message, Query, QueryBus, from_fn};
+//!
+//! struct Half(u64);
+//! impl Message for Half {
+//!     const NAME: &'static str = "half";
+//!     type Kind = Query;
+//!     type Reply = u64;
+//!     type Error = String;
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let metrics = Metrics::new();
+//! let bus = QueryBus::builder()
+//!     .layer(metrics.layer())
+//!     .register(from_fn(|msg: Half, _: &Context<'_>| match msg.0 % 2 {
+//!         0 => Ok(msg.0 / 2),
+//!         _ => Err("odd".to_owned()),
+//!     }))
+//!     .build()?;
+//! for n in 0..10 {
+//!     let _ = bus.execute_blocking(Half(n));
+//! }
+//! let snapshot = metrics.snapshot();
+//! let half = snapshot.route("half").expect("registered");
+//! assert_eq!((half.count(), half.replies()), (10, 5));
+//! assert_eq!(half.failures(FailureKind::Unclassified), 5);
+//! assert!(half.percentile(0.99) <= half.max());
+//! println!("{snapshot}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How
+//!
+//! Each thread has cells of its own for each route and is the only one to write them, by a plain load
+//! and store; a snapshot adds the cells of all threads up. So threads that dispatch write to no
+//! memory in common. The first 64 threads of a process that are alive at a time have cells of their
+//! own; further ones share a set, which they write by atomic additions.
+//!
+//! Each dispatch that ends is counted in exactly one cell: a bucket of the latency histogram for a
+//! reply, the counter of its kind for a failure. All totals are sums of those, so they agree at any
+//! time. Ends are read before beginnings, so there is never a dispatch that ended and has not begun.
+//!
+//! # Memory
+//!
+//! [`MEMORY_PER_THREAD_AND_ROUTE`] bytes for each thread that has dispatched through a route, times
+//! threads, times routes: 16 threads and 100 routes take 7 MB. It is kept for as long as the
+//! [`Metrics`], also where a thread has ended (the next one takes its cells over) or a route was
+//! deregistered (it goes on counting when registered again).
+
+mod cells;
+mod failure;
+mod histogram;
+#[cfg(arcbus_loom)]
+mod model;
+mod recorder;
+mod registry;
+mod snapshot;
+
+pub use cells::MEMORY_PER_THREAD_AND_ROUTE;
+pub use failure::FailureKind;
+pub use registry::Metrics;
+pub use snapshot::{MetricsSnapshot, RouteMetrics};
+
+#[cfg(arcbus_loom)]
+pub use model::Recorded;
+pub(crate) use recorder::{InFlight, Recorder};

@@ -1,0 +1,38 @@
+//! [`MetricsLayer`].
+
+use super::MetricsMiddleware;
+use crate::message::Message;
+use crate::metrics::Metrics;
+use crate::pipeline::{Layer, RouteInfo};
+
+impl Metrics {
+    /// The layer that records. Outermost, it sees what every other layer refuses; innermost, the
+    /// handler alone.
+    #[must_use]
+    pub fn layer(&self) -> MetricsLayer {
+        MetricsLayer {
+            metrics: self.clone(),
+        }
+    }
+}
+
+/// Records what passes through it: made by [`Metrics::layer`].
+///
+/// Costs a reading of the clock before and after the handler, which the other layers share, and a
+/// handful of plain loads and stores.
+#[derive(Clone, Debug)]
+pub struct MetricsLayer {
+    metrics: Metrics,
+}
+
+impl<M: Message> Layer<M> for MetricsLayer {
+    type Middleware = MetricsMiddleware;
+
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        MetricsMiddleware::new(self.metrics.recorder(route))
+    }
+
+    fn name(&self) -> &'static str {
+        "Metrics"
+    }
+}

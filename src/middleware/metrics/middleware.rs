@@ -1,0 +1,79 @@
+//! [`MetricsMiddleware`]: the adapter.
+
+use std::fmt;
+
+use crate::context::Context;
+use crate::error::{Error, Outcome};
+use crate::message::Message;
+use crate::metrics::{FailureKind, InFlight, Recorder};
+use crate::pipeline::{Entry, Middleware, Next, pass_through};
+use crate::sync::PlainArc;
+
+/// What [`MetricsLayer`](super::MetricsLayer) makes.
+pub struct MetricsMiddleware {
+    recorder: PlainArc<Recorder>,
+}
+
+impl MetricsMiddleware {
+    pub(super) fn new(recorder: PlainArc<Recorder>) -> Self {
+        Self { recorder }
+    }
+}
+
+impl<M: Message> Middleware<M> for MetricsMiddleware {
+    #[inline(always)]
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(Meter(&self.recorder), msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn handle_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(this.map(|this| Meter(&this.recorder)), msg, cx, next)
+    }
+}
+
+struct Meter<'r>(&'r Recorder);
+
+/// A dispatch that has begun, and when.
+struct Begun<'r> {
+    dispatch: InFlight<'r>,
+    at: u64,
+}
+
+impl<'r, M: Message> Entry<M> for Meter<'r> {
+    type Pass = Begun<'r>;
+
+    #[inline]
+    fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<Begun<'r>, Error<M::Error>> {
+        Ok(Begun {
+            at: cx.entry_tick(),
+            dispatch: self.0.start(),
+        })
+    }
+
+    #[inline]
+    fn leave(&self, begun: Begun<'r>, outcome: &Outcome<M>, cx: &Context<'_>) {
+        match outcome {
+            Ok(_) => begun
+                .dispatch
+                .reply(cx.done_tick().saturating_sub(begun.at)),
+            Err(error) => begun.dispatch.fail(FailureKind::of::<M>(error)),
+        }
+    }
+}
+
+impl fmt::Debug for MetricsMiddleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MetricsMiddleware")
+    }
+}

@@ -1,0 +1,43 @@
+//! [`Slots`]: small numbers, each leased to one holder at a time.
+
+use super::Mutex;
+
+/// Hands out the numbers below its size.
+///
+/// Who takes a number over has seen all that the holder before did with it: they meet at the lock.
+/// Model: `metrics`.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    size: usize,
+    free: Mutex<Free>,
+}
+
+#[derive(Debug, Default)]
+struct Free {
+    given_back: Vec<usize>,
+    never_taken: usize,
+}
+
+impl Slots {
+    pub(crate) fn new(size: usize) -> Self {
+        let free = Mutex::new(Free::default());
+        Self { size, free }
+    }
+
+    /// A number below the size, or the size where all are taken.
+    pub(crate) fn take(&self) -> usize {
+        let mut free = self.free.lock();
+        if let Some(slot) = free.given_back.pop() {
+            return slot;
+        }
+        let slot = free.never_taken;
+        free.never_taken = (slot + 1).min(self.size);
+        slot
+    }
+
+    pub(crate) fn give_back(&self, slot: usize) {
+        if slot < self.size {
+            self.free.lock().given_back.push(slot);
+        }
+    }
+}

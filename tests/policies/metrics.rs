@@ -1,0 +1,249 @@
+//! `Metrics`: every dispatch is counted once, by how it ended.
+
+use std::pin::pin;
+use std::thread;
+use std::time::Duration;
+
+use arcbus::metrics::{FailureKind, MEMORY_PER_THREAD_AND_ROUTE, Metrics};
+use arcbus::{
+    BusBuilder, Command, CommandBus, Context, FakeClock, Gate, Gated, Message, NoLayers, Outcome,
+    Rejection, from_fn, guard,
+};
+use proptest::prelude::*;
+
+use crate::acts::{Act, Actor, block, each_lane, layers, poll_once};
+
+fn builder(clock: &FakeClock) -> BusBuilder<Command, NoLayers> {
+    CommandBus::builder().clock(clock.clone())
+}
+
+/// A message whose handler takes so many nanoseconds of the fake clock.
+#[derive(Clone, Copy)]
+struct Take(u64);
+
+impl Message for Take {
+    const NAME: &'static str = "take";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+fn takes_time(clock: &FakeClock, metrics: &Metrics) -> CommandBus {
+    let moved = clock.clone();
+    let take = move |msg: Take, _: &Context<'_>| {
+        moved.advance(Duration::from_nanos(msg.0));
+        Ok(())
+    };
+    let builder = builder(clock).layer(metrics.layer());
+    builder
+        .register(from_fn(take))
+        .build()
+        .expect("one handler")
+}
+
+#[test]
+fn each_end_is_counted_by_its_kind() {
+    let metrics = Metrics::new();
+    let bus = CommandBus::builder()
+        .layer(metrics.layer())
+        .wrap(guard(|msg: &Act, _: &Context<'_>| match msg {
+            Act::Answer(13) => Err(Rejection::new("unlucky")),
+            _ => Ok(()),
+        }))
+        .register(Actor::default())
+        .build()
+        .expect("one handler");
+    assert_eq!(layers(&bus), ["Metrics", "Guard"]);
+    for act in [
+        Act::Answer(1),
+        Act::Answer(13),
+        Act::Invalid,
+        Act::Fail,
+        Act::Panic,
+    ] {
+        let _ = each_lane(&bus, act);
+    }
+    block(async {
+        let mut waits = pin!(bus.execute(Act::Wait));
+        assert!(poll_once(waits.as_mut()).is_pending());
+        let running = metrics.snapshot();
+        assert_eq!(running.routes()[0].in_flight(), 1);
+    });
+    let late = Context::new().timeout(Duration::from_millis(1));
+    assert!(bus.execute_blocking_with(Act::Wait, late).is_err());
+
+    let snapshot = metrics.snapshot();
+    let act = snapshot.route("act").expect("registered");
+    assert_eq!((act.name(), act.kind()), ("act", "command"));
+    assert_eq!((act.count(), act.replies(), act.failed()), (12, 2, 10));
+    assert_eq!(act.in_flight(), 0);
+    for kind in FailureKind::ALL {
+        let expected = match kind {
+            FailureKind::Rejected
+            | FailureKind::Invalid
+            | FailureKind::Unclassified
+            | FailureKind::Panicked
+            // One by its caller, one by the bus when it was late: the layer saw neither end.
+            | FailureKind::Dropped => 2,
+            _ => 0,
+        };
+        assert_eq!(act.failures(*kind), expected, "{}", kind.name());
+    }
+    let table = snapshot.to_string();
+    for text in ["route", "act ", "panicked", "dropped"] {
+        assert!(table.contains(text), "{table}");
+    }
+    assert!(!table.contains("overloaded"), "{table}");
+}
+
+#[test]
+fn a_panic_of_a_layer_further_in_is_counted_as_dropped() {
+    struct Panics;
+    impl<M: Message> Gate<M> for Panics {
+        type Pass = ();
+        fn enter(&self, _: &M, _: &Context<'_>) -> Result<(), arcbus::Error<M::Error>> {
+            panic!("on purpose")
+        }
+        fn leave(&self, (): (), _: &Outcome<M>, _: &Context<'_>) {}
+    }
+    let metrics = Metrics::new();
+    let bus = CommandBus::builder()
+        .layer(metrics.layer())
+        .wrap(Gated(Panics))
+        .register(Actor::default())
+        .build()
+        .expect("one handler");
+    let dispatch = std::panic::AssertUnwindSafe(|| bus.execute_blocking(Act::Answer(1)));
+    assert!(std::panic::catch_unwind(dispatch).is_err());
+    let snapshot = metrics.snapshot();
+    let act = &snapshot.routes()[0];
+    assert_eq!(
+        (act.failures(FailureKind::Dropped), act.in_flight()),
+        (1, 0)
+    );
+}
+
+#[test]
+fn latencies_are_those_of_the_replies() {
+    let clock = FakeClock::new();
+    let metrics = Metrics::new();
+    let bus = takes_time(&clock, &metrics);
+    let empty = metrics.snapshot();
+    let take = &empty.routes()[0];
+    assert_eq!(
+        (take.mean(), take.max(), take.percentile(0.5)),
+        (None, None, None)
+    );
+    for nanos in [10, 20, 30] {
+        assert_eq!(each_lane(&bus, Take(nanos)), [Ok(()), Ok(())]);
+    }
+    let snapshot = metrics.snapshot();
+    let take = &snapshot.routes()[0];
+    let nanos = |nanos| Some(Duration::from_nanos(nanos));
+    assert_eq!((take.mean(), take.max()), (nanos(20), nanos(30)));
+    assert_eq!(take.percentile(0.0), nanos(10));
+    assert_eq!(take.percentile(0.5), nanos(20));
+    assert_eq!(take.percentile(1.0), nanos(30));
+    assert_eq!(take.percentile(7.0), nanos(30));
+    assert_eq!(take.percentile(f64::NAN), nanos(10));
+}
+
+#[test]
+fn a_stack_reads_the_clock_twice() {
+    let clock = FakeClock::new();
+    let (outer, inner) = (Metrics::new(), Metrics::new());
+    let bus = builder(&clock)
+        .layer(outer.layer())
+        .layer(inner.layer())
+        .register(Actor::default())
+        .build()
+        .expect("one handler");
+    let before = clock.reads();
+    assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
+    assert_eq!(clock.reads() - before, 2);
+    assert_eq!(inner.snapshot().routes()[0].replies(), 1);
+}
+
+#[test]
+fn one_route_of_two_buses_and_of_two_registrations_is_one() {
+    let metrics = Metrics::new();
+    let open = || {
+        let builder = CommandBus::builder().layer(metrics.layer());
+        builder.register(Actor::default()).open().expect("sound")
+    };
+    let ((first, registrar), (second, _)) = (open(), open());
+    let answer = |bus: &CommandBus| bus.execute_blocking(Act::Answer(1));
+    assert_eq!((answer(&first), answer(&second)), (Ok(1), Ok(1)));
+    drop(registrar.deregister::<Act>().expect("registered"));
+    registrar.must_register(Actor::default());
+    assert_eq!(answer(&first), Ok(1));
+    let snapshot = metrics.snapshot();
+    assert_eq!(snapshot.routes().len(), 1);
+    assert_eq!(snapshot.routes()[0].count(), 3);
+    assert_eq!(format!("{metrics:?}"), r#"{"act"}"#);
+}
+
+/// More threads, one after the other and at once, than have cells of their own.
+#[test]
+fn nothing_is_lost_between_threads() {
+    const THREADS: u64 = 150;
+    const EACH: u64 = 20;
+    let metrics = Metrics::new();
+    let bus = CommandBus::builder()
+        .layer(metrics.layer())
+        .register(Actor::default())
+        .build()
+        .expect("one handler");
+    let dispatches = || {
+        for _ in 0..EACH {
+            assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
+        }
+    };
+    for _ in 0..2 {
+        let barrier = std::sync::Barrier::new(THREADS as usize);
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    barrier.wait();
+                    dispatches();
+                    let snapshot = metrics.snapshot();
+                    let act = &snapshot.routes()[0];
+                    assert_eq!(act.count(), act.replies() + act.failed());
+                });
+            }
+        });
+    }
+    let snapshot = metrics.snapshot();
+    let act = &snapshot.routes()[0];
+    assert_eq!((act.replies(), act.in_flight()), (2 * THREADS * EACH, 0));
+}
+
+#[test]
+fn the_memory_is_what_the_docs_say() {
+    let of_16_threads_and_100_routes = MEMORY_PER_THREAD_AND_ROUTE * 16 * 100;
+    assert!((6_500_000..7_500_000).contains(&of_16_threads_and_100_routes));
+}
+
+proptest! {
+    #[test]
+    fn percentiles_are_those_of_a_sorted_list(
+        mut nanos in proptest::collection::vec(0..u64::from(u32::MAX), 1..80),
+        part in 0.0..=1.0_f64,
+    ) {
+        let clock = FakeClock::new();
+        let metrics = Metrics::new();
+        let bus = takes_time(&clock, &metrics);
+        for nanos in &nanos {
+            prop_assert_eq!(bus.execute_blocking(Take(*nanos)), Ok(()));
+        }
+        nanos.sort_unstable();
+        let rank = (part * nanos.len() as f64).ceil().max(1.0) as usize;
+        let exact = nanos[rank - 1];
+        let snapshot = metrics.snapshot();
+        let take = &snapshot.routes()[0];
+        let found = take.percentile(part).expect("there are some").as_nanos() as u64;
+        prop_assert!(exact <= found && found - exact <= exact / 16, "{} for {}", found, exact);
+        let sum = Duration::from_nanos(nanos.iter().sum());
+        prop_assert_eq!(take.mean(), Some(sum / nanos.len() as u32));
+    }
+}
