@@ -4,6 +4,8 @@
 //! middleware that it makes for each route, and, where there is state, a policy: the state machine
 //! alone, which can be used without a bus.
 
+pub mod circuit_breaker;
 mod handles;
 
+pub use circuit_breaker::CircuitBreaker;
 pub use handles::Handles;
