@@ -20,6 +20,9 @@ pub(super) enum Counted {
     Late,
 }
 
+/// A count stays there: no call is lost sight of before a bucket has seen four billion.
+const FULL: u32 = u32::MAX;
+
 /// Farther ahead than that is a bucket that was left alone until the stamps wrapped.
 const AHEAD: u32 = 1 << 20;
 
@@ -27,8 +30,9 @@ impl Tally {
     #[inline]
     pub(super) fn add(&self, stamp: u32) -> Counted {
         let held = self.0.load(Ordering::Relaxed);
-        // Invariant: a count never reaches 2^32: see `LONGEST` in `time_window`.
-        if stamp_of(held) == stamp && self.swap(held, held + 1) {
+        // Of this bucket, neither empty nor full: by one comparison.
+        let count = held.wrapping_sub(u64::from(stamp) << 32);
+        if count.wrapping_sub(1) < u64::from(FULL - 1) && self.swap(held, held + 1) {
             Counted::Further
         } else {
             self.add_again(stamp)
@@ -40,9 +44,11 @@ impl Tally {
     fn add_again(&self, stamp: u32) -> Counted {
         loop {
             let held = self.0.load(Ordering::Relaxed);
-            let (next, counted) = match stamp_of(held).wrapping_sub(stamp) {
-                0 => (held + 1, Counted::Further),
-                1..AHEAD if count_of(held) > 0 => return Counted::Late,
+            let ahead = stamp_of(held).wrapping_sub(stamp);
+            let (next, counted) = match count_of(held) {
+                FULL if ahead == 0 => return Counted::Further,
+                1.. if ahead == 0 => (held + 1, Counted::Further),
+                1.. if ahead < AHEAD => return Counted::Late,
                 _ => (u64::from(stamp) << 32 | 1, Counted::First),
             };
             if self.swap(held, next) {
@@ -106,6 +112,15 @@ mod tests {
             let tally = Tally::default();
             tally.add(stamp);
             assert_eq!(tally.get(stamp), 1);
+        }
+    }
+
+    #[test]
+    fn a_full_count_spills_nowhere() {
+        let tally = Tally(AtomicU64::new(u64::from(FULL - 1)));
+        for _ in 0..3 {
+            assert_eq!(tally.add(0), Counted::Further);
+            assert_eq!((tally.get(0), tally.get(1)), (FULL, 0));
         }
     }
 

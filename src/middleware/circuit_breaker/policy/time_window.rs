@@ -11,7 +11,7 @@ use crate::sync::{AtomicU64, Ordering};
 pub(super) const BUCKETS: u64 = if cfg!(arcbus_loom) { 2 } else { 16 };
 
 pub(in super::super) const SHORTEST: Duration = Duration::from_millis(10);
-/// A bucket is then 37.5 s long, in which 2^32 calls (114 million a second) do not fit.
+/// A bucket is then 37.5 s long, and full with 114 million calls a second.
 pub(in super::super) const LONGEST: Duration = Duration::from_secs(600);
 
 /// A ring of buckets, each a sixteenth of the window long; the window is the bucket of now and the
