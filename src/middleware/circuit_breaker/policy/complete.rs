@@ -28,25 +28,30 @@ impl CircuitBreakerPolicy {
         match &self.judges_by {
             JudgesBy::Streak if word.is_plain() => {}
             JudgesBy::Streak => self.end_streak(ticket.tag),
-            JudgesBy::Calls(window) => {
-                let ended = if ticket.is_timed() { now() } else { 0 };
-                self.count_good(window, ticket, word, ended);
-            }
-            JudgesBy::Time(window) => self.count_good(window, ticket, word, now()),
+            JudgesBy::Calls(window) => self.count_good(window, ticket, word, now),
+            JudgesBy::Time(window) => self.count_good(window, ticket, word, now),
         }
     }
 
     #[inline]
-    fn count_good<W: SlidingWindow>(&self, window: &W, ticket: Ticket, word: Word, ended: u64) {
+    fn count_good<W: SlidingWindow>(
+        &self,
+        window: &W,
+        ticket: Ticket,
+        word: Word,
+        now: impl Fn() -> u64,
+    ) {
+        let is_asked = W::ASKS_TIME || ticket.is_timed();
+        let ended = if is_asked { now() } else { 0 };
         if ticket.is_slow(self.rules.slow_after(), ended) {
-            return self.count_bad(window, ticket, Verdict::Success, &|| ended);
+            return self.count_bad(window, ticket, Verdict::Success, &now);
         }
         let place = window.count(ticket.tag.epoch(), ended);
-        // A call that goes on while the breaker begins to watch may miss it: the next one does not.
+        // A call that ends while the breaker begins to watch may miss that: the next one does not.
         if word.is_watched()
             && let Some(place) = place
         {
-            self.judge(window, word, place, &self.rules.read(), &|| ended);
+            self.judge(window, word, place, &self.rules.read(), &now);
         }
     }
 

@@ -1,0 +1,4 @@
+//! The circuit breaker: against a model, and around handlers.
+
+mod model;
+mod property;
