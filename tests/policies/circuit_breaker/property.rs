@@ -180,7 +180,7 @@ impl<'a> Both<'a> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_breaker_does_as_its_model((window, limits, steps) in cases()) {
