@@ -2,8 +2,10 @@
 
 mod model;
 mod property;
+mod states;
 
-use std::pin::pin;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -200,14 +202,56 @@ fn a_probe_without_an_answer_is_given_back() {
     assert_eq!(guarded.bus.execute_blocking(Act::Answer(1)), Ok(1));
 }
 
+#[derive(Clone, Default)]
+struct Gate(Arc<AtomicBool>);
+
+impl Message for Gate {
+    const NAME: &'static str = "gate";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+/// Waits until the gate in its message is open.
+struct Waiter;
+
+impl Handler<Gate> for Waiter {
+    async fn handle(&self, msg: Gate, _cx: &Context<'_>) -> Result<(), String> {
+        poll_fn(|_| match msg.0.load(Ordering::Relaxed) {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        })
+        .await
+    }
+}
+
 #[test]
-fn a_late_dispatch_does_not_change_what_has_opened_since() {
-    let guarded = guarded(consecutive().half_open_probes(1));
-    let mut late = pin!(guarded.bus.execute(Act::Wait));
-    assert!(poll_once(late.as_mut()).is_pending());
-    let _ = each_lane(&guarded.bus, Act::Fail);
-    drop(late);
-    assert_eq!(guarded.policy.state(), State::Open);
+fn a_late_success_does_not_close_what_has_opened_since() {
+    let breaker = consecutive().half_open_probes(1).shared();
+    let clock = FakeClock::new();
+    let bus = CommandBus::builder()
+        .clock(clock.clone())
+        .layer(breaker)
+        .register(Waiter)
+        .register(Actor::default())
+        .build()
+        .expect("in range");
+    let gate = Gate::default();
+    let before = Box::pin(bus.execute(gate.clone()));
+    let probe = Box::pin(bus.execute(gate.clone()));
+    let mut late = [before, probe];
+    assert!(poll_once(late[0].as_mut()).is_pending());
+    let _ = each_lane(&bus, Act::Fail);
+    clock.advance(Duration::from_secs(5));
+    assert!(poll_once(late[1].as_mut()).is_pending(), "it is a probe");
+    clock.advance(Duration::from_secs(30));
+    let refused = |bus: &CommandBus| bus.execute_blocking(Act::Answer(1)).is_err();
+    assert!(refused(&bus), "the probe hangs");
+    gate.0.store(true, Ordering::Relaxed);
+    for mut late in late {
+        assert_eq!(poll_once(late.as_mut()), Poll::Ready(Ok(())));
+        assert!(refused(&bus), "it closed");
+    }
 }
 
 #[test]

@@ -192,8 +192,8 @@ fn after(held: u64, taken: Position, length: u32) -> u64 {
     u64::from(epoch_of(held)) << 32 | full | u64::from(next)
 }
 
-/// How many calls stand in a block.
-const BITS: u32 = 16;
+/// How many calls stand in a block; in a model one, so that blocks are soon reused.
+const BITS: u32 = if cfg!(arcbus_loom) { 1 } else { 16 };
 
 /// One bit for each of sixteen calls, under a stamp of 48 bits: 21 of the epoch, 27 the number of the
 /// block. A bit that is never overwritten is found again after 2^31 calls; that one is borne.

@@ -9,8 +9,6 @@ mod moment;
 mod reading;
 mod rules;
 mod tally;
-#[cfg(test)]
-mod tests;
 mod time_window;
 mod transition;
 mod window;

@@ -1,11 +1,10 @@
-//! The state machine, driven by hand.
+//! The state machine alone, driven by hand.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{CircuitBreakerPolicy, State};
-use crate::middleware::circuit_breaker::CircuitBreaker;
-use crate::sync::{Mutex, PlainArc};
-use crate::verdict::Verdict::{self, Failure, Neutral, Success};
+use arcbus::Verdict::{self, Failure, Neutral, Success};
+use arcbus::middleware::circuit_breaker::{CircuitBreaker, CircuitBreakerPolicy, State};
 
 const MS: Duration = Duration::from_millis(1);
 const OPEN: Duration = Duration::from_millis(1000);
@@ -406,11 +405,11 @@ fn fewer_probes_than_are_done_already_do_not_block_it() {
 
 #[test]
 fn listeners_are_told_and_may_panic() {
-    let told = PlainArc::new(Mutex::new(Vec::new()));
-    let log = PlainArc::clone(&told);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
     let breaker = opened(consecutive().on_transition(move |change| {
-        log.lock()
-            .push((change.from(), change.to(), change.epoch()));
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.push((change.from(), change.to(), change.epoch()));
         panic!("a listener of the test");
     }));
     calls(&breaker, OPEN, &[Success, Success]);
@@ -421,7 +420,8 @@ fn listeners_are_told_and_may_panic() {
         (State::HalfOpen, State::Closed, 3),
         (State::Closed, State::Disabled, 4),
     ];
-    assert_eq!(*told.lock(), expected);
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    assert_eq!(*told, expected);
 }
 
 #[test]
