@@ -8,6 +8,7 @@ use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use arcbus::middleware::Bulkhead;
+use arcbus::middleware::CircuitBreaker;
 use arcbus::{BusBuilder, Context, Handler, Message, Query, QueryBus, Stack};
 use counting::{Counting, NOTHING, count};
 
@@ -58,4 +59,17 @@ fn assert_allocates_nothing<S: Stack<Double>>(builder: BusBuilder<Query, S>) {
 fn a_bulkhead() {
     assert_allocates_nothing(QueryBus::builder().layer(Bulkhead::new(1)));
     assert_allocates_nothing(QueryBus::builder().layer(Bulkhead::new(1).queue(1, LATER)));
+}
+
+#[test]
+fn a_circuit_breaker() {
+    assert_allocates_nothing(QueryBus::builder().layer(CircuitBreaker::consecutive(1)));
+    let windows = [
+        CircuitBreaker::count_window(100),
+        CircuitBreaker::time_window(Duration::from_millis(10)),
+    ];
+    for breaker in windows {
+        let breaker = breaker.slow_calls(LATER, 0.5);
+        assert_allocates_nothing(QueryBus::builder().layer(breaker));
+    }
 }

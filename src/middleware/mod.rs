@@ -7,6 +7,7 @@
 pub mod authorize;
 pub mod bulkhead;
 pub mod chaos;
+pub mod circuit_breaker;
 mod handles;
 pub mod map_error;
 pub mod metrics;
@@ -17,6 +18,7 @@ pub mod when;
 pub use authorize::Authorize;
 pub use bulkhead::Bulkhead;
 pub use chaos::Chaos;
+pub use circuit_breaker::CircuitBreaker;
 pub use handles::Handles;
 pub use map_error::MapError;
 pub use rate_limit::{KeyedRateLimit, RateLimit};

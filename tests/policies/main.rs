@@ -7,6 +7,7 @@ mod authorize;
 mod bulkhead;
 mod bulkhead_property;
 mod chaos;
+mod circuit_breaker;
 mod jobs;
 mod keyed_rate_limit;
 mod map_error;

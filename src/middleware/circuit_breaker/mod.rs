@@ -1,0 +1,56 @@
+//! A circuit breaker: stops calling what fails, and tries again after a while.
+//!
+//! ```
+//! use std::time::Duration;
+//! use arcbus::middleware::circuit_breaker::{CircuitBreaker, State};
+//! # use arcbus::{CommandBus, Command, Message, FakeClock, from_fn};
+//! # struct Pay;
+//! # impl Message for Pay {
+//! #     const NAME: &'static str = "pay";
+//! #     type Kind = Command;
+//! #     type Reply = ();
+//! #     type Error = String;
+//! # }
+//!
+//! let breaker = CircuitBreaker::time_window(Duration::from_secs(10))
+//!     .failure_rate(0.3)
+//!     .slow_calls(Duration::from_secs(2), 0.8)
+//!     .minimum_calls(2)
+//!     .on_transition(|change| println!("{change}"));
+//! let handles = breaker.handles();
+//! let bus = CommandBus::builder()
+//!     .layer(breaker)
+//!     .register(from_fn(|_: Pay, _: &_| Err::<(), _>("no answer".to_string())))
+//!     .build()?;
+//!
+//! let _ = bus.execute_blocking(Pay);
+//! let _ = bus.execute_blocking(Pay);
+//! assert!(bus.execute_blocking(Pay).unwrap_err().is_circuit_open());
+//!
+//! let policy = handles.get("pay").expect("registered");
+//! assert_eq!(policy.state(), State::Open);
+//! policy.reset();
+//! # Ok::<(), arcbus::RegistrationError>(())
+//! ```
+//!
+//! [`Verdict`](crate::Verdict) says what is a success and what a failure. What is neutral (refused,
+//! cancelled, late before it began) counts neither way, and gives a probe back; so does a dispatch that
+//! is dropped half way, by its caller or by a deadline from further out. Put a timeout inside the
+//! breaker, and what it stops counts as a failure.
+//!
+//! A failure or a slow call opens a breaker, or the call with which the
+//! [minimum](CircuitBreaker::minimum_calls) is reached; never a good call by itself, whatever leaves the
+//! window.
+//!
+//! The states are those of Nygard ("Release It!", 2007); rates, minimum, slow calls and most defaults
+//! follow resilience4j and Polly.
+
+mod layer;
+mod limits;
+mod middleware;
+mod policy;
+
+pub use layer::CircuitBreaker;
+pub use limits::{Limits, Window};
+pub use middleware::{CircuitBreakerGate, Pass};
+pub use policy::{Admission, CircuitBreakerPolicy, Reading, Refused, State, Transition};
