@@ -3,6 +3,8 @@
 #[path = "../support/acts.rs"]
 mod acts;
 
+mod adaptive_limit;
+mod adaptive_simulation;
 mod bulkhead;
 mod bulkhead_property;
 mod jobs;

@@ -47,9 +47,9 @@ impl AdaptiveLimit {
     /// by its square root, above 20 % (or 6) it shrinks by as much. An overload lowers it by
     /// [`backoff`](Self::backoff).
     ///
-    /// The baseline is the least mean of a window. Every 30 windows, if dispatches are being refused
-    /// anyhow, one window runs at half the limit to measure it anew: so a backend that has become
-    /// slower for good is not taken for a loaded one.
+    /// The baseline is the least mean of a window. Every 100 windows, if dispatches are being refused
+    /// anyhow, a few run at half the limit to measure it anew: so a backend that has become slower for
+    /// good is not taken for a loaded one.
     ///
     /// For a backend of which you know nothing.
     #[must_use]
@@ -89,8 +89,9 @@ impl AdaptiveLimit {
     }
 
     /// After how many samples the limit is computed anew, 1 to 4096. Default 50: the mean of fewer
-    /// moves about too much, more of them take longer to notice. A window also lasts as long as a
-    /// dispatch, and the one after a change is let pass: it measures what entered before.
+    /// moves about too much, more of them take longer to notice. A window also
+    /// takes as many as are in flight when it begins, and the one after a change is let pass: it
+    /// measures what entered before.
     #[must_use]
     pub fn window(mut self, samples: usize) -> Self {
         self.settings.window = samples;

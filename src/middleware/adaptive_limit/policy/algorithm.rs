@@ -2,9 +2,9 @@
 
 use super::window::Load;
 
-/// Changes of the limit, or windows without one, after which Vegas measures the latency without load
-/// anew.
-const PROBE: u64 = 30;
+/// Windows after which Vegas measures the latency without load anew. It takes about three windows at
+/// half the limit: at 100, one message in a hundred is refused for it under full load.
+const PROBE: u64 = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {

@@ -99,6 +99,10 @@ impl Counts {
         }
     }
 
+    pub(super) fn in_flight(&self) -> u64 {
+        Word(self.0.load(Ordering::Relaxed)).in_flight()
+    }
+
     pub(super) fn limit(&self) -> u64 {
         // Relaxed: by who computes it anew, who alone changes it but for its range.
         Word(self.0.load(Ordering::Relaxed)).limit()

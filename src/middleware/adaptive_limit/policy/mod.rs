@@ -4,8 +4,6 @@ mod algorithm;
 mod counts;
 mod estimates;
 mod in_flight;
-#[cfg(test)]
-mod simulation;
 mod window;
 
 pub(super) use algorithm::Algorithm;
@@ -176,7 +174,7 @@ impl AdaptiveLimitPolicy {
         };
         self.estimates.remember(memory);
         self.counts.set_limit(next);
-        self.window.open(tick);
+        self.window.open(tick, self.counts.in_flight());
     }
 }
 

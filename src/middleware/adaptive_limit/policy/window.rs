@@ -48,17 +48,23 @@ pub(super) struct Window {
     lowered: AtomicU64,
     /// The most that were in flight, or [`REFUSED`].
     peak: AtomicU64,
-    size: u64,
+    /// How many samples it asks for.
+    size: AtomicU64,
+    /// As many at least.
+    least: u64,
 }
 
 impl Window {
-    pub(super) fn new(size: u64) -> Self {
+    /// A window asks for `least` samples, or as many as are in flight when it is opened, if that is
+    /// more: those entered before.
+    pub(super) fn new(least: u64) -> Self {
         Self {
             word: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             lowered: AtomicU64::new(0),
             peak: AtomicU64::new(0),
-            size,
+            size: AtomicU64::new(least),
+            least,
         }
     }
 
@@ -82,25 +88,26 @@ impl Window {
     #[inline]
     pub(super) fn add(&self, entered: u64, now: u64) -> Option<Closed> {
         let mut word = self.read();
-        if count(word) < self.size {
+        let size = self.size.load(Ordering::Relaxed);
+        if count(word) < size {
             let sample = ONE + now.saturating_sub(entered).min(LONGEST);
             // Relaxed: a sample is the word alone.
             word = self.word.fetch_add(sample, Ordering::Relaxed) + sample;
         }
-        if count(word) < self.size {
+        if count(word) < size {
             return None;
         }
-        self.complete(entered)
+        self.complete(entered, size)
     }
 
     #[cold]
-    fn complete(&self, entered: u64) -> Option<Closed> {
+    fn complete(&self, entered: u64, size: u64) -> Option<Closed> {
         // Relaxed: a value of an earlier window lets it close at most a little early.
         if entered < self.opened.load(Ordering::Relaxed) {
             return None;
         }
-        let word = self.close()?;
-        let mean = (word % ONE / count(word).max(1)).max(1);
+        let word = self.close(size)?;
+        let mean = (word % ONE / count(word)).max(1);
         Some(Closed::Complete { mean })
     }
 
@@ -112,13 +119,13 @@ impl Window {
         if entered < self.lowered.load(Ordering::Relaxed) {
             return None;
         }
-        self.close().map(|_| Closed::Overload)
+        self.close(0).map(|_| Closed::Overload)
     }
 
-    /// What stood in the word, for the one who closes it.
-    fn close(&self) -> Option<u64> {
+    /// Closes the window if it has so many samples; what stood in the word, for the one who does.
+    fn close(&self, samples: u64) -> Option<u64> {
         let mut word = self.read();
-        while word < CLOSED {
+        while word < CLOSED && count(word) >= samples {
             // Acquire: pairs with the Release in `open`, so that who closes a window has all that the
             // one before it wrote. Model: `adaptive_limit`.
             let closed =
@@ -153,7 +160,9 @@ impl Window {
     }
 
     /// Begins the next one. By who closed the last.
-    pub(super) fn open(&self, now: u64) {
+    pub(super) fn open(&self, now: u64, in_flight: u64) {
+        let size = in_flight.clamp(self.least, LARGEST);
+        self.size.store(size, Ordering::Relaxed);
         self.opened.store(now, Ordering::Relaxed);
         self.peak.store(0, Ordering::Relaxed);
         // Release: pairs with the Acquires of `close` and `read`. A sample that came too late for the
