@@ -114,12 +114,22 @@ impl Window {
     /// Closes the window at once, unless that says nothing new.
     #[cold]
     pub(super) fn overload(&self, entered: u64) -> Option<Closed> {
-        // Before the look at the time: who finds it open has seen when the limit was lowered.
-        self.read();
-        if entered < self.lowered.load(Ordering::Relaxed) {
+        if self.is_old(entered) {
             return None;
         }
-        self.close(0).map(|_| Closed::Overload)
+        let word = self.close(0)?;
+        // Again: another one may have closed a window, and opened this one, in between.
+        if self.is_old(entered) {
+            // Release: as in `open`.
+            self.word.store(word, Ordering::Release);
+            return None;
+        }
+        Some(Closed::Overload)
+    }
+
+    /// Relaxed: exact for who has closed the window, and a shortcut before.
+    fn is_old(&self, entered: u64) -> bool {
+        entered < self.lowered.load(Ordering::Relaxed)
     }
 
     /// Closes the window if it has so many samples; what stood in the word, for the one who does.
