@@ -4,6 +4,7 @@
 mod acts;
 
 mod adaptive_limit;
+mod adaptive_property;
 mod adaptive_simulation;
 mod bulkhead;
 mod bulkhead_property;
