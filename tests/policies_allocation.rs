@@ -7,8 +7,7 @@ use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
-use arcbus::middleware::Bulkhead;
-use arcbus::middleware::CircuitBreaker;
+use arcbus::middleware::{AdaptiveLimit, Bulkhead, CircuitBreaker};
 use arcbus::{BusBuilder, Context, Handler, Message, Query, QueryBus, Stack};
 use counting::{Counting, NOTHING, count};
 
@@ -53,6 +52,12 @@ fn assert_allocates_nothing<S: Stack<Double>>(builder: BusBuilder<Query, S>) {
     };
     (0..WARM_UP).for_each(|_| dispatch());
     assert_eq!(count(|| (0..ROUNDS).for_each(|_| dispatch())), NOTHING);
+}
+
+#[test]
+fn an_adaptive_limit() {
+    assert_allocates_nothing(QueryBus::builder().layer(AdaptiveLimit::vegas()));
+    assert_allocates_nothing(QueryBus::builder().layer(AdaptiveLimit::aimd(LATER / 360).window(1)));
 }
 
 #[test]

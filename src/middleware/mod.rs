@@ -4,6 +4,7 @@
 //! middleware that it makes for each route, and, where there is state, a policy: the state machine
 //! alone, which can be used without a bus.
 
+pub mod adaptive_limit;
 pub mod authorize;
 pub mod bulkhead;
 pub mod chaos;
@@ -15,6 +16,7 @@ pub mod rate_limit;
 pub mod validation;
 pub mod when;
 
+pub use adaptive_limit::{AdaptiveLimit, Priority};
 pub use authorize::Authorize;
 pub use bulkhead::Bulkhead;
 pub use chaos::Chaos;

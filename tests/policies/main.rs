@@ -3,6 +3,9 @@
 #[path = "../support/acts.rs"]
 mod acts;
 
+mod adaptive_limit;
+mod adaptive_property;
+mod adaptive_simulation;
 mod authorize;
 mod bulkhead;
 mod bulkhead_property;

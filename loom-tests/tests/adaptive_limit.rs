@@ -1,0 +1,143 @@
+//! The adaptive limit: nobody enters above it, one thread computes it anew for each window, and what
+//! that one wrote is there for the next.
+#![cfg(arcbus_loom)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arcbus::middleware::adaptive_limit::{AdaptiveLimitPolicy, InFlight};
+use arcbus::middleware::{AdaptiveLimit, Priority};
+use arcbus_loom::{Payload, Seen, explore, weakened};
+use loom::thread;
+
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Lives on, so that threads can share it and what borrows from it.
+fn policy(initial: usize) -> &'static AdaptiveLimitPolicy {
+    let limit = AdaptiveLimit::aimd(SLOW).initial(initial).window(1);
+    Box::leak(Box::new(limit.backoff(0.5).policy().unwrap()))
+}
+
+fn at(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}
+
+fn enter(policy: &'static AdaptiveLimitPolicy, nanos: u64) -> Option<InFlight<'static>> {
+    policy.try_acquire(Priority::Critical, at(nanos))
+}
+
+/// Two threads that try for the one permit, to write under it.
+fn two_tries(both: &'static Seen, one: &'static Seen) {
+    let policy = policy(1);
+    let payload = Arc::new(Payload::new(0));
+    let write = |payload: Arc<Payload>| {
+        let permit = enter(policy, 1);
+        permit.map(|_permit| payload.set(1)).is_some()
+    };
+    let other = Arc::clone(&payload);
+    let other = thread::spawn(move || write(other));
+    let wrote = write(payload);
+    let others = other.join().unwrap();
+    assert!(wrote || others);
+    both.count(wrote && others);
+    one.count(wrote != others);
+    assert_eq!(policy.usage().in_flight, 0);
+}
+
+#[test]
+fn nobody_enters_above_the_limit() {
+    static BOTH: Seen = Seen::new();
+    static ONE: Seen = Seen::new();
+    let states = [("one after the other", &BOTH), ("one refused", &ONE)];
+    explore("adaptive, tries", 3, states, || two_tries(&BOTH, &ONE));
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn a_permit_orders_nothing_when_weakened() {
+    static ANY: Seen = Seen::new();
+    weakened(|| two_tries(&ANY, &ANY));
+}
+
+/// Two overloads of dispatches that entered together.
+#[test]
+fn two_overloads_lower_the_limit_once() {
+    static LOWERED: Seen = Seen::new();
+    static COMPUTED: Seen = Seen::new();
+    let states = [("lowered", &LOWERED), ("being computed", &COMPUTED)];
+    explore("adaptive, overloads", 3, states, || {
+        let policy = policy(8);
+        let (one, two) = (enter(policy, 1).unwrap(), enter(policy, 1).unwrap());
+        let other = thread::spawn(move || {
+            two.overloaded(at(5));
+            policy.usage().limit
+        });
+        one.overloaded(at(5));
+        let then = other.join().unwrap();
+        LOWERED.count(then == 4);
+        COMPUTED.count(then == 8);
+        let usage = policy.usage();
+        assert_eq!((usage.limit, usage.in_flight), (4, 0));
+    });
+}
+
+/// Two answers, each of which completes a window. The limit grows with the first; the second must see
+/// that it has just been changed.
+fn two_answers(apart: &'static Seen, meanwhile: &'static Seen) {
+    let policy = policy(2);
+    let answer = || enter(policy, 9).unwrap().answered(at(9));
+    let other = thread::spawn(move || {
+        let before = policy.usage().limit;
+        answer();
+        before
+    });
+    let before = policy.usage().limit;
+    answer();
+    let others = other.join().unwrap();
+    apart.count(before + others == 5);
+    meanwhile.count(before + others == 4);
+    let usage = policy.usage();
+    assert_eq!((usage.limit, usage.in_flight), (3, 0));
+}
+
+#[test]
+fn who_closes_a_window_has_what_the_one_before_wrote() {
+    static APART: Seen = Seen::new();
+    static MEANWHILE: Seen = Seen::new();
+    let states = [("one after the other", &APART), ("meanwhile", &MEANWHILE)];
+    explore("adaptive, answers", 2, states, || {
+        two_answers(&APART, &MEANWHILE);
+    });
+}
+
+#[test]
+#[should_panic(expected = "assertion `left == right` failed")]
+fn who_closes_a_window_has_it_not_when_weakened() {
+    static ANY: Seen = Seen::new();
+    weakened(|| two_answers(&ANY, &ANY));
+}
+
+/// An answer that makes the limit grow, an overload, and a range that is changed.
+#[test]
+fn a_limit_is_in_its_range_whoever_changes_it() {
+    static GREW: Seen = Seen::new();
+    static FELL: Seen = Seen::new();
+    let states = [("grew before", &GREW), ("fell before", &FELL)];
+    explore("adaptive, range", 2, states, || {
+        let policy = policy(6);
+        let permits = [(); 3].map(|()| enter(policy, 1).unwrap());
+        let [one, two, _three] = permits;
+        let grows = thread::spawn(move || one.answered(at(5)));
+        let falls = thread::spawn(move || two.overloaded(at(5)));
+        let limit = policy.usage().limit;
+        GREW.count(limit == 7);
+        FELL.count(limit == 3);
+        policy.set_range(4, 5).unwrap();
+        let in_range = || (4..=5).contains(&policy.usage().limit);
+        assert!(in_range());
+        grows.join().unwrap();
+        falls.join().unwrap();
+        assert!(in_range());
+        assert_eq!(policy.usage().in_flight, 1);
+    });
+}

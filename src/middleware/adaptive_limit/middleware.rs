@@ -1,0 +1,135 @@
+//! [`AdaptiveLimitMiddleware`]: the adapter.
+
+use super::{AdaptiveLimitPolicy, InFlight, Priority};
+use crate::context::Context;
+use crate::error::{Error, Outcome};
+use crate::message::{Class, Message};
+use crate::pipeline::{Entry, Middleware, Next, pass_through};
+use crate::sync::PlainArc;
+use crate::verdict::Verdict;
+
+/// What [`AdaptiveLimit`](super::AdaptiveLimit) makes for a route.
+#[derive(Debug)]
+pub struct AdaptiveLimitMiddleware {
+    policy: PlainArc<AdaptiveLimitPolicy>,
+}
+
+impl AdaptiveLimitMiddleware {
+    pub(super) fn new(policy: PlainArc<AdaptiveLimitPolicy>) -> Self {
+        Self { policy }
+    }
+
+    #[inline(always)]
+    fn door<'p, 'c>(&'p self, cx: &'c Context<'c>) -> Door<'p, 'c> {
+        let policy = &self.policy;
+        Door { policy, cx }
+    }
+}
+
+impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
+    #[inline(always)]
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(self.door(cx), msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn handle_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(this.map(|this| this.door(cx)), msg, cx, next)
+    }
+}
+
+/// A gate whose pass borrows: a [`Gate`](crate::Gate)'s would have to count a reference, which is two
+/// more locked instructions a dispatch.
+struct Door<'p, 'c> {
+    policy: &'p AdaptiveLimitPolicy,
+    cx: &'c Context<'c>,
+}
+
+/// Gone before the handler was done, it looks whether that was for want of time.
+struct Pass<'p, 'c> {
+    in_flight: Option<InFlight<'p>>,
+    cx: &'c Context<'c>,
+    /// The tick by which it must be done; taken on the way in, for a layer that limits the time does
+    /// so only for what runs inside it.
+    expiry: u64,
+}
+
+impl<'p, 'c, M: Message> Entry<M> for Door<'p, 'c> {
+    type Pass = Pass<'p, 'c>;
+
+    #[inline]
+    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
+        let cx = self.cx;
+        let priority = cx.get::<Priority>().copied().unwrap_or_default();
+        match self.policy.try_acquire_at(priority, cx.entry_tick()) {
+            Ok(in_flight) => Ok(Pass {
+                in_flight: Some(in_flight),
+                cx,
+                expiry: cx.expiry().unwrap_or(u64::MAX),
+            }),
+            Err(limit) => Err(overloaded(limit)),
+        }
+    }
+
+    #[inline]
+    fn leave(&self, mut pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
+        let Some(in_flight) = pass.in_flight.take() else {
+            return;
+        };
+        match Verdict::of::<M>(outcome) {
+            Verdict::Success => in_flight.answered_at(cx.done_tick()),
+            Verdict::Failure if is_overload::<M>(outcome) => {
+                in_flight.overloaded_at(cx.done_tick())
+            }
+            Verdict::Failure | Verdict::Neutral => {}
+        }
+    }
+}
+
+impl Drop for Pass<'_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(in_flight) = self.in_flight.take() {
+            self.cut_short(in_flight);
+        }
+    }
+}
+
+impl Pass<'_, '_> {
+    #[cold]
+    fn cut_short(&self, in_flight: InFlight<'_>) {
+        if self.expiry == u64::MAX {
+            return;
+        }
+        let now = self.cx.waited();
+        if now >= self.expiry {
+            in_flight.overloaded_at(now);
+        }
+    }
+}
+
+#[cold]
+fn overloaded<E>(limit: u64) -> Error<E> {
+    let limit = limit as usize;
+    Error::Overloaded { limit }
+}
+
+/// Of a failure: what a backend does that has too much to do.
+#[cold]
+fn is_overload<M: Message>(outcome: &Outcome<M>) -> bool {
+    match outcome {
+        Err(Error::Timeout { .. }) => true,
+        Err(Error::Handler(error)) => M::classify(error) == Class::Transient,
+        _ => false,
+    }
+}

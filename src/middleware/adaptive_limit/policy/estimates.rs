@@ -1,0 +1,64 @@
+//! [`Estimates`]: what the algorithm remembers, where everybody can read it.
+
+use std::time::Duration;
+
+use super::algorithm::Memory;
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
+
+/// Relaxed everywhere: written by who has closed a window alone, and handed to the next who does by
+/// the window's word. Others read single words, for people.
+#[derive(Debug)]
+pub(super) struct Estimates {
+    baseline: AtomicU64,
+    age: AtomicU64,
+    halved: AtomicU64,
+    settling: AtomicBool,
+    latency: AtomicU64,
+}
+
+impl Estimates {
+    pub(super) fn new() -> Self {
+        Self {
+            baseline: AtomicU64::new(0),
+            age: AtomicU64::new(0),
+            halved: AtomicU64::new(0),
+            settling: AtomicBool::new(false),
+            latency: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn recall(&self) -> Memory {
+        Memory {
+            baseline: self.baseline.load(Ordering::Relaxed),
+            age: self.age.load(Ordering::Relaxed),
+            halved: self.halved.load(Ordering::Relaxed),
+            settling: self.settling.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn remember(&self, memory: Memory) {
+        self.baseline.store(memory.baseline, Ordering::Relaxed);
+        self.age.store(memory.age, Ordering::Relaxed);
+        self.halved.store(memory.halved, Ordering::Relaxed);
+        self.settling.store(memory.settling, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_latency(&self, mean: u64) {
+        self.latency.store(mean, Ordering::Relaxed);
+    }
+
+    pub(super) fn baseline(&self) -> Option<Duration> {
+        known(&self.baseline)
+    }
+
+    pub(super) fn latency(&self) -> Option<Duration> {
+        known(&self.latency)
+    }
+}
+
+fn known(nanos: &AtomicU64) -> Option<Duration> {
+    match nanos.load(Ordering::Relaxed) {
+        0 => None,
+        nanos => Some(Duration::from_nanos(nanos)),
+    }
+}

@@ -1,0 +1,48 @@
+//! [`InFlight`]: what a dispatch holds.
+
+use std::time::Duration;
+
+use super::{AdaptiveLimitPolicy, nanos};
+
+/// The right to run. Dropped, it is given back and says nothing of the backend.
+#[derive(Debug)]
+#[must_use = "a permit is given back when dropped"]
+pub struct InFlight<'a> {
+    pub(super) policy: &'a AdaptiveLimitPolicy,
+    /// The tick at which it entered.
+    pub(super) entered: u64,
+}
+
+impl InFlight<'_> {
+    /// It was answered: a sample of the latency. `now` as in
+    /// [`try_acquire`](AdaptiveLimitPolicy::try_acquire).
+    pub fn answered(self, now: Duration) {
+        self.answered_at(nanos(now));
+    }
+
+    /// It failed for overload, by a time limit say: the limit is lowered.
+    pub fn overloaded(self, now: Duration) {
+        self.overloaded_at(nanos(now));
+    }
+
+    #[inline]
+    pub(in super::super) fn answered_at(self, tick: u64) {
+        if let Some(closed) = self.policy.window.add(self.entered, tick) {
+            self.policy.adapt(closed, tick);
+        }
+    }
+
+    #[cold]
+    pub(in super::super) fn overloaded_at(self, tick: u64) {
+        if let Some(closed) = self.policy.window.overload(self.entered) {
+            self.policy.adapt(closed, tick);
+        }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.policy.counts.leave();
+    }
+}

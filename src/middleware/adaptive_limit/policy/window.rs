@@ -1,0 +1,188 @@
+//! [`Window`]: the samples from which the next limit is computed.
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// The uppermost bit: the window is closed.
+const CLOSED: u64 = 1 << 63;
+/// How many samples: the next 15 bits; below, the sum of their latencies in nanoseconds.
+const ONE: u64 = 1 << 48;
+/// The most samples a window may ask for. Threads that add one at the same time count beyond.
+pub(super) const LARGEST: u64 = 4096;
+/// What a latency counts for at most, some 34 seconds: the sum of twice as many as may be fits.
+pub(super) const LONGEST: u64 = ONE / (2 * LARGEST) - 1;
+/// In the place of the peak: somebody was refused.
+const REFUSED: u64 = u64::MAX;
+
+/// How much of the limit was in use at the busiest moment of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Load {
+    /// Less than half.
+    Little,
+    /// Half or more.
+    Enough,
+    /// So much that somebody was refused.
+    Full,
+}
+
+/// Why a window is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// It has its samples, of this mean in nanoseconds.
+    Complete { mean: u64 },
+    /// Something failed for overload.
+    Overload,
+}
+
+/// The latencies of what was done since the window was opened. It is complete when there are enough of
+/// them and one has entered since, so that it lasts as long as a dispatch, however many there are.
+///
+/// Whoever closes it, by a compare-and-swap of its word, computes the next limit. Until that thread
+/// opens the next window nobody else closes one: all that it reads and writes meanwhile is its own.
+/// What is done in between is no sample.
+#[derive(Debug)]
+pub(super) struct Window {
+    word: AtomicU64,
+    /// When it was opened, as a tick.
+    opened: AtomicU64,
+    /// When an overload last lowered the limit. One that entered before says nothing new.
+    lowered: AtomicU64,
+    /// The most that were in flight, or [`REFUSED`].
+    peak: AtomicU64,
+    /// How many samples it asks for.
+    size: AtomicU64,
+    /// As many at least.
+    least: u64,
+}
+
+impl Window {
+    /// A window asks for `least` samples, or as many as are in flight when it is opened, if that is
+    /// more: those entered before.
+    pub(super) fn new(least: u64) -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+            lowered: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            size: AtomicU64::new(least),
+            least,
+        }
+    }
+
+    /// Relaxed, and a store that another one may undo: a mark that is lost is made again by the next
+    /// that enters, and one that is late was true a moment ago.
+    #[inline]
+    pub(super) fn note_in_flight(&self, in_flight: u64) {
+        if in_flight > self.peak.load(Ordering::Relaxed) {
+            self.peak.store(in_flight, Ordering::Relaxed);
+        }
+    }
+
+    /// Relaxed: see [`note_in_flight`](Self::note_in_flight).
+    #[cold]
+    pub(super) fn note_refused(&self) {
+        self.peak.store(REFUSED, Ordering::Relaxed);
+    }
+
+    /// Adds the latency of a dispatch that entered at `entered` and was done at `now`; says whether
+    /// that closed the window.
+    #[inline]
+    pub(super) fn add(&self, entered: u64, now: u64) -> Option<Closed> {
+        let mut word = self.read();
+        let size = self.size.load(Ordering::Relaxed);
+        if count(word) < size {
+            let sample = ONE + now.saturating_sub(entered).min(LONGEST);
+            // Relaxed: a sample is the word alone.
+            word = self.word.fetch_add(sample, Ordering::Relaxed) + sample;
+        }
+        if count(word) < size {
+            return None;
+        }
+        self.complete(entered, size)
+    }
+
+    #[cold]
+    fn complete(&self, entered: u64, size: u64) -> Option<Closed> {
+        // Relaxed: a value of an earlier window lets it close at most a little early.
+        if entered < self.opened.load(Ordering::Relaxed) {
+            return None;
+        }
+        let word = self.close(size)?;
+        let mean = (word % ONE / count(word)).max(1);
+        Some(Closed::Complete { mean })
+    }
+
+    /// Closes the window at once, unless that says nothing new.
+    #[cold]
+    pub(super) fn overload(&self, entered: u64) -> Option<Closed> {
+        if self.is_old(entered) {
+            return None;
+        }
+        let word = self.close(0)?;
+        // Again: another one may have closed a window, and opened this one, in between.
+        if self.is_old(entered) {
+            // Release: as in `open`.
+            self.word.store(word, Ordering::Release);
+            return None;
+        }
+        Some(Closed::Overload)
+    }
+
+    /// Relaxed: exact for who has closed the window, and a shortcut before.
+    fn is_old(&self, entered: u64) -> bool {
+        entered < self.lowered.load(Ordering::Relaxed)
+    }
+
+    /// Closes the window if it has so many samples; what stood in the word, for the one who does.
+    fn close(&self, samples: u64) -> Option<u64> {
+        let mut word = self.read();
+        while word < CLOSED && count(word) >= samples {
+            // Acquire: pairs with the Release in `open`, so that who closes a window has all that the
+            // one before it wrote. Model: `adaptive_limit`.
+            let closed =
+                self.word
+                    .compare_exchange_weak(word, CLOSED, Ordering::Acquire, Ordering::Relaxed);
+            match closed {
+                Ok(_) => return Some(word),
+                Err(now) => word = now,
+            }
+        }
+        None
+    }
+
+    /// Acquire: pairs with the Release in [`open`](Self::open), for the times beside the word.
+    #[inline]
+    fn read(&self) -> u64 {
+        self.word.load(Ordering::Acquire)
+    }
+
+    /// By who closed it.
+    pub(super) fn load(&self, limit: u64) -> Load {
+        match self.peak.load(Ordering::Relaxed) {
+            REFUSED => Load::Full,
+            peak if peak * 2 >= limit => Load::Enough,
+            _ => Load::Little,
+        }
+    }
+
+    /// By who closed it, for an overload.
+    pub(super) fn note_lowered(&self, now: u64) {
+        self.lowered.store(now, Ordering::Relaxed);
+    }
+
+    /// Begins the next one. By who closed the last.
+    pub(super) fn open(&self, now: u64, in_flight: u64) {
+        let size = in_flight.clamp(self.least, LARGEST);
+        self.size.store(size, Ordering::Relaxed);
+        self.opened.store(now, Ordering::Relaxed);
+        self.peak.store(0, Ordering::Relaxed);
+        // Release: pairs with the Acquires of `close` and `read`. A sample that came too late for the
+        // last window is lost here.
+        self.word.store(0, Ordering::Release);
+    }
+}
+
+/// Of a closed window more than any that is asked for.
+#[inline]
+fn count(word: u64) -> u64 {
+    word / ONE
+}
