@@ -3,9 +3,11 @@
 //! A bus stores its [`Clock`]. The default one reads the processor's time stamp counter through
 //! [`quanta`]; a [`FakeClock`] stands still until a test moves it.
 
+mod due;
 mod fake;
 mod timer;
 
+pub(crate) use due::Due;
 pub use fake::FakeClock;
 pub(crate) use timer::Alarm;
 

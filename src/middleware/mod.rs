@@ -5,5 +5,7 @@
 //! alone, which can be used without a bus.
 
 mod handles;
+pub mod timeout;
 
 pub use handles::Handles;
+pub use timeout::Timeout;
