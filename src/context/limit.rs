@@ -17,7 +17,7 @@ pub(crate) struct Limit<'p> {
     outer: Option<&'p Limit<'p>>,
 }
 
-impl<'p> Limit<'p> {
+impl Limit<'_> {
     #[expect(
         clippy::declare_interior_mutable_const,
         reason = "each context has its own"
@@ -27,12 +27,26 @@ impl<'p> Limit<'p> {
         outer: None,
     };
 
-    /// No limit yet, in a context derived from the one with this limit.
-    pub(super) fn inner(&'p self) -> Self {
-        Self {
+    /// The same limit in a context that is derived from the one with this.
+    pub(super) fn derive(&self) -> Limit<'_> {
+        self.inner(self.get())
+    }
+
+    /// No limit of its own, for a dispatch made inside: this one is its deadline.
+    pub(super) fn nested(&self) -> Limit<'_> {
+        self.inner(NEVER)
+    }
+
+    fn inner(&self, tick: u64) -> Limit<'_> {
+        Limit {
+            tick: PlainU64::new(tick),
             outer: Some(self),
-            ..Self::NONE
         }
+    }
+
+    /// Takes it away; returns it.
+    pub(super) fn take(&mut self) -> u64 {
+        std::mem::replace(self.tick.get_mut(), NEVER)
     }
 
     #[inline]
@@ -146,7 +160,7 @@ mod tests {
     #[test]
     fn a_grace_is_seen_from_every_limit_inside() {
         let limit = Limit::NONE;
-        let derived = limit.inner();
+        let derived = limit.nested();
         let seen = || (limit.is_over(), derived.is_over());
         limit.within(Bound::until(10), || assert_eq!(seen(), (false, false)));
         limit.within(Bound::until(10).over(), || {
@@ -155,6 +169,7 @@ mod tests {
             derived.within(Bound::until(6), || assert_eq!(seen(), (true, true)));
         });
         assert_eq!(seen(), (false, false));
+        limit.within(Bound::until(10), || assert_eq!(limit.derive().get(), 10));
         derived.within(Bound::until(6).over(), || assert_eq!(seen(), (false, true)));
     }
 }

@@ -250,6 +250,8 @@ impl<'p> Context<'p> {
     pub fn derive(&self) -> Context<'_> {
         Context {
             timing: self.timing.clone(),
+            tick: self.tick,
+            limit: self.limit.derive(),
             ..self.nested()
         }
     }
@@ -260,7 +262,7 @@ impl<'p> Context<'p> {
             timing: Timing::new(),
             clock: self.clock,
             tick: self.expiry_tick(),
-            limit: self.limit.inner(),
+            limit: self.limit.nested(),
             timeout: self.timeout,
             deadline: self.deadline,
             details: self.details.borrow(),
@@ -305,14 +307,14 @@ impl<'p> Context<'p> {
         if self.clock.is_none() && !self.details.has_clock() {
             self.clock = Some(clock);
         }
-        if self.is_limited() {
+        if self.is_limited() || self.limit.get() != NEVER {
             self.begin_limited()
         } else {
             Ok(())
         }
     }
 
-    /// Whether anything can interrupt it.
+    /// Whether anything but a limit inside it can interrupt it.
     #[inline]
     pub(crate) fn is_limited(&self) -> bool {
         self.tick != NEVER
@@ -323,7 +325,9 @@ impl<'p> Context<'p> {
 
     #[cold]
     fn begin_limited(&mut self) -> Result<(), Interrupt> {
-        if self.is_cancelled() {
+        // What a middleware has shortened the dispatch further out to is the deadline of this one.
+        self.tick = self.tick.min(self.limit.take());
+        if self.tokens().any(CancelToken::is_cancelled) {
             return Err(Interrupt::Cancelled);
         }
         if self.deadline != NEVER {
