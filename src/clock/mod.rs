@@ -5,6 +5,8 @@
 
 mod due;
 mod fake;
+#[cfg(feature = "tokio-time")]
+mod runtime;
 mod timer;
 
 pub(crate) use due::Due;
@@ -98,6 +100,10 @@ impl Clock {
     }
 
     /// Arms a wake-up at `tick`: wakes `waker` once the clock reaches it (at once if passed).
+    ///
+    /// With the feature `tokio-time` and inside a runtime, the real clock's alarm is the runtime's timer.
+    /// It rings by the runtime's clock, which tests may pause: who waits asks it, too
+    /// ([`Due`] does).
     ///
     /// If the system refuses the thread that keeps the real clock's alarms, the waker is woken at
     /// once, and again at each [`Alarm::update`]: whoever waits polls until the time has come, which
