@@ -21,6 +21,13 @@ use std::time::{Duration, Instant};
 /// Calibrated once for the process: all real clocks are on one line.
 static FAST: OnceLock<quanta::Clock> = OnceLock::new();
 
+/// Where the deadlines of a context are counted from, so that one is a single word: a moment of the
+/// real time, before the start of every fake clock.
+pub(crate) fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
 /// Where a bus reads time; a clone is cheap and shows the same time.
 ///
 /// The default reads the time stamp counter where the processor keeps a reliable one, and the

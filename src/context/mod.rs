@@ -6,9 +6,8 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, epoch};
 use crate::error::{Error, Phase};
-use crate::sync::OnceLock;
 
 mod cancel;
 mod details;
@@ -331,7 +330,7 @@ impl<'p> Context<'p> {
             return Err(Interrupt::Cancelled);
         }
         if self.deadline != NEVER {
-            let deadline = *EPOCH.get_or_init(Instant::now) + Duration::from_nanos(self.deadline);
+            let deadline = epoch() + Duration::from_nanos(self.deadline);
             self.tick = self.tick.min(self.clock().tick_of(deadline));
             self.deadline = NEVER;
         }
@@ -425,13 +424,9 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-/// Where deadlines are counted from until a dispatch begins: so that one is a single word.
-static EPOCH: OnceLock<Instant> = OnceLock::new();
-
-/// Nanoseconds from [`EPOCH`]; zero for what was before it, which is past whenever it is read.
+/// Nanoseconds from [`epoch`]; zero for what was before it, which is past whenever it is read.
 fn since_epoch(instant: Instant) -> u64 {
-    let epoch = EPOCH.get_or_init(Instant::now);
-    nanos(instant.saturating_duration_since(*epoch))
+    nanos(instant.saturating_duration_since(epoch()))
 }
 
 fn nanos(duration: Duration) -> u64 {
