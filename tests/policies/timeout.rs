@@ -243,7 +243,7 @@ impl<M: Message> Middleware<M> for Delay {
     async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
         cx.started();
         self.0.advance(SECOND * self.1);
-        cx.elapsed();
+        let _ = cx.elapsed();
         next.run(msg, cx).await
     }
 }
@@ -512,6 +512,19 @@ fn a_handler_can_wait_for_its_end() {
         drop(dispatch);
         assert_eq!(Arc::strong_count(&wakes), 1, "a waker was left behind");
     }
+}
+
+#[test]
+fn a_callers_cancellation_passes_through() {
+    let (bus, _, steps) = bus(Timeout::new(SECOND * 60).grace(SECOND));
+    let token = CancelToken::new();
+    let mut dispatch =
+        Box::pin(bus.execute_with(Work { seconds: 9 }, Context::new().cancel_on(token.clone())));
+    assert!(poll_once(dispatch.as_mut()).is_pending());
+    token.cancel();
+    let phase = Phase::Indeterminate;
+    assert_eq!(ready(dispatch), Some(Err(Error::Cancelled { phase })));
+    assert_eq!(steps.take(), "59! gone", "told, then dropped");
 }
 
 /// Polls two of the rest by turns; the first one that is done drops the other.
