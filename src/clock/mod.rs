@@ -109,13 +109,26 @@ impl Clock {
     /// Arms a wake-up at `tick`: wakes `waker` once the clock reaches it (at once if passed).
     ///
     /// With the feature `tokio-time` and inside a runtime, the real clock's alarm is the runtime's timer.
-    /// It rings by the runtime's clock, which tests may pause: who waits asks it, too
-    /// ([`Due`] does).
+    /// That one rings by a clock of its own, which tests may pause: a [`Due`] asks it, too.
+    pub(crate) fn arm(&self, tick: u64, waker: &Waker) -> Alarm {
+        #[cfg(feature = "tokio-time")]
+        if let Source::Fast(quanta) = &self.source {
+            let left = tick.saturating_sub(fast_ticks(quanta));
+            let alarm = || Alarm::by_runtime(Duration::from_nanos(left), waker);
+            if let Some(alarm) = (left > 0).then(alarm).flatten() {
+                return alarm;
+            }
+        }
+        self.arm_parked(tick, waker)
+    }
+
+    /// The same for a thread that parks, whatever it is: it may be the one that drives the runtime's
+    /// timers.
     ///
     /// If the system refuses the thread that keeps the real clock's alarms, the waker is woken at
     /// once, and again at each [`Alarm::update`]: whoever waits polls until the time has come, which
     /// costs a processor but keeps every deadline. The next alarm tries for the thread again.
-    pub(crate) fn arm(&self, tick: u64, waker: &Waker) -> Alarm {
+    pub(crate) fn arm_parked(&self, tick: u64, waker: &Waker) -> Alarm {
         match &self.source {
             Source::Fast(quanta) => timer::arm(quanta, tick, waker),
             Source::Fake(fake) => fake.arm(tick, waker),

@@ -56,15 +56,15 @@ impl Alarm {
         }
     }
 
-    /// A timer of the runtime.
+    /// A timer of the runtime that we are in, if it has any.
     #[cfg(feature = "tokio-time")]
-    fn asleep(sleep: Sleep, waker: &Waker) -> Self {
+    pub(super) fn by_runtime(left: Duration, waker: &Waker) -> Option<Self> {
         let mut alarm = Self {
             waker: waker.clone(),
-            armed: Armed::Asleep(sleep),
+            armed: Armed::Asleep(Sleep::new(left)?),
         };
         alarm.update(waker);
-        alarm
+        Some(alarm)
     }
 
     /// Replaces the waker if it is another (not `will_wake`). Wakes it at once if the alarm had
@@ -90,8 +90,8 @@ impl Alarm {
         self.waker.clone_from(waker);
     }
 
-    /// Whether a timer of the runtime says that the time has come, by a clock of its own: one that is
-    /// paused and moved in tests, say. The other alarms ring by the clock that their waiter asks.
+    /// Whether a timer of the runtime says that the time has come, by a clock of its own: one that
+    /// tests pause and move, say. The other alarms ring by the clock that their waiter asks.
     pub(super) fn has_come(&self) -> bool {
         match &self.armed {
             #[cfg(feature = "tokio-time")]
@@ -255,12 +255,6 @@ pub(super) fn arm(quanta: &'static quanta::Clock, tick: u64, waker: &Waker) -> A
     // Time does not pass in a model, nor may a thread outlive it: who waits there polls.
     if tick <= fast_ticks(quanta) || cfg!(arcbus_loom) {
         return Alarm::ringing(waker);
-    }
-    #[cfg(feature = "tokio-time")]
-    if let Some(sleep) = Sleep::new(Duration::from_nanos(
-        tick.saturating_sub(fast_ticks(quanta)),
-    )) {
-        return Alarm::asleep(sleep, waker);
     }
     let daemon = DAEMON.get_or_init(Daemon::new);
     match daemon.start(quanta) {
