@@ -10,8 +10,9 @@
 //! A handler that never waits is never interrupted: nothing but the end of its turn can do that.
 //! What runs inside sees the shortened limit in [`remaining`](crate::Context::remaining), and so do
 //! the dispatches it makes with [`execute_in`](crate::Bus::execute_in). Of nested limits the earliest
-//! holds. The layer also ends what its caller's deadline stops, so that the layers around it see the
-//! outcome.
+//! holds; each layer ends what its own limit stops, and the layers around it see the outcome. It also
+//! ends what its caller's deadline stops: so a breaker around it learns of a slow backend from callers
+//! who are less patient than the layer.
 //!
 //! It reads the clock once, where nobody has yet; a timer is armed only for a handler that waits.
 //!
@@ -45,6 +46,7 @@ mod by_message;
 mod layer;
 mod middleware;
 mod policy;
+mod timed;
 
 pub use by_message::TimeoutBy;
 pub use layer::Timeout;
