@@ -248,7 +248,7 @@ impl<'p> Context<'p> {
     #[must_use]
     pub fn derive(&self) -> Context<'_> {
         Context {
-            timing: self.timing.clone(),
+            timing: self.timing.take(),
             tick: self.tick,
             limit: self.limit.derive(),
             ..self.nested()
@@ -465,6 +465,24 @@ mod tests {
 
     fn holders(cx: &Context<'_>) -> usize {
         cx.details.own_level().map_or(0, Arc::strong_count)
+    }
+
+    #[test]
+    fn a_wait_before_the_handler_is_not_taken_for_its_end() {
+        let fake = crate::FakeClock::new();
+        let clock = fake.clock();
+        let cx = Context::root(&clock);
+        let start = cx.entry_tick();
+        fake.advance(Duration::from_nanos(2));
+        let waited = cx.waited();
+        let derived = cx.derive();
+        assert_eq!((waited, derived.entry_tick()), (start + 2, start + 2));
+        fake.advance(Duration::from_nanos(3));
+        derived.handler_done();
+        assert_eq!(
+            (derived.done_tick(), cx.done_tick()),
+            (start + 5, start + 5)
+        );
     }
 
     #[test]
