@@ -14,6 +14,8 @@ mod registry;
 mod rejection;
 mod setting;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod unwind;
 mod verdict;
 mod violations;

@@ -6,6 +6,8 @@ use std::future::{Ready, ready};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
+use arcbus::middleware::timeout::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
+use arcbus::middleware::{Handles, Timeout};
 use arcbus::{
     AsyncFnHandler, AsyncWithHandler, Batch, Bus, BusBuilder, CancelToken, Cancelled, Class, Clock,
     Command, Context, DetachedFnHandler, Dispatch, Drained, Error, FakeClock, FnHandler, Gated,
@@ -75,6 +77,12 @@ all! {
 all! {
     [Context<'static>, CancelToken, Clock, FakeClock]: [Send, Sync, Unpin, Clone, Debug];
     [Cancelled<'static>]: [Send, Sync, Unpin, Debug, Future<Output = ()>];
+}
+
+// Layers, what they make and what shows its state.
+all! {
+    [Timeout, TimeoutBy<Function>, TimeoutPolicy, TimeoutMiddleware, Handles<TimeoutPolicy>]:
+        [Send, Sync, Unpin, Debug];
 }
 
 // Values: also across a caught panic, and to anybody's error type.

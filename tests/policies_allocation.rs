@@ -7,8 +7,13 @@ use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
-use arcbus::middleware::{AdaptiveLimit, Bulkhead, CircuitBreaker};
-use arcbus::{BusBuilder, Context, Handler, Message, Query, QueryBus, Stack};
+use arcbus::metrics::Metrics;
+use arcbus::middleware::rate_limit::Quota;
+use arcbus::middleware::{
+    AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, KeyedRateLimit, RateLimit, Timeout,
+    Validation,
+};
+use arcbus::{BusBuilder, Context, Handler, Message, MessageType, Query, QueryBus, Stack};
 use counting::{Counting, NOTHING, count};
 
 #[global_allocator]
@@ -77,4 +82,33 @@ fn a_circuit_breaker() {
         let breaker = breaker.slow_calls(LATER, 0.5);
         assert_allocates_nothing(QueryBus::builder().layer(breaker));
     }
+}
+
+#[test]
+fn a_timeout() {
+    assert_allocates_nothing(QueryBus::builder().layer(Timeout::new(LATER).grace(LATER)));
+}
+
+#[test]
+fn metrics() {
+    assert_allocates_nothing(QueryBus::builder().layer(Metrics::new().layer()));
+}
+
+#[test]
+fn a_rate_limit() {
+    let plenty = RateLimit::per_second(u32::MAX);
+    let quota = Quota::per_second(u32::MAX);
+    assert_allocates_nothing(QueryBus::builder().layer(plenty.clone()));
+    assert_allocates_nothing(QueryBus::builder().layer(plenty.wait_at_most(LATER)));
+    let by_number = KeyedRateLimit::by(quota, |msg: &Double, _: &Context<'_>| msg.0);
+    assert_allocates_nothing(QueryBus::builder().layer(by_number));
+    let by_name = KeyedRateLimit::by_ref(quota, |_: &Double, _: &Context<'_>| "a name");
+    assert_allocates_nothing(QueryBus::builder().layer(by_name));
+}
+
+#[test]
+fn a_validation_and_an_authorization() {
+    let everybody = |_: MessageType, _: &Context<'_>| Ok(());
+    let builder = QueryBus::builder().layer(Validation::new());
+    assert_allocates_nothing(builder.layer(Authorize::new(everybody)));
 }

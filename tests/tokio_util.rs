@@ -118,3 +118,17 @@ fn threads_and_futures_wait_for_it() {
     });
     assert_eq!(ready(waiting), Some(()));
 }
+
+/// The thread that waits is the one that would drive the runtime's timers.
+#[test]
+fn a_wait_that_blocks_the_only_thread_of_a_runtime_ends_in_time() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().build().expect("a runtime");
+        let ours = CancelToken::from(CancellationToken::new());
+        let waited = runtime.block_on(async { ours.wait_timeout(Duration::from_millis(1)) });
+        sender.send(waited).expect("the test waits");
+    });
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok(false));
+}

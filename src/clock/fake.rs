@@ -1,7 +1,7 @@
 //! A clock for tests.
 
 use super::timer::{Alarm, TimerQueue};
-use super::{Anchor, Clock, nanos};
+use super::{Anchor, Clock, epoch, nanos};
 use crate::sync::{Arc, Ordering, PlainU64};
 use std::fmt;
 use std::task::Waker;
@@ -39,6 +39,8 @@ impl FakeClock {
     /// A clock that stands at the real time of this call.
     #[must_use]
     pub fn new() -> Self {
+        // Before the start: a deadline cannot be earlier than the epoch.
+        epoch();
         let shared = Shared {
             start: Instant::now(),
             now: Now(PlainU64::new(START)),

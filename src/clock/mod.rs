@@ -3,10 +3,14 @@
 //! A bus stores its [`Clock`]. The default one reads the processor's time stamp counter through
 //! [`quanta`]; a [`FakeClock`] stands still until a test moves it.
 
+mod due;
 mod fake;
+#[cfg(feature = "tokio-time")]
+mod runtime;
 mod sleep;
 mod timer;
 
+pub(crate) use due::Due;
 pub use fake::FakeClock;
 pub(crate) use timer::Alarm;
 
@@ -17,6 +21,13 @@ use std::time::{Duration, Instant};
 
 /// Calibrated once for the process: all real clocks are on one line.
 static FAST: OnceLock<quanta::Clock> = OnceLock::new();
+
+/// Where the deadlines of a context are counted from, so that one is a single word: a moment of the
+/// real time, before the start of every fake clock.
+pub(crate) fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
 
 /// Where a bus reads time; a clone is cheap and shows the same time.
 ///
@@ -98,10 +109,27 @@ impl Clock {
 
     /// Arms a wake-up at `tick`: wakes `waker` once the clock reaches it (at once if passed).
     ///
+    /// With the feature `tokio-time` and inside a runtime, the real clock's alarm is the runtime's timer.
+    /// That one rings by a clock of its own, which tests may pause: a [`Due`] asks it, too.
+    pub(crate) fn arm(&self, tick: u64, waker: &Waker) -> Alarm {
+        #[cfg(feature = "tokio-time")]
+        if let Source::Fast(quanta) = &self.source {
+            let left = tick.saturating_sub(fast_ticks(quanta));
+            let alarm = || Alarm::by_runtime(Duration::from_nanos(left), waker);
+            if let Some(alarm) = (left > 0).then(alarm).flatten() {
+                return alarm;
+            }
+        }
+        self.arm_parked(tick, waker)
+    }
+
+    /// The same for a thread that parks, whatever it is: it may be the one that drives the runtime's
+    /// timers.
+    ///
     /// If the system refuses the thread that keeps the real clock's alarms, the waker is woken at
     /// once, and again at each [`Alarm::update`]: whoever waits polls until the time has come, which
     /// costs a processor but keeps every deadline. The next alarm tries for the thread again.
-    pub(crate) fn arm(&self, tick: u64, waker: &Waker) -> Alarm {
+    pub(crate) fn arm_parked(&self, tick: u64, waker: &Waker) -> Alarm {
         match &self.source {
             Source::Fast(quanta) => timer::arm(quanta, tick, waker),
             Source::Fake(fake) => fake.arm(tick, waker),

@@ -3,14 +3,12 @@
 use std::pin::Pin;
 use std::task::{self, Poll};
 
-use super::{Alarm, Clock};
+use super::{Clock, Due};
 
 /// A wait on a clock. Arms an alarm at its first poll, disarms it when dropped.
-#[derive(Debug)]
 pub(crate) struct Sleep<'c> {
     clock: &'c Clock,
-    until: u64,
-    alarm: Option<Alarm>,
+    due: Due,
 }
 
 impl Clock {
@@ -18,8 +16,7 @@ impl Clock {
     pub(crate) fn sleep_until(&self, tick: u64) -> Sleep<'_> {
         Sleep {
             clock: self,
-            until: tick,
-            alarm: None,
+            due: Due::new(tick),
         }
     }
 }
@@ -29,13 +26,9 @@ impl Future for Sleep<'_> {
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.clock.ticks() >= this.until {
-            return Poll::Ready(());
+        match this.due.poll(this.clock, task.waker()) {
+            Some(_) => Poll::Ready(()),
+            None => Poll::Pending,
         }
-        match &mut this.alarm {
-            Some(alarm) => alarm.update(task.waker()),
-            None => this.alarm = Some(this.clock.arm(this.until, task.waker())),
-        }
-        Poll::Pending
     }
 }

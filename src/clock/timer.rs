@@ -1,6 +1,8 @@
 //! Alarms: a queue of wakers by time, and the thread that rings those of the real clock.
 
 use super::fast_ticks;
+#[cfg(feature = "tokio-time")]
+use super::runtime::Sleep;
 use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread};
 use crate::unwind::wake_caught;
 use std::collections::BTreeMap;
@@ -15,15 +17,20 @@ const SKEW: u64 = 1_000;
 
 /// An armed wake-up. Disarms on drop.
 pub(crate) struct Alarm {
-    /// A copy of the waker in the queue, compared without the lock.
+    /// A copy of the waker that will be woken, compared without a lock.
     waker: Waker,
-    /// `None`: the time had passed, or has rung since.
-    armed: Option<Armed>,
+    armed: Armed,
 }
 
-struct Armed {
-    queue: Arc<TimerQueue>,
-    key: Key,
+enum Armed {
+    /// Nobody will wake: the time had passed, or has rung since.
+    Not,
+    Queued {
+        queue: Arc<TimerQueue>,
+        key: Key,
+    },
+    #[cfg(feature = "tokio-time")]
+    Asleep(Sleep),
 }
 
 impl Alarm {
@@ -35,7 +42,7 @@ impl Alarm {
         let queue = queue.clone();
         Self {
             waker: waker.clone(),
-            armed: Some(Armed { queue, key }),
+            armed: Armed::Queued { queue, key },
         }
     }
 
@@ -44,37 +51,71 @@ impl Alarm {
         waker.wake_by_ref();
         Self {
             waker: waker.clone(),
-            armed: None,
+            armed: Armed::Not,
         }
+    }
+
+    /// A timer of the runtime that we are in, if it has any.
+    #[cfg(feature = "tokio-time")]
+    pub(super) fn by_runtime(left: Duration, waker: &Waker) -> Option<Self> {
+        let mut alarm = Self {
+            waker: waker.clone(),
+            armed: Armed::Asleep(Sleep::new(left)?),
+        };
+        alarm.update(waker);
+        Some(alarm)
     }
 
     /// Replaces the waker if it is another (not `will_wake`). Wakes it at once if the alarm had
     /// rung when it was armed, or has rung for the waker that was replaced.
     pub(crate) fn update(&mut self, waker: &Waker) {
-        match &self.armed {
-            Some(_) if self.waker.will_wake(waker) => return,
-            Some(armed) if armed.queue.replace(armed.key, waker.clone()) => {}
+        match &mut self.armed {
+            Armed::Queued { .. } if self.waker.will_wake(waker) => return,
+            Armed::Queued { queue, key } if queue.replace(*key, waker.clone()) => {}
+            #[cfg(feature = "tokio-time")]
+            Armed::Asleep(sleep) => match sleep.poll(waker) {
+                Ok(false) => {}
+                Ok(true) => waker.wake_by_ref(),
+                Err(_) => {
+                    self.armed = Armed::Not;
+                    waker.wake_by_ref();
+                }
+            },
             _ => {
-                self.armed = None;
+                self.armed = Armed::Not;
                 waker.wake_by_ref();
             }
         }
         self.waker.clone_from(waker);
     }
+
+    /// Whether a timer of the runtime says that the time has come, by a clock of its own: one that
+    /// tests pause and move, say. The other alarms ring by the clock that their waiter asks.
+    pub(super) fn has_come(&self) -> bool {
+        match &self.armed {
+            #[cfg(feature = "tokio-time")]
+            Armed::Asleep(sleep) => sleep.is_over(),
+            _ => false,
+        }
+    }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if let Some(armed) = &self.armed {
-            armed.queue.remove(armed.key);
+        if let Armed::Queued { queue, key } = &self.armed {
+            queue.remove(*key);
         }
     }
 }
 
 impl fmt::Debug for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tick = match &self.armed {
+            Armed::Queued { key, .. } => Some(key.tick),
+            _ => None,
+        };
         f.debug_struct("Alarm")
-            .field("tick", &self.armed.as_ref().map(|armed| armed.key.tick))
+            .field("tick", &tick)
             .finish_non_exhaustive()
     }
 }

@@ -402,7 +402,7 @@ mod tokio {
         let (parker, clock) = (Parker::new(), Clock::shared());
         let waker = parker.waker();
         let tick = deadline.map(|deadline| clock.tick_of(deadline));
-        let mut alarm = tick.map(|tick| clock.arm(tick, &waker));
+        let mut alarm = tick.map(|tick| clock.arm_parked(tick, &waker));
         let mut watch = CancelWatch::new(token);
         while !watch.poll(&waker) {
             if tick.is_some_and(|tick| clock.ticks() >= tick) {

@@ -3,35 +3,173 @@
 use super::NEVER;
 use crate::sync::{Ordering, PlainU64};
 
+/// The lowest bit of a limit: it has passed, and the grace after it has begun. Limits are rounded
+/// down to even ticks to make room for it.
+const OVER: u64 = 1;
+
 /// A tick that can be set through a shared context: what runs inside a middleware borrows it.
 ///
 /// Relaxed everywhere, for the reason given at `Timing`: one thread at a time uses a context.
 #[derive(Debug)]
-pub(crate) struct Limit(PlainU64);
+pub(crate) struct Limit<'p> {
+    tick: PlainU64,
+    /// That of the context this one was derived from: to learn that its grace has begun.
+    outer: Option<&'p Limit<'p>>,
+}
 
-impl Limit {
+impl Limit<'_> {
     #[expect(
         clippy::declare_interior_mutable_const,
         reason = "each context has its own"
     )]
-    pub(super) const NONE: Self = Self(PlainU64::new(NEVER));
+    pub(super) const NONE: Self = Self {
+        tick: PlainU64::new(NEVER),
+        outer: None,
+    };
+
+    /// The same limit in a context that is derived from the one with this.
+    pub(super) fn derive(&self) -> Limit<'_> {
+        self.inner(self.get())
+    }
+
+    /// No limit of its own, for a dispatch made inside: this one is its deadline.
+    pub(super) fn nested(&self) -> Limit<'_> {
+        self.inner(NEVER)
+    }
+
+    fn inner(&self, tick: u64) -> Limit<'_> {
+        Limit {
+            tick: PlainU64::new(tick),
+            outer: Some(self),
+        }
+    }
+
+    /// Takes it away; returns it.
+    pub(super) fn take(&mut self) -> u64 {
+        std::mem::replace(self.tick.get_mut(), NEVER)
+    }
 
     #[inline]
     pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.tick.load(Ordering::Relaxed)
     }
 
-    /// Sets the limit; returns the one before, to be set again when what runs inside is done.
+    /// Whether the grace after it, or after one further out, has begun.
     #[inline]
-    pub(crate) fn replace(&self, tick: u64) -> u64 {
-        let before = self.get();
-        self.0.store(tick, Ordering::Relaxed);
-        before
+    pub(super) fn is_over(&self) -> bool {
+        self.get() & OVER != 0 || self.outer.is_some_and(Limit::is_over)
+    }
+
+    /// Runs `work` with the limit `bound`, then puts the former one back, also when `work` panics.
+    ///
+    /// Around each poll, and not from the first poll to the last: so the limits of futures that are
+    /// polled by turns never mix, and one that is dropped half way leaves nothing behind.
+    #[inline(always)]
+    pub(crate) fn within<T>(&self, bound: Bound, work: impl FnOnce() -> T) -> T {
+        let former = self.get();
+        // What a grace further out has begun is over in here, too.
+        self.set(bound.0 | former & OVER);
+        let _put_back = PutBack {
+            limit: self,
+            former,
+        };
+        work()
+    }
+
+    #[inline]
+    fn set(&self, tick: u64) {
+        self.tick.store(tick, Ordering::Relaxed);
     }
 }
 
-impl Clone for Limit {
+impl Clone for Limit<'_> {
     fn clone(&self) -> Self {
-        Self(PlainU64::new(self.get()))
+        Self {
+            tick: PlainU64::new(self.get()),
+            outer: self.outer,
+        }
+    }
+}
+
+/// What a middleware sets a [`Limit`] to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound(u64);
+
+impl Bound {
+    #[inline]
+    pub(crate) fn until(tick: u64) -> Self {
+        Self(tick & !OVER)
+    }
+
+    /// The same limit, in the grace after it.
+    pub(crate) fn over(self) -> Self {
+        Self(self.0 | OVER)
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        self.0 & OVER != 0
+    }
+}
+
+struct PutBack<'l, 'p> {
+    limit: &'l Limit<'p>,
+    former: u64,
+}
+
+impl Drop for PutBack<'_, '_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.limit.set(self.former);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_limit_holds_while_its_work_runs() {
+        let limit = Limit::NONE;
+        limit.within(Bound::until(10), || {
+            assert_eq!(limit.get(), 10);
+            limit.within(Bound::until(4), || assert_eq!(limit.get(), 4));
+            assert_eq!(limit.get(), 10);
+        });
+        assert_eq!(limit.get(), NEVER);
+    }
+
+    #[test]
+    fn it_is_put_back_after_a_panic() {
+        let limit = Limit::NONE;
+        let panicking = || limit.within(Bound::until(10), || panic!("on purpose"));
+        assert!(catch_unwind(AssertUnwindSafe(panicking)).is_err());
+        assert_eq!(limit.get(), NEVER);
+    }
+
+    #[test]
+    fn no_limit_is_never_over() {
+        let limit = Limit::NONE;
+        assert!(!limit.is_over());
+        limit.within(Bound::until(NEVER), || {
+            assert_eq!((limit.get(), limit.is_over()), (NEVER, false));
+        });
+        limit.within(Bound::until(u64::MAX), || assert!(!limit.is_over()));
+    }
+
+    #[test]
+    fn a_grace_is_seen_from_every_limit_inside() {
+        let limit = Limit::NONE;
+        let derived = limit.nested();
+        let seen = || (limit.is_over(), derived.is_over());
+        limit.within(Bound::until(10), || assert_eq!(seen(), (false, false)));
+        limit.within(Bound::until(10).over(), || {
+            assert_eq!(seen(), (true, true));
+            limit.within(Bound::until(6), || assert_eq!(seen(), (true, true)));
+            derived.within(Bound::until(6), || assert_eq!(seen(), (true, true)));
+        });
+        assert_eq!(seen(), (false, false));
+        limit.within(Bound::until(10), || assert_eq!(limit.derive().get(), 10));
+        derived.within(Bound::until(6).over(), || assert_eq!(seen(), (false, true)));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, epoch};
 use crate::error::{Error, Phase};
-use crate::sync::OnceLock;
 
 mod cancel;
 mod details;
@@ -16,15 +17,15 @@ mod trace;
 mod watch;
 
 use details::{Detail, Details};
-pub(crate) use limit::Limit;
+pub(crate) use limit::{Bound, Limit};
 use timing::Timing;
 
 pub use cancel::{CancelToken, Cancelled};
 pub use trace::{TraceParent, TraceParentError};
 pub(crate) use watch::Watch;
 
-/// The tick of a context without a deadline.
-const NEVER: u64 = u64::MAX;
+/// The tick of a context without a deadline. Even, as every tick of a [`Limit`] is.
+const NEVER: u64 = u64::MAX - 1;
 
 /// What travels with a dispatch: deadline, cancellation, trace ids and typed values.
 ///
@@ -53,7 +54,7 @@ pub struct Context<'p> {
     /// The deadline on the clock's line, once a dispatch has begun; [`NEVER`] without one.
     tick: u64,
     /// What a middleware has shortened it to, for what runs inside that.
-    limit: Limit,
+    limit: Limit<'p>,
     /// What was asked for before the dispatch began; [`NEVER`] without.
     timeout: u64,
     deadline: u64,
@@ -136,10 +137,66 @@ impl<'p> Context<'p> {
             .find_map(|detail| detail.trace.as_ref())
     }
 
-    /// Whether a token of this context is cancelled. One atomic load a token.
+    /// Whether a token of this context is cancelled, or the grace of a
+    /// [`Timeout`](crate::middleware::Timeout) has begun. One atomic load for each of them.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.tokens().any(CancelToken::is_cancelled)
+        self.limit.is_over() || self.tokens().any(CancelToken::is_cancelled)
+    }
+
+    /// Completes when the dispatch is about to be stopped: a token of this context is cancelled, or
+    /// its time is over.
+    ///
+    /// For a handler that would rather end than be dropped. It is polled once more at that moment,
+    /// before it is dropped, and what it returns then is its reply; in the grace of a
+    /// [`Timeout`](crate::middleware::Timeout) it may wait a little longer. Allocates when it waits.
+    ///
+    /// ```
+    /// use std::future::{pending, poll_fn};
+    /// use std::pin::pin;
+    /// use std::task::Poll;
+    /// use std::time::Duration;
+    /// use arcbus::{Context, Message, Query, QueryBus, from_async_fn};
+    ///
+    /// struct Search;
+    /// impl Message for Search {
+    ///     const NAME: &'static str = "search";
+    ///     type Kind = Query;
+    ///     type Reply = Vec<u32>;
+    ///     type Error = String;
+    /// }
+    ///
+    /// # async fn more(found: &mut Vec<u32>) { found.push(7); pending().await }
+    /// async fn search(_msg: Search, cx: &Context<'_>) -> Result<Vec<u32>, String> {
+    ///     let mut found = Vec::new();
+    ///     let mut searching = Box::pin(more(&mut found));
+    ///     let mut cancelled = pin!(cx.cancelled());
+    ///     poll_fn(|task| match searching.as_mut().poll(task) {
+    ///         Poll::Pending => cancelled.as_mut().poll(task),
+    ///         ready => ready,
+    ///     })
+    ///     .await;
+    ///     drop(searching);
+    ///     Ok(found) // what there is by now
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bus = QueryBus::builder().register(from_async_fn(search)).build()?;
+    /// let cx = Context::new().timeout(Duration::from_millis(1));
+    /// assert_eq!(bus.execute_blocking_with(Search, cx), Ok(vec![7]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + Unpin {
+        let mut watch = None;
+        poll_fn(move |task| {
+            let watch = watch.get_or_insert_with(|| Watch::until_expiry(self));
+            if self.is_cancelled() || watch.poll(self, task.waker()).is_err() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
     }
 
     /// The nearest token, to wait on or to hand to something else.
@@ -191,7 +248,9 @@ impl<'p> Context<'p> {
     #[must_use]
     pub fn derive(&self) -> Context<'_> {
         Context {
-            timing: self.timing.clone(),
+            timing: self.timing.take(),
+            tick: self.tick,
+            limit: self.limit.derive(),
             ..self.nested()
         }
     }
@@ -201,8 +260,8 @@ impl<'p> Context<'p> {
         Context {
             timing: Timing::new(),
             clock: self.clock,
-            tick: self.tick.min(self.limit.get()),
-            limit: Limit::NONE,
+            tick: self.expiry_tick(),
+            limit: self.limit.nested(),
             timeout: self.timeout,
             deadline: self.deadline,
             details: self.details.borrow(),
@@ -218,7 +277,7 @@ impl<'p> Context<'p> {
         Context {
             timing: self.timing.clone(),
             clock: None,
-            tick: self.tick.min(self.limit.get()),
+            tick: self.expiry_tick(),
             limit: Limit::NONE,
             timeout: self.timeout,
             deadline: self.deadline,
@@ -247,14 +306,14 @@ impl<'p> Context<'p> {
         if self.clock.is_none() && !self.details.has_clock() {
             self.clock = Some(clock);
         }
-        if self.is_limited() {
+        if self.is_limited() || self.limit.get() != NEVER {
             self.begin_limited()
         } else {
             Ok(())
         }
     }
 
-    /// Whether anything can interrupt it.
+    /// Whether anything but a limit inside it can interrupt it.
     #[inline]
     pub(crate) fn is_limited(&self) -> bool {
         self.tick != NEVER
@@ -265,11 +324,13 @@ impl<'p> Context<'p> {
 
     #[cold]
     fn begin_limited(&mut self) -> Result<(), Interrupt> {
-        if self.is_cancelled() {
+        // What a middleware has shortened the dispatch further out to is the deadline of this one.
+        self.tick = self.tick.min(self.limit.take());
+        if self.tokens().any(CancelToken::is_cancelled) {
             return Err(Interrupt::Cancelled);
         }
         if self.deadline != NEVER {
-            let deadline = *EPOCH.get_or_init(Instant::now) + Duration::from_nanos(self.deadline);
+            let deadline = epoch() + Duration::from_nanos(self.deadline);
             self.tick = self.tick.min(self.clock().tick_of(deadline));
             self.deadline = NEVER;
         }
@@ -312,14 +373,26 @@ impl<'p> Context<'p> {
     /// Until when there is time, as a tick, if there is a limit.
     #[inline]
     pub(crate) fn expiry(&self) -> Option<u64> {
-        let tick = self.tick.min(self.limit.get());
+        let tick = self.expiry_tick();
         (tick != NEVER).then_some(tick)
+    }
+
+    /// The same; after every other tick if there is no limit.
+    #[inline]
+    pub(crate) fn expiry_tick(&self) -> u64 {
+        self.tick.min(self.limit.get())
     }
 
     /// What a middleware does to the time limit of what runs inside it.
     #[inline]
-    pub(crate) fn limit(&self) -> &Limit {
+    pub(crate) fn limit(&self) -> &Limit<'p> {
         &self.limit
+    }
+
+    /// Of that, what its caller set.
+    #[inline]
+    pub(crate) fn deadline_tick(&self) -> u64 {
+        self.tick
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -351,13 +424,9 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-/// Where deadlines are counted from until a dispatch begins: so that one is a single word.
-static EPOCH: OnceLock<Instant> = OnceLock::new();
-
-/// Nanoseconds from [`EPOCH`]; zero for what was before it, which is past whenever it is read.
+/// Nanoseconds from [`epoch`]; zero for what was before it, which is past whenever it is read.
 fn since_epoch(instant: Instant) -> u64 {
-    let epoch = EPOCH.get_or_init(Instant::now);
-    nanos(instant.saturating_duration_since(*epoch))
+    nanos(instant.saturating_duration_since(epoch()))
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -373,6 +442,12 @@ pub(crate) enum Interrupt {
 }
 
 impl Interrupt {
+    /// Time has run out `now`.
+    pub(crate) fn late(cx: &Context<'_>, now: u64) -> Self {
+        let start = cx.timing.start(cx.clock());
+        Self::Late(Duration::from_nanos(now.saturating_sub(start)))
+    }
+
     #[cold]
     #[inline(never)]
     pub(crate) fn into_error<E>(self, phase: Phase) -> Error<E> {
@@ -390,6 +465,24 @@ mod tests {
 
     fn holders(cx: &Context<'_>) -> usize {
         cx.details.own_level().map_or(0, Arc::strong_count)
+    }
+
+    #[test]
+    fn a_wait_before_the_handler_is_not_taken_for_its_end() {
+        let fake = crate::FakeClock::new();
+        let clock = fake.clock();
+        let cx = Context::root(&clock);
+        let start = cx.entry_tick();
+        fake.advance(Duration::from_nanos(2));
+        let waited = cx.waited();
+        let derived = cx.derive();
+        assert_eq!((waited, derived.entry_tick()), (start + 2, start + 2));
+        fake.advance(Duration::from_nanos(3));
+        derived.handler_done();
+        assert_eq!(
+            (derived.done_tick(), cx.done_tick()),
+            (start + 5, start + 5)
+        );
     }
 
     #[test]

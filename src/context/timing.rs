@@ -47,6 +47,14 @@ impl Timing {
         now
     }
 
+    /// The same for a derived context: the handler will be done in that one, which would not clear
+    /// the end of a wait in this one.
+    pub(super) fn take(&self) -> Self {
+        let taken = self.clone();
+        self.clear_end();
+        taken
+    }
+
     #[inline(always)]
     pub(super) fn clear_end(&self) {
         // Most dispatches ask for no end: a read of it is cheaper than a write.

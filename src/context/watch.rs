@@ -1,20 +1,19 @@
 //! [`Watch`]: how a dispatch that waits learns of its deadline and its cancellation.
 
 use std::task::Waker;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use super::cancel::CancelWatch;
 use super::{Context, Interrupt, NEVER};
-use crate::clock::Alarm;
+use crate::clock::Due;
 
 /// The wake-ups that a waiting dispatch has asked for; gone when dropped.
 ///
 /// Made only when a handler is pending: a dispatch that never waits arms no timer and registers with
 /// no token.
 pub(crate) struct Watch {
-    alarm: Option<Alarm>,
+    due: Option<Due>,
     tokens: SmallVec<[CancelWatch; 1]>,
 }
 
@@ -22,8 +21,10 @@ impl Watch {
     /// Called after the handler was polled and is pending, so that a handler that is ready on the
     /// last wake-up still wins. Makes sure `waker` is woken when the context is interrupted; `place`
     /// holds what that takes.
+    ///
+    /// A limit that a middleware has set is not watched here: that middleware ends what it limits.
     #[cold]
-    pub(crate) fn poll(
+    pub(crate) fn bounds(
         place: &mut Option<Box<Self>>,
         cx: &Context<'_>,
         waker: &Waker,
@@ -32,18 +33,23 @@ impl Watch {
             return Ok(());
         }
         place
-            .get_or_insert_with(|| Box::new(Self::new(cx)))
-            .check(cx, waker)
+            .get_or_insert_with(|| Box::new(Self::new(cx, cx.tick)))
+            .poll(cx, waker)
     }
 
-    fn new(cx: &Context<'_>) -> Self {
+    /// Also of the limit that holds where it is asked for.
+    pub(super) fn until_expiry(cx: &Context<'_>) -> Self {
+        Self::new(cx, cx.expiry_tick())
+    }
+
+    fn new(cx: &Context<'_>, tick: u64) -> Self {
         Self {
-            alarm: None,
+            due: (tick != NEVER).then(|| Due::new(tick)),
             tokens: cx.tokens().cloned().map(CancelWatch::new).collect(),
         }
     }
 
-    fn check(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {
+    pub(super) fn poll(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {
         // Every token is registered, whatever the ones before it say.
         let cancelled = self
             .tokens
@@ -52,24 +58,10 @@ impl Watch {
         if cancelled {
             return Err(Interrupt::Cancelled);
         }
-        if cx.tick == NEVER {
-            return Ok(());
+        let due = self.due.as_mut();
+        match due.and_then(|due| due.poll(cx.clock(), waker)) {
+            Some(now) => Err(Interrupt::late(cx, now)),
+            None => Ok(()),
         }
-        self.poll_alarm(cx, waker)
-    }
-
-    fn poll_alarm(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {
-        let now = cx.clock().ticks();
-        if now >= cx.tick {
-            let start = cx.timing.start(cx.clock());
-            return Err(Interrupt::Late(Duration::from_nanos(
-                now.saturating_sub(start),
-            )));
-        }
-        match &mut self.alarm {
-            Some(alarm) => alarm.update(waker),
-            None => self.alarm = Some(cx.clock().arm(cx.tick, waker)),
-        }
-        Ok(())
     }
 }

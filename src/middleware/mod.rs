@@ -13,6 +13,7 @@ mod handles;
 pub mod map_error;
 pub mod metrics;
 pub mod rate_limit;
+pub mod timeout;
 pub mod validation;
 pub mod when;
 
@@ -24,5 +25,6 @@ pub use circuit_breaker::CircuitBreaker;
 pub use handles::Handles;
 pub use map_error::MapError;
 pub use rate_limit::{KeyedRateLimit, RateLimit};
+pub use timeout::Timeout;
 pub use validation::Validation;
 pub use when::When;

@@ -87,7 +87,7 @@ pub(crate) fn watch_bounds<M: Message>(
     watch: &mut Option<Box<Watch>>,
     task: &mut task::Context<'_>,
 ) -> Result<(), Error<M::Error>> {
-    Watch::poll(watch, cx, task.waker())
+    Watch::bounds(watch, cx, task.waker())
         .map_err(|interrupt| interrupt.into_error(Phase::Indeterminate))
 }
 

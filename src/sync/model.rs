@@ -16,7 +16,7 @@ mod thread_slot;
 mod words;
 
 pub use atomic::weaken;
-pub(crate) use atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 pub(crate) use lock::{Condvar, Mutex};
 pub use parking::Parking;
 pub use snapshot::Published;

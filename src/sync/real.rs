@@ -2,7 +2,7 @@
 
 pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicU64 as PlainU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicU64, AtomicU64 as PlainU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use std::sync::{Arc, Arc as PlainArc, OnceLock, Weak as PlainWeak};
 pub(crate) use std::thread;

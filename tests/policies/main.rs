@@ -17,6 +17,7 @@ mod map_error;
 mod metrics;
 mod rate_limit;
 mod settings;
+mod timeout;
 mod validation;
 mod verdict;
 mod when;

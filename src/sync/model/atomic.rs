@@ -88,6 +88,5 @@ macro_rules! atomic {
 }
 
 atomic!(AtomicBool: bool, swap);
-atomic!(AtomicU32: u32, swap, fetch_add, fetch_sub, fetch_or, fetch_and, fetch_max);
 atomic!(AtomicU64: u64, swap, fetch_add, fetch_sub, fetch_or, fetch_and, fetch_max);
 atomic!(AtomicUsize: usize, swap, fetch_add, fetch_sub, fetch_or, fetch_and, fetch_max);

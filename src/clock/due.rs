@@ -1,0 +1,66 @@
+//! [`Due`]: waits for a tick.
+
+use super::{Alarm, Clock};
+use std::task::Waker;
+
+/// Waits for a tick; armed only when it is asked in vain.
+pub(crate) struct Due {
+    tick: u64,
+    alarm: Option<Alarm>,
+}
+
+impl Due {
+    pub(crate) fn new(tick: u64) -> Self {
+        Self { tick, alarm: None }
+    }
+
+    /// The time, once the tick has come; until then sees to it that `waker` is woken when it does.
+    pub(crate) fn poll(&mut self, clock: &Clock, waker: &Waker) -> Option<u64> {
+        let now = clock.ticks();
+        let come = now >= self.tick || self.alarm(clock, waker).has_come();
+        come.then_some(now)
+    }
+
+    fn alarm(&mut self, clock: &Clock, waker: &Waker) -> &Alarm {
+        match &mut self.alarm {
+            Some(alarm) => {
+                alarm.update(waker);
+                alarm
+            }
+            none => none.insert(clock.arm(self.tick, waker)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FakeClock;
+    use super::super::timer::tests::Log;
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn it_comes_when_its_tick_has_and_wakes_the_last_who_asked() {
+        let fake = FakeClock::new();
+        let clock = fake.clock();
+        let log = Log::default();
+        let tick = clock.ticks() + 10;
+        let mut due = Due::new(tick);
+        assert_eq!(due.poll(&clock, &log.note(1)), None);
+        assert_eq!(due.poll(&clock, &log.note(2)), None);
+        fake.advance(Duration::from_nanos(9));
+        assert_eq!(log.noted(), []);
+        fake.advance(Duration::from_nanos(1));
+        assert_eq!(log.noted(), [2]);
+        assert_eq!(due.poll(&clock, &log.note(3)), Some(tick));
+    }
+
+    #[test]
+    fn it_arms_nothing_when_its_tick_has_come() {
+        let clock = FakeClock::new().clock();
+        let (log, waker) = Log::waker(1);
+        let now = clock.ticks();
+        assert_eq!(Due::new(now).poll(&clock, &waker), Some(now));
+        assert_eq!(log.noted(), []);
+    }
+}

@@ -1,0 +1,62 @@
+//! [`TimeoutBy`]: a timeout that depends on the message.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::middleware::Chosen;
+use super::{Timeout, TimeoutMiddleware, TimeoutPolicy};
+use crate::context::Context;
+use crate::message::Message;
+use crate::middleware::Handles;
+use crate::pipeline::{Layer, RouteInfo};
+use crate::setting::InvalidSetting;
+use crate::sync::PlainArc;
+
+/// A [`Timeout`] that asks a closure about each message. Made by [`Timeout::per_message`].
+#[derive(Clone)]
+pub struct TimeoutBy<F> {
+    timeout: Timeout,
+    choose: PlainArc<F>,
+}
+
+impl<F> TimeoutBy<F> {
+    pub(super) fn new(timeout: Timeout, choose: F) -> Self {
+        Self {
+            timeout,
+            choose: PlainArc::new(choose),
+        }
+    }
+
+    /// [`Timeout::handles`].
+    #[must_use]
+    pub fn handles(&self) -> Handles<TimeoutPolicy> {
+        self.timeout.handles()
+    }
+}
+
+impl<M, F> Layer<M> for TimeoutBy<F>
+where
+    M: Message,
+    F: Fn(&M, &Context<'_>) -> Option<Duration> + Send + Sync + 'static,
+{
+    type Middleware = TimeoutMiddleware<Chosen<F>>;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.timeout.check()
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        self.timeout
+            .make(route, Chosen(PlainArc::clone(&self.choose)))
+    }
+
+    fn name(&self) -> &'static str {
+        "Timeout"
+    }
+}
+
+impl<F> fmt::Debug for TimeoutBy<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TimeoutBy").field(&self.timeout).finish()
+    }
+}

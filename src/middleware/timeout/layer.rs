@@ -1,0 +1,142 @@
+//! [`Timeout`]: the settings.
+
+use std::time::Duration;
+
+use super::middleware::Same;
+use super::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
+use crate::context::Context;
+use crate::message::Message;
+use crate::middleware::Handles;
+use crate::pipeline::{Layer, RouteInfo};
+use crate::setting::InvalidSetting;
+
+/// Limits the time a handler is given. See [the module](super).
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::Layers;
+/// use arcbus::middleware::Timeout;
+///
+/// let timeout = Timeout::new(Duration::from_millis(250)).grace(Duration::from_millis(20));
+/// let handles = timeout.handles();
+/// let layers = Layers::new().layer(timeout);
+/// # let _ = (layers, handles);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Timeout {
+    timeout: Duration,
+    grace: Duration,
+    routes: Vec<(&'static str, Duration)>,
+    handles: Handles<TimeoutPolicy>,
+}
+
+impl Timeout {
+    /// Gives each message `timeout`, counted from the moment its dispatch began, or from the end of
+    /// the last wait of a layer further out (for a permit, say).
+    ///
+    /// Range: more than zero, less than 584 years. There is no default: no one value suits most.
+    #[must_use]
+    pub fn new(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            grace: Duration::ZERO,
+            routes: Vec::new(),
+            handles: Handles::default(),
+        }
+    }
+
+    /// Lets a handler that waits end by itself: when its time is over, its context says
+    /// [cancelled](Context::is_cancelled), it is polled, and dropped only `grace` later. A caller's
+    /// deadline is not extended by it.
+    ///
+    /// Range: up to 584 years. Default: zero, none, for most handlers do not look.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Gives the messages `M` another time than the rest. Same range.
+    #[must_use]
+    pub fn for_route<M: Message>(mut self, timeout: Duration) -> Self {
+        self.routes.push((M::NAME, timeout));
+        self
+    }
+
+    /// Asks `choose` how much time each single message is given; `None` is the layer's own, zero
+    /// refuses the message. A panic of the closure goes to the caller.
+    ///
+    /// The closure names its message type, so the layer stands in a scope of that message.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::{Context, Message, Query, QueryBus, from_fn};
+    /// use arcbus::middleware::Timeout;
+    ///
+    /// struct Export { rows: u64 }
+    /// impl Message for Export {
+    ///     const NAME: &'static str = "export";
+    ///     type Kind = Query;
+    ///     type Reply = u64;
+    ///     type Error = String;
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let timeout = Timeout::new(Duration::from_secs(1)).per_message(
+    ///     |msg: &Export, _cx: &Context<'_>| {
+    ///         (msg.rows > 1000).then(|| Duration::from_millis(msg.rows))
+    ///     },
+    /// );
+    /// let bus = QueryBus::builder()
+    ///     .scope(|s| {
+    ///         s.layer(timeout).register(from_fn(|_: Export, cx: &Context<'_>| {
+    ///             Ok(cx.remaining().unwrap().as_secs())
+    ///         }))
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(bus.execute_blocking(Export { rows: 60_500 }), Ok(60));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn per_message<M, F>(self, choose: F) -> TimeoutBy<F>
+    where
+        M: Message,
+        F: Fn(&M, &Context<'_>) -> Option<Duration> + Send + Sync + 'static,
+    {
+        TimeoutBy::new(self, choose)
+    }
+
+    /// The limits of each route, to read and to change them while they work.
+    #[must_use]
+    pub fn handles(&self) -> Handles<TimeoutPolicy> {
+        self.handles.clone()
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
+        let routes = self.routes.iter().map(|(_, timeout)| *timeout);
+        routes
+            .chain([self.timeout])
+            .try_for_each(|timeout| TimeoutPolicy::new(timeout, self.grace).map(drop))
+    }
+
+    /// The middleware of one route.
+    pub(super) fn make<C>(&self, route: &RouteInfo, choose: C) -> TimeoutMiddleware<C> {
+        let own = self.routes.iter().rev();
+        let own = own.clone().find(|(name, _)| *name == route.name());
+        let timeout = own.map_or(self.timeout, |(_, timeout)| *timeout);
+        let policy = TimeoutPolicy::new(timeout, self.grace).expect("checked before");
+        TimeoutMiddleware::new(self.handles.add(route.name(), policy), choose)
+    }
+}
+
+impl<M: Message> Layer<M> for Timeout {
+    type Middleware = TimeoutMiddleware;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.check()
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> TimeoutMiddleware {
+        self.make(route, Same)
+    }
+}

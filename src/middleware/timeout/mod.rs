@@ -1,0 +1,54 @@
+//! [`Timeout`]: a limit to the time a handler is given.
+//!
+//! | when | what happens |
+//! |---|---|
+//! | the dispatch is late when it comes to the layer | refused: `Timeout`, [`Phase::NotStarted`](crate::Phase) |
+//! | the time passes while the handler waits | dropped: `Timeout`, [`Phase::Indeterminate`](crate::Phase): it may have acted |
+//! | the same, with a [grace](Timeout::grace) | the context says cancelled, the handler is polled; dropped if it is not done when the grace is over |
+//! | the handler is done late, but was never asked in between | its reply is kept: work that was done is not thrown away |
+//!
+//! A handler that never waits is never interrupted: nothing but the end of its turn can do that.
+//! What runs inside sees the shortened limit in [`remaining`](crate::Context::remaining), and so do
+//! the dispatches it makes with [`execute_in`](crate::Bus::execute_in). Of nested limits the earliest
+//! holds; each layer ends what its own limit stops, and the layers around it see the outcome. It also
+//! ends what its caller's deadline stops: so a breaker around it learns of a slow backend from callers
+//! who are less patient than the layer.
+//!
+//! It reads the clock once, where nobody has yet; a timer is armed only for a handler that waits.
+//!
+//! ```
+//! use std::time::Duration;
+//! use arcbus::{Context, Error, Message, Phase, Query, QueryBus, from_async_fn};
+//! use arcbus::middleware::Timeout;
+//!
+//! struct Report;
+//! impl Message for Report {
+//!     const NAME: &'static str = "report";
+//!     type Kind = Query;
+//!     type Reply = String;
+//!     type Error = String;
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let bus = QueryBus::builder()
+//!     .layer(Timeout::new(Duration::from_millis(5)))
+//!     .register(from_async_fn(async |_: Report, _: &Context<'_>| {
+//!         std::future::pending::<Result<String, String>>().await // a database that does not answer
+//!     }))
+//!     .build()?;
+//! let error = bus.execute_blocking(Report).unwrap_err();
+//! assert!(matches!(error, Error::Timeout { phase: Phase::Indeterminate, .. }));
+//! # Ok(())
+//! # }
+//! ```
+
+mod by_message;
+mod layer;
+mod middleware;
+mod policy;
+mod timed;
+
+pub use by_message::TimeoutBy;
+pub use layer::Timeout;
+pub use middleware::TimeoutMiddleware;
+pub use policy::TimeoutPolicy;

@@ -1,0 +1,130 @@
+//! [`Timed`]: the rest of a pipeline, while it has time.
+
+use std::pin::Pin;
+use std::task::{self, Poll, Waker};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use super::TimeoutPolicy;
+use super::policy::nanos;
+use crate::clock::Due;
+use crate::context::{Bound, Context, Interrupt};
+use crate::error::{Error, Outcome, Phase};
+use crate::message::Message;
+use crate::unwind::drop_caught;
+
+pin_project! {
+    #[project = TimedProjection]
+    pub(super) enum Timed<'p, 'a, M: Message, F> {
+        Running { #[pin] rest: F, time: Time<'p, 'a> },
+        Refused { error: Option<Error<M::Error>> },
+        Dropped,
+    }
+}
+
+impl<M, F> Future for Timed<'_, '_, M, F>
+where
+    M: Message,
+    F: Future<Output = Outcome<M>>,
+{
+    type Output = Outcome<M>;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
+        match self.as_mut().project() {
+            TimedProjection::Running { rest, time } => match time.poll(rest, task) {
+                Poll::Ready(outcome) => Poll::Ready(outcome),
+                Poll::Pending => self.wait(task),
+            },
+            _ => Poll::Ready(Err(self.take_refusal())),
+        }
+    }
+}
+
+impl<M, F> Timed<'_, '_, M, F>
+where
+    M: Message,
+    F: Future<Output = Outcome<M>>,
+{
+    #[cold]
+    pub(super) fn refused(late_by: u64) -> Self {
+        let late = Interrupt::Late(Duration::from_nanos(late_by));
+        Self::Refused {
+            error: Some(late.into_error(Phase::NotStarted)),
+        }
+    }
+
+    #[cold]
+    fn take_refusal(self: Pin<&mut Self>) -> Error<M::Error> {
+        match self.project() {
+            TimedProjection::Refused { error } => error.take(),
+            _ => None,
+        }
+        .expect("polled after completion")
+    }
+
+    /// The rest is pending: looks at the clock only now, so that one that is ready keeps its reply.
+    #[cold]
+    #[inline(never)]
+    fn wait(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
+        while let TimedProjection::Running { rest, time } = self.as_mut().project() {
+            let Some(now) = time.is_up(task.waker()) else {
+                return Poll::Pending;
+            };
+            if !time.begin_grace() {
+                let cx = time.cx;
+                return Poll::Ready(Err(self.give_up(cx, now)));
+            }
+            if let Poll::Ready(outcome) = time.poll(rest, task) {
+                return Poll::Ready(outcome);
+            }
+        }
+        unreachable!("only a running one waits")
+    }
+
+    /// Drops the rest, whose handler may panic in that.
+    fn give_up(mut self: Pin<&mut Self>, cx: &Context<'_>, now: u64) -> Error<M::Error> {
+        drop_caught(|| self.set(Self::Dropped));
+        cx.handler_done();
+        Interrupt::late(cx, now).into_error(Phase::Indeterminate)
+    }
+}
+
+/// The time that one message has.
+pub(super) struct Time<'p, 'a> {
+    pub(super) cx: &'a Context<'a>,
+    pub(super) policy: &'p TimeoutPolicy,
+    /// What holds inside: also the limits of the layers further out, which they keep themselves.
+    pub(super) bound: Bound,
+    /// The tick at which the rest is given up, or its grace begins.
+    pub(super) end: u64,
+    /// Made when the rest first waits.
+    pub(super) due: Option<Box<Due>>,
+}
+
+impl Time<'_, '_> {
+    #[inline(always)]
+    fn poll<F: Future>(&self, rest: Pin<&mut F>, task: &mut task::Context<'_>) -> Poll<F::Output> {
+        self.cx.limit().within(self.bound, || rest.poll(task))
+    }
+
+    /// The time, once the end has come; until then sees to it that `waker` is woken when it does.
+    fn is_up(&mut self, waker: &Waker) -> Option<u64> {
+        let due = self.due.get_or_insert_with(|| Box::new(Due::new(self.end)));
+        due.poll(self.cx.clock(), waker)
+    }
+
+    /// False if there is none, or none left.
+    fn begin_grace(&mut self) -> bool {
+        let end = self.end.saturating_add(nanos(self.policy.grace()));
+        let end = end.min(self.cx.deadline_tick());
+        if self.bound.is_over() || end == self.end {
+            return false;
+        }
+        self.bound = self.bound.over();
+        self.end = end;
+        self.due = None;
+        true
+    }
+}
