@@ -1,8 +1,13 @@
 //! One layer of ours a case, around the same handler.
 
 use std::hint::black_box;
+use std::time::Duration;
 
-use arcbus::{BusBuilder, Query, QueryBus, Stack};
+use arcbus::metrics::Metrics;
+use arcbus::middleware::{
+    AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation,
+};
+use arcbus::{BusBuilder, Context, Message, MessageType, Query, QueryBus, Stack};
 
 use crate::cases::rounds::Cases;
 use crate::cases::{Adder, Pair, answered, pair};
@@ -15,10 +20,59 @@ fn add<S: Stack<Pair>>(cases: &mut Cases<'_>, name: &'static str, builder: BusBu
     cases.add(name, move || answered(route.execute_blocking(pair())));
 }
 
+/// Adds a case whose every dispatch is refused.
+fn add_refused<S: Stack<Pair>>(
+    cases: &mut Cases<'_>,
+    name: &'static str,
+    builder: BusBuilder<Query, S>,
+) {
+    let bus = builder.register::<Pair, _>(Adder(7)).build();
+    let bus = bus.expect("one handler, sound settings");
+    let mut route = bus.route::<Pair>().expect("registered");
+    cases.add(name, move || route.execute_blocking(pair()).is_err());
+}
+
+const PLENTY: u32 = u32::MAX;
+const LATER: Duration = Duration::from_secs(30);
+
+fn window() -> CircuitBreaker {
+    CircuitBreaker::time_window(Duration::from_secs(10)).slow_calls(LATER, 0.5)
+}
+
 pub fn our_policies(cases: &mut Cases<'_>) {
+    let bus = QueryBus::builder;
     let clock = quanta::Clock::new();
-    add(cases, "none", QueryBus::builder());
+    add(cases, "none", bus());
     cases.add("clock_read", move || {
         black_box(clock.delta_as_nanos(0, clock.raw()))
     });
+    add(cases, "validation", bus().layer(Validation::new()));
+    add(cases, "timeout", bus().layer(Timeout::new(LATER)));
+    let consecutive = CircuitBreaker::consecutive(5);
+    add(cases, "breaker_consecutive", bus().layer(consecutive));
+    add(cases, "breaker_window", bus().layer(window()));
+    let count = CircuitBreaker::count_window(100).slow_calls(LATER, 0.5);
+    add(cases, "breaker_count_window", bus().layer(count));
+    let open = CircuitBreaker::consecutive(1);
+    let handles = open.handles();
+    add_refused(cases, "breaker_open", bus().layer(open));
+    handles.get(Pair::NAME).expect("registered").force_open();
+    add(
+        cases,
+        "rate_limit",
+        bus().layer(RateLimit::per_second(PLENTY)),
+    );
+    add(cases, "bulkhead", bus().layer(Bulkhead::new(64)));
+    add(cases, "adaptive", bus().layer(AdaptiveLimit::vegas()));
+    add(cases, "metrics", bus().layer(Metrics::new().layer()));
+    let everybody = |_: MessageType, _: &Context<'_>| Ok(());
+    add(cases, "authorize", bus().layer(Authorize::new(everybody)));
+    let stack = bus()
+        .layer(Metrics::new().layer())
+        .layer(Timeout::new(LATER))
+        .layer(RateLimit::per_second(PLENTY))
+        .layer(Bulkhead::new(64))
+        .layer(window())
+        .layer(Validation::new());
+    add(cases, "production_stack", stack);
 }
