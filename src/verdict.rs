@@ -41,7 +41,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// What `outcome` says.
-    #[inline]
+    #[inline(always)]
     pub fn of<M: Message>(outcome: &Outcome<M>) -> Self {
         match outcome {
             Ok(_) => Self::Success,

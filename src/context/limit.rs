@@ -49,34 +49,33 @@ impl Limit<'_> {
         std::mem::replace(self.tick.get_mut(), NEVER)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self) -> u64 {
         self.tick.load(Ordering::Relaxed)
     }
 
     /// Whether the grace after it, or after one further out, has begun.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_over(&self) -> bool {
         self.get() & OVER != 0 || self.outer.is_some_and(Limit::is_over)
     }
 
-    /// Runs `work` with the limit `bound`, then puts the former one back, also when `work` panics.
+    /// Sets the limit `bound` until what this returns is dropped, also by a panic.
     ///
     /// Around each poll, and not from the first poll to the last: so the limits of futures that are
     /// polled by turns never mix, and one that is dropped half way leaves nothing behind.
     #[inline(always)]
-    pub(crate) fn within<T>(&self, bound: Bound, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn enter(&self, bound: Bound) -> Within<'_, '_> {
         let former = self.get();
         // What a grace further out has begun is over in here, too.
         self.set(bound.0 | former & OVER);
-        let _put_back = PutBack {
+        Within {
             limit: self,
             former,
-        };
-        work()
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn set(&self, tick: u64) {
         self.tick.store(tick, Ordering::Relaxed);
     }
@@ -96,7 +95,7 @@ impl Clone for Limit<'_> {
 pub(crate) struct Bound(u64);
 
 impl Bound {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn until(tick: u64) -> Self {
         Self(tick & !OVER)
     }
@@ -111,12 +110,14 @@ impl Bound {
     }
 }
 
-struct PutBack<'l, 'p> {
+/// While this is there, a limit is set.
+#[must_use = "dropped, it puts the former limit back"]
+pub(crate) struct Within<'l, 'p> {
     limit: &'l Limit<'p>,
     former: u64,
 }
 
-impl Drop for PutBack<'_, '_> {
+impl Drop for Within<'_, '_> {
     #[inline(always)]
     fn drop(&mut self) {
         self.limit.set(self.former);
@@ -126,6 +127,13 @@ impl Drop for PutBack<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Limit<'_> {
+        fn within<T>(&self, bound: Bound, work: impl FnOnce() -> T) -> T {
+            let _within = self.enter(bound);
+            work()
+        }
+    }
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]

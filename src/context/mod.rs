@@ -395,15 +395,18 @@ impl<'p> Context<'p> {
         self.tick
     }
 
+    #[inline(always)]
     pub(crate) fn clock(&self) -> &Clock {
         match self.clock {
             Some(clock) => clock,
-            None => self
-                .details
-                .chain()
-                .find_map(|detail| detail.clock.as_ref())
-                .unwrap_or(Clock::shared()),
+            None => self.inherited_clock(),
         }
+    }
+
+    #[cold]
+    fn inherited_clock(&self) -> &Clock {
+        let mut clocks = self.details.chain().filter_map(|it| it.clock.as_ref());
+        clocks.next().unwrap_or(Clock::shared())
     }
 
     fn tokens(&self) -> impl Iterator<Item = &CancelToken> {

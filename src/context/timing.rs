@@ -22,16 +22,18 @@ impl Timing {
         }
     }
 
+    #[inline(always)]
     pub(super) fn start(&self, clock: &Clock) -> u64 {
         read_once(&self.start, clock)
     }
 
+    #[inline(always)]
     pub(super) fn end(&self, clock: &Clock) -> u64 {
         read_once(&self.end, clock)
     }
 
     /// When the dispatch began, or the end of the last wait before the handler.
-    #[inline]
+    #[inline(always)]
     pub(super) fn entry(&self, clock: &Clock) -> u64 {
         match self.end.load(Ordering::Relaxed) {
             0 => self.start(clock),
@@ -64,6 +66,7 @@ impl Timing {
     }
 }
 
+#[inline(always)]
 fn read_once(cell: &PlainU64, clock: &Clock) -> u64 {
     match cell.load(Ordering::Relaxed) {
         0 => {

@@ -40,13 +40,13 @@ impl Cells {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn start(&self) {
         self.started.add(1, self.shared);
     }
 
     /// The bucket last: who sees it sees the others.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reply(&self, nanos: u64) {
         self.sum.add(nanos, self.shared);
         self.max.raise(nanos, self.shared);
@@ -90,7 +90,7 @@ impl Cell {
 
     /// Release: pairs with the Acquire in [`get`](Self::get). Who sees the end of a dispatch sees its
     /// beginning, on whatever thread that was. Model: `metrics`.
-    #[inline]
+    #[inline(always)]
     fn add(&self, by: u64, shared: bool) {
         if shared {
             self.0.fetch_add(by, Ordering::Release);
@@ -102,7 +102,7 @@ impl Cell {
     }
 
     /// Relaxed, with no partner: the bucket that is written after it publishes it.
-    #[inline]
+    #[inline(always)]
     fn raise(&self, to: u64, shared: bool) {
         if self.0.load(Ordering::Relaxed) >= to {
             return;

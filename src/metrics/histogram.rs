@@ -19,7 +19,7 @@ pub(super) const BUCKETS: usize = if POWERS > BITS {
 };
 
 /// The bucket of a latency in nanoseconds.
-#[inline]
+#[inline(always)]
 pub(super) fn bucket_of(nanos: u64) -> usize {
     let power = (nanos | ((1 << BITS) - 1)).ilog2();
     let shift = (power + 1).saturating_sub(BITS + 1);

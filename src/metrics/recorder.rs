@@ -28,7 +28,7 @@ impl Recorder {
     }
 
     /// A dispatch begins. It is counted as dropped unless its end is told.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn start(&self) -> InFlight<'_> {
         self.cells().start();
         InFlight(self)
@@ -55,12 +55,12 @@ impl Recorder {
         totals
     }
 
-    #[inline]
+    #[inline(always)]
     fn cells(&self) -> &Cells {
         self.cells_of(thread_slot())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn cells_of(&self, slot: usize) -> &Cells {
         match self.cells[slot].get() {
             Some(cells) => cells,
@@ -79,7 +79,7 @@ pub(crate) struct InFlight<'r>(&'r Recorder);
 
 impl InFlight<'_> {
     /// Ends with a reply after so many nanoseconds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reply(self, nanos: u64) {
         self.0.cells().reply(nanos);
         std::mem::forget(self);

@@ -62,12 +62,12 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
 impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
     type Pass = Option<G::Pass>;
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
         self.as_ref().map(|gate| gate.enter(msg, cx)).transpose()
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
         if let (Some(gate), Some(pass)) = (self, pass) {
             gate.leave(pass, outcome, cx);
@@ -90,12 +90,12 @@ pub(crate) trait Entry<M: Message>: Send {
 impl<M: Message, G: Gate<M>> Entry<M> for &G {
     type Pass = G::Pass;
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<G::Pass, Error<M::Error>> {
         (**self).enter(msg, cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, pass: G::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
         (**self).leave(pass, outcome, cx);
     }
@@ -105,12 +105,12 @@ impl<M: Message, G: Gate<M>> Entry<M> for &G {
 impl<M: Message, E: Entry<M>> Entry<M> for Option<E> {
     type Pass = Option<E::Pass>;
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
         self.as_ref().map(|entry| entry.enter(msg, cx)).transpose()
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
         if let (Some(entry), Some(pass)) = (self, pass) {
             entry.leave(pass, outcome, cx);

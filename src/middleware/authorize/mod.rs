@@ -94,12 +94,12 @@ where
 {
     type Pass = ();
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         Ok((self.0)(MessageType::of::<M>(), cx)?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 }
 

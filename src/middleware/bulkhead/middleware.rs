@@ -48,12 +48,12 @@ struct Door<'a>(&'a BulkheadPolicy);
 impl<'a, M: Message> Entry<M> for Door<'a> {
     type Pass = Permit<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<Permit<'a>, Error<M::Error>> {
         self.0.try_acquire().ok_or_else(|| overloaded(self.0))
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, permit: Permit<'a>, _outcome: &Outcome<M>, _cx: &Context<'_>) {
         drop(permit);
     }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::limits::{Limits, Window};
-use super::middleware::CircuitBreakerGate;
+use super::middleware::CircuitBreakerMiddleware;
 use super::policy::{CircuitBreakerPolicy, Listener, Transition};
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Gated, Layer, RouteInfo};
+use crate::pipeline::{Layer, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Stops calling a handler that fails, and tries again after a while. One breaker a route, or one for
@@ -167,17 +167,15 @@ impl CircuitBreaker {
 }
 
 impl<M: Message> Layer<M> for CircuitBreaker {
-    type Middleware = Gated<CircuitBreakerGate>;
+    type Middleware = CircuitBreakerMiddleware;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.limits.check(self.window)
     }
 
-    fn middleware(&self, route: &RouteInfo) -> Gated<CircuitBreakerGate> {
+    fn middleware(&self, route: &RouteInfo) -> CircuitBreakerMiddleware {
         let policy = self.policy_of(route.name()).expect("checked before");
-        Gated(CircuitBreakerGate::new(
-            self.handles.add(route.name(), policy),
-        ))
+        CircuitBreakerMiddleware::new(self.handles.add(route.name(), policy))
     }
 }
 

@@ -1,85 +1,69 @@
-//! [`CircuitBreakerGate`]: the breaker around a handler.
+//! [`CircuitBreakerMiddleware`]: the breaker around a handler.
 
-use std::fmt;
-
-use super::policy::{CircuitBreakerPolicy, Refused, Ticket};
+use super::policy::{Admission, CircuitBreakerPolicy, Refused};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::Gate;
+use crate::pipeline::{Entry, Middleware, Next, pass_through};
 use crate::sync::PlainArc;
 use crate::verdict::Verdict;
 
 /// Asks a [`CircuitBreakerPolicy`] before the handler and tells it how the handler did. Made by
 /// [`CircuitBreaker`](super::CircuitBreaker).
 #[derive(Debug)]
-pub struct CircuitBreakerGate {
+pub struct CircuitBreakerMiddleware {
     policy: PlainArc<CircuitBreakerPolicy>,
 }
 
-impl CircuitBreakerGate {
+impl CircuitBreakerMiddleware {
     pub(super) fn new(policy: PlainArc<CircuitBreakerPolicy>) -> Self {
         Self { policy }
     }
 }
 
-impl<M: Message> Gate<M> for CircuitBreakerGate {
-    type Pass = Pass;
+impl<M: Message> Middleware<M> for CircuitBreakerMiddleware {
+    #[inline(always)]
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(Breaker(&self.policy), msg, cx, next)
+    }
 
-    #[inline]
-    fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<Pass, Error<M::Error>> {
-        match self.policy.admit_at(|| cx.entry_tick()) {
-            Ok(ticket) => Ok(Pass::new(ticket, &self.policy)),
+    #[inline(always)]
+    fn handle_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        pass_through(this.map(|this| Breaker(&this.policy)), msg, cx, next)
+    }
+}
+
+struct Breaker<'p>(&'p CircuitBreakerPolicy);
+
+impl<'p, M: Message> Entry<M> for Breaker<'p> {
+    type Pass = Admission<'p>;
+
+    #[inline(always)]
+    fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<Admission<'p>, Error<M::Error>> {
+        match self.0.admit_at(|| cx.entry_tick()) {
+            Ok(ticket) => Ok(Admission::new(self.0, ticket)),
             Err(refused) => Err(refused.into()),
         }
     }
 
-    #[inline]
-    fn leave(&self, pass: Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
-        let verdict = Verdict::of::<M>(outcome);
-        self.policy
-            .complete_at(pass.into_ticket(), verdict, || cx.done_tick());
-    }
-}
-
-/// Held while the handler runs. Only a probe has anything to give back.
-pub struct Pass {
-    ticket: Ticket,
-    probe_of: Option<PlainArc<CircuitBreakerPolicy>>,
-}
-
-impl Pass {
-    #[inline]
-    fn new(ticket: Ticket, policy: &PlainArc<CircuitBreakerPolicy>) -> Self {
-        let probe_of = ticket.is_probe().then(|| PlainArc::clone(policy));
-        Self { ticket, probe_of }
-    }
-
-    #[inline]
-    fn into_ticket(mut self) -> Ticket {
-        self.probe_of = None;
-        self.ticket
-    }
-}
-
-impl Drop for Pass {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(policy) = self.probe_of.take() {
-            policy.give_back(self.ticket);
-        }
-    }
-}
-
-impl fmt::Debug for Pass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pass")
-            .field("is_probe", &self.ticket.is_probe())
-            .finish_non_exhaustive()
+    #[inline(always)]
+    fn leave(&self, admission: Admission<'p>, outcome: &Outcome<M>, cx: &Context<'_>) {
+        admission.complete_at(Verdict::of::<M>(outcome), || cx.done_tick());
     }
 }
 
 impl<E> From<Refused> for Error<E> {
+    #[cold]
     fn from(refused: Refused) -> Self {
         let retry_after = refused.retry_after();
         Self::CircuitOpen { retry_after }

@@ -52,5 +52,5 @@ mod policy;
 
 pub use layer::CircuitBreaker;
 pub use limits::{Limits, Window};
-pub use middleware::{CircuitBreakerGate, Pass};
+pub use middleware::CircuitBreakerMiddleware;
 pub use policy::{Admission, CircuitBreakerPolicy, Reading, Refused, State, Transition};

@@ -53,7 +53,7 @@ struct Begun<'r> {
 impl<'r, M: Message> Entry<M> for Meter<'r> {
     type Pass = Begun<'r>;
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<Begun<'r>, Error<M::Error>> {
         Ok(Begun {
             at: cx.entry_tick(),
@@ -61,7 +61,7 @@ impl<'r, M: Message> Entry<M> for Meter<'r> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, begun: Begun<'r>, outcome: &Outcome<M>, cx: &Context<'_>) {
         match outcome {
             Ok(_) => begun

@@ -24,12 +24,12 @@ impl RateLimitGate {
 impl<M: Message> Gate<M> for RateLimitGate {
     type Pass = ();
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         self.policy.check_at(1, cx.entry_tick()).map_err(refused)
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 }
 

@@ -125,7 +125,7 @@ impl RateLimitPolicy {
 
     /// Takes `n` tokens at a tick, or says how many nanoseconds from now they will be there:
     /// `u64::MAX` for never.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_at(&self, n: u32, now: u64) -> Result<(), u64> {
         self.reserve_at(n, now, 0).map(drop)
     }
@@ -135,7 +135,7 @@ impl RateLimitPolicy {
     /// served later.
     ///
     /// A token is given back by [`refund`](Self::refund) only before its tick has come.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reserve_at(&self, n: u32, now: u64, patience: u64) -> Result<Reservation, u64> {
         let [interval, tolerance] = self.limits.read();
         let cost = interval.saturating_mul(u64::from(n));
@@ -180,7 +180,7 @@ impl Arrival {
 
     /// Moves on by `cost` from now or from where it is, unless that is later than `latest`; returns
     /// where it is, or where it would be.
-    #[inline]
+    #[inline(always)]
     fn advance(&self, cost: u64, now: u64, latest: u64) -> Result<u64, u64> {
         let mut arrival = self.get();
         loop {
@@ -201,7 +201,7 @@ impl Arrival {
 }
 
 /// Where an arrival time moves on to, unless that is later than `latest`: then where it would be.
-#[inline]
+#[inline(always)]
 pub(super) fn next_arrival(arrival: u64, cost: u64, now: u64, latest: u64) -> Result<u64, u64> {
     let next = arrival.max(now).saturating_add(cost);
     if next > latest { Err(next) } else { Ok(next) }

@@ -85,7 +85,10 @@ impl<M: Message, C: Choose<M>> Middleware<M> for TimeoutMiddleware<C> {
         }
         let bound = Bound::until(limit);
         Timed::Running {
-            rest: cx.limit().within(bound, || next.run(msg, cx)),
+            rest: {
+                let _within = cx.limit().enter(bound);
+                next.run(msg, cx)
+            },
             time: Time {
                 cx,
                 policy: &self.policy,

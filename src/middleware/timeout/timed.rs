@@ -106,7 +106,8 @@ pub(super) struct Time<'p, 'a> {
 impl Time<'_, '_> {
     #[inline(always)]
     fn poll<F: Future>(&self, rest: Pin<&mut F>, task: &mut task::Context<'_>) -> Poll<F::Output> {
-        self.cx.limit().within(self.bound, || rest.poll(task))
+        let _within = self.cx.limit().enter(self.bound);
+        rest.poll(task)
     }
 
     /// The time, once the end has come; until then sees to it that `waker` is woken when it does.

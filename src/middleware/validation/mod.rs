@@ -72,11 +72,11 @@ pub struct ValidationGate(());
 impl<M: Message> Gate<M> for ValidationGate {
     type Pass = ();
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         validate(msg)
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 }

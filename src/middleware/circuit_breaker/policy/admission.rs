@@ -20,7 +20,7 @@ pub(in super::super) struct Ticket {
 pub(super) const UNTIMED: u64 = u64::MAX;
 
 impl Ticket {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(tag: Word, entered: u64) -> Self {
         Self { tag, entered }
     }
@@ -31,18 +31,18 @@ impl Ticket {
         entered: UNTIMED,
     };
 
-    #[inline]
+    #[inline(always)]
     pub(in super::super) fn is_probe(self) -> bool {
         self.tag.is(State::HalfOpen)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_timed(self) -> bool {
         self.entered != UNTIMED
     }
 
     /// Whether it took that long. Not if it is not timed, whatever the time.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_slow(self, slow_after: u64, ended: u64) -> bool {
         ended.saturating_sub(self.entered) >= slow_after
     }
@@ -57,8 +57,17 @@ pub struct Admission<'a> {
 }
 
 impl<'a> Admission<'a> {
-    pub(super) fn new(policy: &'a CircuitBreakerPolicy, ticket: Ticket) -> Self {
+    #[inline(always)]
+    pub(in super::super) fn new(policy: &'a CircuitBreakerPolicy, ticket: Ticket) -> Self {
         Self { policy, ticket }
+    }
+
+    /// [`complete`](Self::complete) on the clock's line.
+    #[inline(always)]
+    pub(in super::super) fn complete_at(self, verdict: Verdict, now: impl Fn() -> u64) {
+        let (policy, ticket) = (self.policy, self.ticket);
+        std::mem::forget(self);
+        policy.complete_at(ticket, verdict, now);
     }
 
     /// Whether it is one of the few that a half-open breaker lets through.
@@ -70,13 +79,12 @@ impl<'a> Admission<'a> {
     /// Tells how the call ended. Changes nothing if the breaker has changed its state since it let the
     /// call through.
     pub fn complete(self, verdict: Verdict, now: Duration) {
-        let (policy, ticket) = (self.policy, self.ticket);
-        std::mem::forget(self);
-        policy.complete_at(ticket, verdict, || tick_of(now));
+        self.complete_at(verdict, || tick_of(now));
     }
 }
 
 impl Drop for Admission<'_> {
+    #[cold]
     fn drop(&mut self) {
         self.policy.give_back(self.ticket);
     }

@@ -20,7 +20,7 @@ impl CircuitBreakerPolicy {
 
     /// The same on the clock's line. Closed, this reads two words, and the time only where calls are
     /// timed.
-    #[inline]
+    #[inline(always)]
     pub(in super::super) fn admit_at(&self, now: impl Fn() -> u64) -> Result<Ticket, Refused> {
         let word = self.word.load();
         if word.is(State::Closed) {
@@ -30,7 +30,7 @@ impl CircuitBreakerPolicy {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn counted(&self, word: Word, now: impl Fn() -> u64) -> Ticket {
         let is_timed = self.rules.slow_after() != NEVER;
         Ticket::new(word.tag(), if is_timed { now() } else { UNTIMED })

@@ -13,7 +13,7 @@ impl CircuitBreakerPolicy {
     ///
     /// `now` says the same however often it is asked. It is asked only for a window of time, for calls
     /// that are timed, and when the breaker opens.
-    #[inline]
+    #[inline(always)]
     pub(in super::super) fn complete_at(
         &self,
         ticket: Ticket,
@@ -33,7 +33,7 @@ impl CircuitBreakerPolicy {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_good<W: SlidingWindow>(
         &self,
         window: &W,

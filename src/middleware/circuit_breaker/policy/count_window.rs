@@ -67,7 +67,7 @@ impl SlidingWindow for CountWindow {
 
     const ASKS_TIME: bool = false;
 
-    #[inline]
+    #[inline(always)]
     fn count(&self, epoch: u32, _ended: u64) -> Option<Position> {
         self.sequence.next(epoch, self.length)
     }
@@ -133,7 +133,7 @@ const INDEX: u32 = (1 << 31) - 1;
 const AHEAD: u32 = 1 << 20;
 
 impl Sequence {
-    #[inline]
+    #[inline(always)]
     fn next(&self, epoch: u32, length: u32) -> Option<Position> {
         loop {
             let held = self.0.load(Ordering::Relaxed);
@@ -149,7 +149,7 @@ impl Sequence {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn swap(&self, held: u64, next: u64) -> bool {
         self.0
             .compare_exchange(held, next, Ordering::Relaxed, Ordering::Relaxed)
@@ -172,20 +172,20 @@ impl Sequence {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn epoch_of(held: u64) -> u32 {
     (held >> 32) as u32
 }
 
 /// The position that is to be taken next.
-#[inline]
+#[inline(always)]
 fn position(held: u64, length: u32) -> Position {
     let index = held as u32 & INDEX;
     let calls = if held & FULL == 0 { index + 1 } else { length };
     Position { index, calls }
 }
 
-#[inline]
+#[inline(always)]
 fn after(held: u64, taken: Position, length: u32) -> u64 {
     let full = if taken.calls == length { FULL } else { 0 };
     let next = taken.index.wrapping_add(1) & INDEX;

@@ -199,7 +199,7 @@ impl RulesCell {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn slow_after(&self) -> u64 {
         self.slow_after.load(Ordering::Relaxed)
     }

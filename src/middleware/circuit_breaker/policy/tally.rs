@@ -27,7 +27,7 @@ const FULL: u32 = u32::MAX;
 const AHEAD: u32 = 1 << 20;
 
 impl Tally {
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&self, stamp: u32) -> Counted {
         let held = self.0.load(Ordering::Relaxed);
         // Of this bucket, neither empty nor full: by one comparison.
@@ -67,7 +67,7 @@ impl Tally {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn swap(&self, held: u64, next: u64) -> bool {
         self.0
             .compare_exchange(held, next, Ordering::Relaxed, Ordering::Relaxed)
@@ -75,7 +75,7 @@ impl Tally {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn stamp_of(held: u64) -> u32 {
     (held >> 32) as u32
 }

@@ -48,12 +48,12 @@ impl TimeWindow {
     }
 
     /// The number of the bucket in which `tick` lies.
-    #[inline]
+    #[inline(always)]
     fn index(&self, tick: u64) -> u64 {
         ((u128::from(tick) * u128::from(self.scale)) >> 64) as u64
     }
 
-    #[inline]
+    #[inline(always)]
     fn bucket(&self, index: u64) -> &Bucket {
         &self.buckets[(index % BUCKETS) as usize]
     }
@@ -77,7 +77,7 @@ impl SlidingWindow for TimeWindow {
 
     const ASKS_TIME: bool = true;
 
-    #[inline]
+    #[inline(always)]
     fn count(&self, epoch: u32, ended: u64) -> Option<u64> {
         let index = self.index(ended);
         match self.bucket(index).calls.add(stamp(epoch, index)) {
@@ -111,7 +111,7 @@ impl SlidingWindow for TimeWindow {
 }
 
 /// Lap plus epoch. Of two epochs at one time the later has the higher stamps, by at least a lap.
-#[inline]
+#[inline(always)]
 fn stamp(epoch: u32, index: u64) -> u32 {
     ((index / BUCKETS) as u32).wrapping_add(epoch)
 }

@@ -89,12 +89,12 @@ impl Word {
     pub(super) const UNCOUNTED: Self = Self(State::Disabled.bits());
 
     /// State and epoch.
-    #[inline]
+    #[inline(always)]
     pub(super) fn tag(self) -> Self {
         Self(self.0 & !PAYLOAD)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn is(self, state: State) -> bool {
         self.0 & STATE == state.bits()
     }
@@ -107,13 +107,13 @@ impl Word {
         self.0 & METRICS_ONLY != 0
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn epoch(self) -> u32 {
         (self.0 / EPOCH) as u32
     }
 
     /// Whether nothing is noted beside state and epoch.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_plain(self) -> bool {
         self.0 & PAYLOAD == 0
     }
@@ -207,7 +207,7 @@ impl Word {
         Self(self.tag().0 | (u64::from(failures) * FAILURE))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_watched(self) -> bool {
         self.0 & WATCHED != 0
     }
@@ -238,7 +238,7 @@ impl WordCell {
 
     /// Acquire: pairs with the Release of [`change`](Self::change); who finds the breaker open finds
     /// the moment at which it opened.
-    #[inline]
+    #[inline(always)]
     pub(super) fn load(&self) -> Word {
         Word(self.0.load(Ordering::Acquire))
     }
