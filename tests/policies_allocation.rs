@@ -8,9 +8,8 @@ use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use arcbus::metrics::Metrics;
-use arcbus::middleware::rate_limit::Quota;
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, KeyedRateLimit, RateLimit, Timeout,
+    AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, Timeout,
     Validation,
 };
 use arcbus::{BusBuilder, Context, Handler, Message, MessageType, Query, QueryBus, Stack};
@@ -92,18 +91,6 @@ fn a_timeout() {
 #[test]
 fn metrics() {
     assert_allocates_nothing(QueryBus::builder().layer(Metrics::new().layer()));
-}
-
-#[test]
-fn a_rate_limit() {
-    let plenty = RateLimit::per_second(u32::MAX);
-    let quota = Quota::per_second(u32::MAX);
-    assert_allocates_nothing(QueryBus::builder().layer(plenty.clone()));
-    assert_allocates_nothing(QueryBus::builder().layer(plenty.wait_at_most(LATER)));
-    let by_number = KeyedRateLimit::by(quota, |msg: &Double, _: &Context<'_>| msg.0);
-    assert_allocates_nothing(QueryBus::builder().layer(by_number));
-    let by_name = KeyedRateLimit::by_ref(quota, |_: &Double, _: &Context<'_>| "a name");
-    assert_allocates_nothing(QueryBus::builder().layer(by_name));
 }
 
 #[test]
