@@ -5,5 +5,7 @@
 //! alone, which can be used without a bus.
 
 mod handles;
+pub mod rate_limit;
 
 pub use handles::Handles;
+pub use rate_limit::{KeyedRateLimit, RateLimit};
