@@ -45,6 +45,8 @@ mod layer;
 mod middleware;
 mod policy;
 mod rate;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 pub use keyed::{

@@ -5,6 +5,8 @@ mod middleware;
 mod policy;
 mod shard;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use layer::KeyedRateLimit;
 pub use middleware::KeyedRateLimitGate;

@@ -1,0 +1,70 @@
+//! A message that its layers let pass, and whose handler does not wait, costs no allocation.
+
+#[path = "support/counting.rs"]
+mod counting;
+
+use std::pin::pin;
+use std::task::{Context as Task, Poll, Waker};
+use std::time::Duration;
+
+use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
+use arcbus::{BusBuilder, Context, Handler, Message, Query, QueryBus, Stack};
+use counting::{Counting, NOTHING, count};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const WARM_UP: usize = 50;
+const ROUNDS: usize = 1000;
+/// Far enough away that it never comes.
+const LATER: Duration = Duration::from_secs(3600);
+
+struct Double(u64);
+
+impl Message for Double {
+    const NAME: &'static str = "double";
+    type Kind = Query;
+    type Reply = u64;
+    type Error = String;
+}
+
+struct Doubler;
+
+impl Handler<Double> for Doubler {
+    async fn handle(&self, msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
+        Ok(msg.0 * 2)
+    }
+}
+
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the handler is ready at once"),
+    }
+}
+
+/// Dispatches in both lanes, through the layers of `builder`.
+fn assert_allocates_nothing<S: Stack<Double>>(builder: BusBuilder<Query, S>) {
+    let bus = builder.register(Doubler).build().expect("in range");
+    let dispatch = || {
+        assert_eq!(bus.execute_blocking(Double(1)), Ok(2));
+        assert_eq!(ready(bus.execute(Double(2))), Ok(4));
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    assert_eq!(count(|| (0..ROUNDS).for_each(|_| dispatch())), NOTHING);
+}
+
+#[test]
+fn a_rate_limit() {
+    let limit = || RateLimit::per_second(1_000_000_000);
+    assert_allocates_nothing(QueryBus::builder().layer(limit()));
+    assert_allocates_nothing(QueryBus::builder().layer(limit().wait_at_most(LATER)));
+    let rate = Rate::per_second(1_000_000_000);
+    let by = KeyedRateLimit::by(rate, |msg: &Double, _| msg.0);
+    assert_allocates_nothing(QueryBus::builder().layer(by));
+    let by_ref = KeyedRateLimit::by_ref(rate, |msg: &Double, _| match msg.0 {
+        1 => "one",
+        _ => "a name of which a copy would be allocated",
+    });
+    assert_allocates_nothing(QueryBus::builder().layer(by_ref));
+}
