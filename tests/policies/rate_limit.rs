@@ -74,6 +74,19 @@ fn every_message_counts_whatever_becomes_of_it() {
 }
 
 #[test]
+fn at_the_end_of_time_nothing_passes() {
+    let (bus, clock, _) = bus(limit(1));
+    clock.advance(Duration::MAX);
+    for _ in 0..3 {
+        assert!(
+            bus.execute_blocking(Act::Answer(1))
+                .unwrap_err()
+                .is_rate_limited()
+        );
+    }
+}
+
+#[test]
 fn a_dispatch_reads_the_clock_once() {
     let (bus, clock, _) = bus(limit(100));
     for layers in 1..=2 {
