@@ -44,7 +44,7 @@ fn only_idle_keys_make_room() {
     );
     assert_eq!(policy.keys(), 2);
     assert_eq!(policy.available(&1, at(10)), 1, "the first is not");
-    assert_eq!(policy.check_n(&1, at(10), 2).is_err(), true);
+    assert!(policy.check_n(&1, at(10), 2).is_err());
     assert_eq!(policy.check(&4, at(15)), full);
 }
 
