@@ -8,10 +8,8 @@ use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use arcbus::metrics::Metrics;
-use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, Timeout,
-    Validation,
-};
+use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
+use arcbus::middleware::{AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, Timeout, Validation};
 use arcbus::{BusBuilder, Context, Handler, Message, MessageType, Query, QueryBus, Stack};
 use counting::{Counting, NOTHING, count};
 
@@ -98,4 +96,19 @@ fn a_validation_and_an_authorization() {
     let everybody = |_: MessageType, _: &Context<'_>| Ok(());
     let builder = QueryBus::builder().layer(Validation::new());
     assert_allocates_nothing(builder.layer(Authorize::new(everybody)));
+}
+
+#[test]
+fn a_rate_limit() {
+    let limit = || RateLimit::per_second(1_000_000_000);
+    assert_allocates_nothing(QueryBus::builder().layer(limit()));
+    assert_allocates_nothing(QueryBus::builder().layer(limit().wait_at_most(LATER)));
+    let rate = Rate::per_second(1_000_000_000);
+    let by = KeyedRateLimit::by(rate, |msg: &Double, _| msg.0);
+    assert_allocates_nothing(QueryBus::builder().layer(by));
+    let by_ref = KeyedRateLimit::by_ref(rate, |msg: &Double, _| match msg.0 {
+        1 => "one",
+        _ => "a name of which a copy would be allocated",
+    });
+    assert_allocates_nothing(QueryBus::builder().layer(by_ref));
 }

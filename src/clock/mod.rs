@@ -85,6 +85,13 @@ impl Clock {
         }
     }
 
+    /// The time on this clock's own line, from an origin that never changes: what the policies of a bus
+    /// with this clock, or a clone of it, take as their `now`. All real clocks have the same.
+    #[must_use]
+    pub fn since_origin(&self) -> Duration {
+        Duration::from_nanos(self.ticks())
+    }
+
     /// Nanoseconds on this clock's own line, never 0.
     #[inline]
     pub(crate) fn ticks(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! The primitives of a normal build.
 
-pub(crate) use parking_lot::{Condvar, Mutex};
+pub(crate) use parking_lot::{Condvar, Mutex, RwLock};
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicU64, AtomicU64 as PlainU64, AtomicUsize, Ordering, fence,
 };

@@ -1,4 +1,4 @@
-//! `loom`'s mutex and condition variable in the shape of `parking_lot`'s.
+//! `loom`'s locks and condition variable in the shape of `parking_lot`'s.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -23,6 +23,23 @@ impl<T> Mutex<T> {
         MutexGuard(Some(
             self.0.lock().expect("a model ends with its first panic"),
         ))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct RwLock<T>(model::RwLock<T>);
+
+impl<T> RwLock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(model::RwLock::new(value))
+    }
+
+    pub(crate) fn read(&self) -> model::RwLockReadGuard<'_, T> {
+        self.0.read().expect("a model ends with its first panic")
+    }
+
+    pub(crate) fn write(&self) -> model::RwLockWriteGuard<'_, T> {
+        self.0.write().expect("a model ends with its first panic")
     }
 }
 

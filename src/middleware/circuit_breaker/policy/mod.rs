@@ -17,7 +17,6 @@ mod word;
 use std::fmt;
 use std::time::Duration;
 
-pub(super) use admission::Ticket;
 pub use admission::{Admission, Refused};
 pub(super) use count_window::LONGEST as LONGEST_COUNT;
 pub use reading::Reading;

@@ -1,0 +1,139 @@
+//! [`Bucket`] and [`Limits`]: the two words of a rate limit, and the one place where it is computed.
+
+use super::rate::Packed;
+use crate::sync::{AtomicU64, Ordering};
+
+/// The rate in force.
+///
+/// Relaxed: it is one word, and a change of it is followed by a change of the bucket
+/// ([`Bucket::settle`]), a Release; who takes from the bucket acquires that before it reads the rate.
+/// Model: `rate_limit`.
+#[derive(Debug)]
+pub(super) struct Limits(AtomicU64);
+
+impl Limits {
+    pub(super) fn new(rate: Packed) -> Self {
+        Self(AtomicU64::new(rate.bits()))
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Packed {
+        Packed::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Every bucket of these limits must be settled next.
+    pub(super) fn set(&self, rate: Packed) {
+        self.0.store(rate.bits(), Ordering::Relaxed);
+    }
+}
+
+/// What has been taken, as the tick at which it will have come in again: the theoretical arrival time.
+/// A bucket whose tick has passed is full; one that never was used, too.
+#[derive(Debug, Default)]
+pub(super) struct Bucket(AtomicU64);
+
+/// What [`Bucket::take`] took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// How long to wait for it, in nanoseconds.
+    pub(super) wait: u64,
+    /// What the bucket was set to, and by how much that was moved.
+    tick: u64,
+    cost: u64,
+}
+
+/// After how many nanoseconds as much could be taken. [`NEVER`](Self::NEVER): it is more than a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Short(pub(super) u64);
+
+impl Short {
+    pub(super) const NEVER: Self = Self(u64::MAX);
+}
+
+impl Bucket {
+    /// Takes `count` tokens at the tick `now`, all or none, if they are there within `patience`.
+    ///
+    /// One load and, if there are enough, one compare-and-swap. The limits are read after the load:
+    /// what the swap does then was computed by limits that held when it is done, for a change of
+    /// them changes the bucket.
+    #[inline]
+    pub(super) fn take(
+        &self,
+        limits: &Limits,
+        now: u64,
+        count: u32,
+        patience: u64,
+    ) -> Result<Taken, Short> {
+        // Acquire: pairs with the Release of `settle`. Model: `rate_limit`.
+        let mut tick = self.0.load(Ordering::Acquire);
+        loop {
+            let taken = draw(limits.get(), tick, now, count, patience)?;
+            // Relaxed when it succeeds: nothing is published but the word itself, and it continues
+            // the release sequence of `settle`. Acquire when it fails: as above.
+            match self.0.compare_exchange_weak(
+                tick,
+                taken.tick,
+                Ordering::Relaxed,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Ok(taken),
+                Err(newer) => tick = newer,
+            }
+        }
+    }
+
+    /// Puts back what was taken, unless more was taken since: then those who came later have been
+    /// told their times, and it is lost.
+    pub(super) fn put_back(&self, taken: Taken) {
+        let before = taken.tick - taken.cost;
+        // Relaxed: as in `take`. Model: `rate_limit`.
+        let _ = self
+            .0
+            .compare_exchange(taken.tick, before, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The nanoseconds until it is full.
+    pub(super) fn missing(&self, now: u64) -> u64 {
+        // Relaxed: read alone.
+        self.0.load(Ordering::Relaxed).saturating_sub(now)
+    }
+
+    /// Ends a change of the limits at the tick `now`: no more than `most` nanoseconds stay missing.
+    ///
+    /// Always changes the word, by the one nanosecond that it takes: who has read the old limits and
+    /// has not taken yet must find that it did, and begin again.
+    pub(super) fn settle(&self, now: u64, most: u64) {
+        let latest = now.saturating_add(most);
+        let settled = |tick: u64| tick.checked_sub(1).map_or(1, |less| less.min(latest));
+        let mut tick = self.0.load(Ordering::Relaxed);
+        // Release: pairs with the Acquire of `take`, so that who finds the bucket changed reads the new
+        // limits. Model: `rate_limit`.
+        while let Err(newer) =
+            self.0
+                .compare_exchange_weak(tick, settled(tick), Ordering::AcqRel, Ordering::Relaxed)
+        {
+            tick = newer;
+        }
+    }
+}
+
+/// Nothing here wraps: a rate in range costs at most a hundred years, and sums with what a clock says
+/// saturate or are checked.
+#[inline]
+fn draw(rate: Packed, tick: u64, now: u64, count: u32, patience: u64) -> Result<Taken, Short> {
+    if count > rate.burst() {
+        return Err(Short::NEVER);
+    }
+    let cost = rate.interval() * u64::from(count);
+    // A clock that is behind another's finds more missing, and so takes less.
+    let missing = tick.saturating_sub(now).saturating_add(cost);
+    let wait = missing.saturating_sub(rate.fill());
+    if wait > patience {
+        return Err(Short(wait));
+    }
+    match tick.max(now).checked_add(cost) {
+        Some(tick) => Ok(Taken { wait, tick, cost }),
+        // At the end of time.
+        None => Err(Short::NEVER),
+    }
+}

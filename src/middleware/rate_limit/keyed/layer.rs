@@ -1,0 +1,157 @@
+//! [`KeyedRateLimit`]: the layer.
+
+use std::fmt;
+use std::hash::Hash;
+
+use super::middleware::KeyedRateLimitGate;
+use super::policy::{self, KeyedRateLimitPolicy};
+use super::source::{ByContext, ByMessage, ByRef, KeySource};
+use crate::context::Context;
+use crate::message::Message;
+use crate::middleware::Handles;
+use crate::middleware::rate_limit::Rate;
+use crate::pipeline::{Gated, Layer, RouteInfo};
+use crate::setting::InvalidSetting;
+use crate::sync::Arc;
+
+/// Holds each key to a rate of its own: each tenant, user or address.
+///
+/// What its key has too many of is refused with [`RateLimited`](crate::Error::RateLimited). A message
+/// that has no key gets one from the closure all the same: an `Option` as key gives those without one
+/// limit together.
+///
+/// There are at most [`max_keys`](Self::max_keys) keys. A key whose bucket is full again is idle, and
+/// makes room for a new one; as long as none is, a message with a new key is refused with
+/// [`Overloaded`](crate::Error::Overloaded). So nobody gets a fresh limit by filling the table with
+/// other keys, and nobody loses one.
+///
+/// ```
+/// use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate};
+/// use arcbus::{CommandBus, Context, LayerExt, from_fn};
+/// # use arcbus::{Command, Message};
+/// # struct Mail { from: String }
+/// # impl Message for Mail {
+/// #     const NAME: &'static str = "mail";
+/// #     type Kind = Command;
+/// #     type Reply = ();
+/// #     type Error = String;
+/// # }
+///
+/// #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// struct Tenant(u32);
+///
+/// // A tenant's limit for all messages together, and a sender's for mail.
+/// let tenants = KeyedRateLimit::by_context(Rate::per_second(100), |cx| cx.get::<Tenant>().copied());
+/// let senders = KeyedRateLimit::by_ref(Rate::per_second(1), |mail: &Mail, _| mail.from.as_str());
+/// let bus = CommandBus::builder()
+///     .layer(tenants.shared())
+///     .scope(|s| s.layer(senders.max_keys(1000)).register(from_fn(|_: Mail, _: &_| Ok(()))))
+///     .build()?;
+///
+/// let mail = |from: &str| bus.execute_blocking(Mail { from: from.to_owned() });
+/// assert!(mail("ann").is_ok() && mail("bob").is_ok());
+/// assert!(mail("ann").unwrap_err().is_rate_limited());
+/// # Ok::<(), arcbus::RegistrationError>(())
+/// ```
+pub struct KeyedRateLimit<K, S> {
+    rate: Rate,
+    max_keys: usize,
+    source: Arc<S>,
+    handles: Handles<KeyedRateLimitPolicy<K>>,
+}
+
+/// Room for so many keys if nobody says how many: some megabytes for small keys.
+const MAX_KEYS: usize = 65_536;
+
+impl<K: Hash + Eq + Clone, F> KeyedRateLimit<K, ByMessage<F>> {
+    /// A key that `key` makes of a message and its context. It is made for each message: of a key that
+    /// allocates, [`by_ref`](KeyedRateLimit::by_ref) finds the one that is there.
+    #[must_use]
+    pub fn by<M: Message>(rate: Rate, key: F) -> Self
+    where
+        F: Fn(&M, &Context<'_>) -> K + Send + Sync + 'static,
+    {
+        Self::of(rate, ByMessage(key))
+    }
+}
+
+impl<K: Hash + Eq + Clone, F> KeyedRateLimit<K, ByContext<F>> {
+    /// A key that `key` makes of the context, for messages of every type: one limit across routes, where
+    /// it is [`shared`](crate::LayerExt::shared).
+    #[must_use]
+    pub fn by_context(rate: Rate, key: F) -> Self
+    where
+        F: Fn(&Context<'_>) -> K + Send + Sync + 'static,
+    {
+        Self::of(rate, ByContext(key))
+    }
+}
+
+impl<Q, F> KeyedRateLimit<Q::Owned, ByRef<(F, fn(&Q))>>
+where
+    Q: ToOwned<Owned: Hash + Eq> + ?Sized,
+{
+    /// A key that `key` finds in a message or its context. It is copied when it is new, and otherwise
+    /// only looked at.
+    #[must_use]
+    pub fn by_ref<M: Message>(rate: Rate, key: F) -> Self
+    where
+        F: for<'a> Fn(&'a M, &'a Context<'_>) -> &'a Q + Send + Sync + 'static,
+    {
+        Self::of(rate, ByRef((key, |_| ())))
+    }
+}
+
+impl<K, S> KeyedRateLimit<K, S> {
+    fn of(rate: Rate, source: S) -> Self {
+        Self {
+            rate,
+            max_keys: MAX_KEYS,
+            source: Arc::new(source),
+            handles: Handles::default(),
+        }
+    }
+
+    /// How many keys there may be, at least 1. Default: 65,536, which take a few megabytes if the keys
+    /// are small; what is not used takes none. They are divided among up to 64 shards by hash, 512 or
+    /// more each: the first shard may be full when 90 % of all are taken.
+    #[must_use]
+    pub fn max_keys(mut self, max_keys: usize) -> Self {
+        self.max_keys = max_keys;
+        self
+    }
+
+    /// The state behind it: to read what a key has left, and to change the rate while it works.
+    #[must_use]
+    pub fn handles(&self) -> Handles<KeyedRateLimitPolicy<K>> {
+        self.handles.clone()
+    }
+}
+
+impl<M, K, S> Layer<M> for KeyedRateLimit<K, S>
+where
+    M: Message,
+    K: Hash + Eq + Send + Sync + 'static,
+    S: KeySource<M, K>,
+{
+    type Middleware = Gated<KeyedRateLimitGate<K, S>>;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        policy::check(self.rate, self.max_keys)
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        let policy = KeyedRateLimitPolicy::new(self.rate, self.max_keys).expect("checked before");
+        let policy = self.handles.add(route.name(), policy);
+        Gated(KeyedRateLimitGate::new(policy, Arc::clone(&self.source)))
+    }
+}
+
+impl<K, S> fmt::Debug for KeyedRateLimit<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedRateLimit")
+            .field("rate", &self.rate)
+            .field("max_keys", &self.max_keys)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,142 @@
+//! [`Shard`]: some of the keys, each with its bucket.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use ahash::RandomState;
+
+use super::super::bucket::{Bucket, Limits, Short, Taken};
+use crate::sync::RwLock;
+
+/// For how long, in nanoseconds, nobody looks for idle keys again after somebody did. It bounds what a
+/// flood of new keys can cost: one pass over a shard a millisecond.
+const BETWEEN_SWEEPS: u64 = 1_000_000;
+
+/// Keys with their buckets, up to a number of them.
+///
+/// A known key takes the read lock, and its token by the bucket's compare-and-swap; a new key takes the
+/// write lock. A key whose bucket is full again is as good as one that was never seen: it is idle, and
+/// is dropped when its room is needed. No other key ever is.
+#[derive(Debug)]
+pub(super) struct Shard<K> {
+    keys: RwLock<Keys<K>>,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Keys<K> {
+    buckets: HashMap<K, Bucket, RandomState>,
+    /// Before this tick nobody looks for idle keys.
+    next_sweep: u64,
+}
+
+/// Why there is no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    Token(Short),
+    /// The shard is full of keys that are not idle.
+    Room,
+}
+
+impl<K: Hash + Eq> Shard<K> {
+    pub(super) fn new(capacity: usize, hasher: RandomState) -> Self {
+        Self {
+            keys: RwLock::new(Keys {
+                buckets: HashMap::with_hasher(hasher),
+                next_sweep: 0,
+            }),
+            capacity,
+        }
+    }
+
+    /// Takes `count` tokens of `key`'s bucket.
+    #[inline]
+    pub(super) fn take<Q>(
+        &self,
+        limits: &Limits,
+        key: &Q,
+        now: u64,
+        count: u32,
+    ) -> Result<Taken, Lack>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let known = {
+            let keys = self.keys.read();
+            keys.buckets
+                .get(key)
+                .map(|bucket| bucket.take(limits, now, count, 0))
+        };
+        match known {
+            Some(taken) => taken.map_err(Lack::Token),
+            None => self.take_new(limits, key.to_owned(), now, count),
+        }
+    }
+
+    /// Keys that make room are dropped outside the lock: their drop is user code.
+    #[cold]
+    fn take_new(&self, limits: &Limits, key: K, now: u64, count: u32) -> Result<Taken, Lack> {
+        let mut idle = Vec::new();
+        let mut keys = self.keys.write();
+        if !keys.buckets.contains_key(&key) && !keys.make_room(self.capacity, now, &mut idle) {
+            drop(keys);
+            return Err(Lack::Room);
+        }
+        // Another thread may have been faster with this key.
+        let taken = keys.buckets.entry(key).or_default();
+        let taken = taken.take(limits, now, count, 0);
+        drop(keys);
+        taken.map_err(Lack::Token)
+    }
+
+    /// Drops the idle keys; says how many.
+    pub(super) fn evict_idle(&self, now: u64) -> usize {
+        let mut idle = Vec::new();
+        self.keys.write().sweep(now, &mut idle);
+        idle.len()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.keys.read().buckets.len()
+    }
+
+    /// [`Bucket::missing`] of a key; 0 of one that is not known.
+    pub(super) fn missing<Q>(&self, key: &Q, now: u64) -> u64
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let keys = self.keys.read();
+        let bucket = keys.buckets.get(key);
+        bucket.map_or(0, |bucket| bucket.missing(now))
+    }
+
+    pub(super) fn settle(&self, now: u64, most: u64) {
+        // The write lock: a bucket that is being added must not be passed over.
+        let keys = self.keys.write();
+        for bucket in keys.buckets.values() {
+            bucket.settle(now, most);
+        }
+    }
+}
+
+impl<K: Hash + Eq> Keys<K> {
+    /// Whether there is room for one more key. Looks for idle keys before the map would grow, so that
+    /// it is as large as there are active keys.
+    fn make_room(&mut self, capacity: usize, now: u64, idle: &mut Vec<K>) -> bool {
+        let has_room = |keys: &Self| keys.buckets.len() < capacity;
+        let would_grow = self.buckets.len() == self.buckets.capacity();
+        if (would_grow || !has_room(self)) && now >= self.next_sweep {
+            self.sweep(now, idle);
+            self.next_sweep = now.saturating_add(BETWEEN_SWEEPS);
+        }
+        has_room(self)
+    }
+
+    fn sweep(&mut self, now: u64, idle: &mut Vec<K>) {
+        let is_idle = |_: &K, bucket: &mut Bucket| bucket.missing(now) == 0;
+        idle.extend(self.buckets.extract_if(is_idle).map(|(key, _)| key));
+    }
+}

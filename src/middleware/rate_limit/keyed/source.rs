@@ -1,0 +1,97 @@
+//! [`KeySource`]: where the key of a message comes from.
+
+use std::fmt;
+use std::hash::Hash;
+
+use super::policy::{KeyRefused, KeyedRateLimitPolicy};
+use crate::context::Context;
+use crate::message::Message;
+
+/// Where a [`KeyedRateLimit`](super::KeyedRateLimit) has the key of a message from. Made by its
+/// constructors.
+pub trait KeySource<M: Message, K>: Send + Sync + 'static {
+    /// Takes a token of the message's key.
+    #[doc(hidden)]
+    fn take(
+        &self,
+        keys: &KeyedRateLimitPolicy<K>,
+        msg: &M,
+        cx: &Context<'_>,
+    ) -> Result<(), KeyRefused>;
+}
+
+/// A closure that makes the key from the message and its context.
+#[derive(Clone, Copy)]
+pub struct ByMessage<F>(pub(super) F);
+
+/// A closure that finds the key in the message or its context.
+#[derive(Clone, Copy)]
+pub struct ByRef<F>(pub(super) F);
+
+/// A closure that makes the key from the context, for messages of every type.
+#[derive(Clone, Copy)]
+pub struct ByContext<F>(pub(super) F);
+
+impl<M, K, F> KeySource<M, K> for ByMessage<F>
+where
+    M: Message,
+    K: Hash + Eq + Clone,
+    F: Fn(&M, &Context<'_>) -> K + Send + Sync + 'static,
+{
+    #[inline]
+    fn take(
+        &self,
+        keys: &KeyedRateLimitPolicy<K>,
+        msg: &M,
+        cx: &Context<'_>,
+    ) -> Result<(), KeyRefused> {
+        keys.check_at(&(self.0)(msg, cx), cx.entry_tick(), 1)
+    }
+}
+
+impl<M, Q, F> KeySource<M, Q::Owned> for ByRef<(F, fn(&Q))>
+where
+    M: Message,
+    Q: Hash + Eq + ToOwned<Owned: Hash + Eq> + ?Sized + 'static,
+    F: for<'a> Fn(&'a M, &'a Context<'_>) -> &'a Q + Send + Sync + 'static,
+{
+    #[inline]
+    fn take(
+        &self,
+        keys: &KeyedRateLimitPolicy<Q::Owned>,
+        msg: &M,
+        cx: &Context<'_>,
+    ) -> Result<(), KeyRefused> {
+        let (key, _) = &self.0;
+        keys.check_at(key(msg, cx), cx.entry_tick(), 1)
+    }
+}
+
+impl<M, K, F> KeySource<M, K> for ByContext<F>
+where
+    M: Message,
+    K: Hash + Eq + Clone,
+    F: Fn(&Context<'_>) -> K + Send + Sync + 'static,
+{
+    #[inline]
+    fn take(
+        &self,
+        keys: &KeyedRateLimitPolicy<K>,
+        _msg: &M,
+        cx: &Context<'_>,
+    ) -> Result<(), KeyRefused> {
+        keys.check_at(&(self.0)(cx), cx.entry_tick(), 1)
+    }
+}
+
+macro_rules! opaque {
+    ($($name:ident),*) => {
+        $(impl<F> fmt::Debug for $name<F> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        })*
+    };
+}
+
+opaque!(ByMessage, ByRef, ByContext);

@@ -1,0 +1,60 @@
+//! A rate limit: so many messages in a time, and so many at once.
+//!
+//! ```
+//! use arcbus::middleware::RateLimit;
+//! use arcbus::middleware::rate_limit::Rate;
+//! # use arcbus::{Clock, Command, CommandBus, Message, from_fn};
+//! # struct Mail;
+//! # impl Message for Mail {
+//! #     const NAME: &'static str = "mail";
+//! #     type Kind = Command;
+//! #     type Reply = ();
+//! #     type Error = String;
+//! # }
+//!
+//! let clock = Clock::new();
+//! let limit = RateLimit::per_second(1).burst(2);
+//! let handles = limit.handles();
+//! let bus = CommandBus::builder()
+//!     .clock(clock.clone())
+//!     .layer(limit)
+//!     .register(from_fn(|_: Mail, _: &_| Ok(())))
+//!     .build()?;
+//!
+//! assert!(bus.execute_blocking(Mail).is_ok());
+//! assert!(bus.execute_blocking(Mail).is_ok());
+//! let refused = bus.execute_blocking(Mail).unwrap_err();
+//! assert!(refused.is_rate_limited() && refused.retry_after().is_some());
+//!
+//! let policy = handles.get("mail").expect("registered");
+//! assert_eq!(policy.available(clock.since_origin()), 0);
+//! policy.change(clock.since_origin(), Rate::per_second(5).burst(20))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Three layers: [`RateLimit`] refuses what is too much, [`WaitingRateLimit`] lets it wait
+//! ([`wait_at_most`](RateLimit::wait_at_most)), and [`KeyedRateLimit`] holds each key to a limit of its
+//! own.
+//!
+//! The algorithm is the generic cell rate algorithm of ATM (ITU-T I.371, annex A), as the governor
+//! crate has it: a bucket is the time at which it will be full again.
+
+mod bucket;
+mod keyed;
+mod layer;
+mod middleware;
+mod policy;
+mod rate;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+pub use keyed::{
+    ByContext, ByMessage, ByRef, KeyRefused, KeySource, KeyedRateLimit, KeyedRateLimitGate,
+    KeyedRateLimitPolicy,
+};
+pub use layer::{RateLimit, WaitingRateLimit};
+pub use middleware::RateLimitGate;
+pub use policy::{RateLimitPolicy, Refused, Reservation};
+pub use rate::Rate;
+pub use waiting::WaitingRateLimitMiddleware;

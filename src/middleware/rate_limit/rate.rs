@@ -1,0 +1,226 @@
+//! [`Rate`]: how many messages in which time, and how many at once.
+
+use std::time::Duration;
+
+use crate::setting::InvalidSetting;
+
+/// The longest time in which an empty bucket may fill, so that no sum of ticks comes near the end of
+/// their range: a hundred years.
+const LONGEST_FILL: u64 = 100 * 365 * 24 * 60 * 60 * 1_000_000_000;
+
+/// A number of messages in a time, and how many of them may come at once: a bucket of `burst` tokens
+/// that gets one more each [`interval`](Rate::interval).
+///
+/// The interval is kept in whole nanoseconds, in 26 significant bits, and rounded up: what is let
+/// through is never more than was asked for. It is less by at most one part in 33 million, plus, for
+/// rates above a million a second, what a nanosecond is of the interval: 0.1 % at a million, 1 % at
+/// ten million a second. From one in a hundred years to 1,000,000,000 a second.
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::middleware::rate_limit::Rate;
+///
+/// let rate = Rate::per_second(100).burst(5);
+/// assert_eq!(rate.interval(), Duration::from_millis(10));
+/// assert_eq!(rate, Rate::every(Duration::from_millis(10)).burst(5));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// In nanoseconds, such that [`pack`](Self::pack) loses nothing; 0 for what is out of range.
+    interval: u64,
+    burst: u32,
+}
+
+impl Rate {
+    /// `count` messages in each second; see [`new`](Self::new).
+    #[must_use]
+    pub fn per_second(count: u32) -> Self {
+        Self::new(count, Duration::from_secs(1))
+    }
+
+    /// One message in each `interval`, and one at a time.
+    #[must_use]
+    pub fn every(interval: Duration) -> Self {
+        Self::new(1, interval)
+    }
+
+    /// `count` messages in each `per`, and as many at once. `count` is at least 1, `per` at least a
+    /// nanosecond for each of them; what is out of range is reported where the rate is used.
+    #[must_use]
+    pub fn new(count: u32, per: Duration) -> Self {
+        Self {
+            interval: interval(count, per),
+            burst: count,
+        }
+    }
+
+    /// How many may come at once after a pause: the tokens of a full bucket. At least 1; it must fill
+    /// within a hundred years. Default: the `count` of the rate, so that a caller that sends what it may
+    /// send in a second, but all at its beginning, is not refused; in no second does more than twice
+    /// that pass. 1 spaces the messages out.
+    #[must_use]
+    pub fn burst(mut self, burst: u32) -> Self {
+        self.burst = burst;
+        self
+    }
+
+    /// The time in which one token comes.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        Duration::from_nanos(self.interval)
+    }
+
+    /// The tokens of a full bucket.
+    #[must_use]
+    pub fn burst_size(&self) -> u32 {
+        self.burst
+    }
+
+    /// The same in one word, if it is in range; `fields` are the names of rate and burst.
+    pub(super) fn pack(self, fields: [&'static str; 2]) -> Result<Packed, InvalidSetting> {
+        let [rate, burst] = fields;
+        let in_range = (1..=LONGEST_FILL).contains(&self.interval);
+        InvalidSetting::unless(
+            in_range,
+            rate,
+            "between one message in a hundred years and 1000000000 a second",
+        )?;
+        let fills = self.interval.checked_mul(self.burst.into());
+        let in_range = self.burst > 0 && fills.is_some_and(|fills| fills <= LONGEST_FILL);
+        InvalidSetting::unless(
+            in_range,
+            burst,
+            "at least 1, and such that an empty bucket fills within a hundred years",
+        )?;
+        Ok(Packed::new(self.interval, self.burst))
+    }
+}
+
+/// Nanoseconds for each of `count` in `per`, rounded up to what is kept; 0 if there are none.
+fn interval(count: u32, per: Duration) -> u64 {
+    let (count, per) = (u128::from(count), per.as_nanos());
+    if count == 0 || per < count {
+        return 0;
+    }
+    let nanos = u64::try_from(per.div_ceil(count)).unwrap_or(u64::MAX);
+    let shift = exponent(nanos);
+    // More than the longest fill saturates: it is out of range in any case.
+    nanos.div_ceil(1 << shift).saturating_mul(1 << shift)
+}
+
+fn exponent(nanos: u64) -> u32 {
+    (u64::BITS - nanos.leading_zeros()).saturating_sub(Packed::MANTISSA_BITS)
+}
+
+/// A rate in one word, so that it is read and changed as a whole: from the lowest bit the interval's
+/// mantissa (26 bits) and its exponent of two (6), then the burst (32).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Packed(u64);
+
+impl Packed {
+    const MANTISSA_BITS: u32 = 26;
+    const MANTISSA: u64 = (1 << Self::MANTISSA_BITS) - 1;
+    const EXPONENT: u64 = (1 << 6) - 1;
+    const BURST_SHIFT: u32 = 32;
+
+    fn new(interval: u64, burst: u32) -> Self {
+        let shift = exponent(interval);
+        let mantissa = interval >> shift;
+        debug_assert_eq!(mantissa << shift, interval, "rounded when it was made");
+        let exponent = u64::from(shift) << Self::MANTISSA_BITS;
+        Self(mantissa | exponent | (u64::from(burst) << Self::BURST_SHIFT))
+    }
+
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Nanoseconds a token.
+    #[inline]
+    pub(super) fn interval(self) -> u64 {
+        (self.0 & Self::MANTISSA) << ((self.0 >> Self::MANTISSA_BITS) & Self::EXPONENT)
+    }
+
+    #[inline]
+    pub(super) fn burst(self) -> u32 {
+        (self.0 >> Self::BURST_SHIFT) as u32
+    }
+
+    /// Nanoseconds in which an empty bucket fills. In range: [`Rate::pack`] has seen to it.
+    #[inline]
+    pub(super) fn fill(self) -> u64 {
+        self.interval() * u64::from(self.burst())
+    }
+
+    /// The tokens of a bucket that will be full in `missing` nanoseconds.
+    pub(super) fn tokens(self, missing: u64) -> u32 {
+        let tokens = self.fill().saturating_sub(missing) / self.interval();
+        u32::try_from(tokens).expect("at most the burst")
+    }
+
+    pub(super) fn rate(self) -> Rate {
+        Rate {
+            interval: self.interval(),
+            burst: self.burst(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FIELDS: [&str; 2] = ["rate", "burst"];
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn refused(rate: Rate) -> Option<&'static str> {
+        rate.pack(FIELDS).err().map(|invalid| invalid.field())
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused_by_name() {
+        assert_eq!(refused(Rate::per_second(0)), Some("rate"));
+        assert_eq!(refused(Rate::new(5, Duration::ZERO)), Some("rate"));
+        assert_eq!(refused(Rate::per_second(1_000_000_001)), Some("rate"));
+        assert_eq!(refused(Rate::every(Duration::MAX)), Some("rate"));
+        assert_eq!(refused(Rate::every(DAY * 36_501)), Some("rate"));
+        assert_eq!(refused(Rate::per_second(1).burst(0)), Some("burst"));
+        assert_eq!(refused(Rate::every(DAY).burst(36_501)), Some("burst"));
+        assert_eq!(refused(Rate::every(DAY).burst(u32::MAX)), Some("burst"));
+    }
+
+    #[test]
+    fn the_ends_of_the_range_are_in_it() {
+        assert_eq!(refused(Rate::per_second(1_000_000_000)), None);
+        assert_eq!(refused(Rate::every(DAY * 36_499)), None);
+        assert_eq!(refused(Rate::every(DAY).burst(36_499)), None);
+        assert_eq!(
+            refused(Rate::per_second(1_000_000_000).burst(u32::MAX)),
+            None
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_packed_rate_is_the_one_asked_for_or_a_little_less(
+            count in 1_u32..=1_000_000_000,
+            nanos in 1_u64..LONGEST_FILL,
+            burst in 1_u32..,
+        ) {
+            let rate = Rate::new(count, Duration::from_nanos(nanos)).burst(burst);
+            prop_assume!(refused(rate).is_none());
+            let packed = rate.pack(FIELDS).unwrap();
+            prop_assert_eq!(packed.rate(), rate);
+            prop_assert_eq!(Packed::from_bits(packed.bits()), packed);
+            let asked = nanos as f64 / f64::from(count);
+            let kept = packed.interval() as f64;
+            prop_assert!(kept >= asked * (1.0 - 1e-12), "{kept} for {asked}");
+            prop_assert!(kept <= asked * (1.0 + 1.0 / 33e6) + 1.0, "{kept} for {asked}");
+        }
+    }
+}
