@@ -14,6 +14,8 @@ pub mod map_error;
 pub mod metrics;
 pub mod rate_limit;
 pub mod timeout;
+#[cfg(feature = "tracing")]
+pub mod trace;
 pub mod validation;
 pub mod when;
 
@@ -26,5 +28,7 @@ pub use handles::Handles;
 pub use map_error::MapError;
 pub use rate_limit::{KeyedRateLimit, RateLimit};
 pub use timeout::Timeout;
+#[cfg(feature = "tracing")]
+pub use trace::Trace;
 pub use validation::Validation;
 pub use when::When;

@@ -17,6 +17,8 @@ mod metrics;
 mod rate_limit;
 mod settings;
 mod timeout;
+#[cfg(feature = "tracing")]
+mod trace;
 mod validation;
 mod verdict;
 mod when;
