@@ -60,6 +60,21 @@ pub(crate) fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
     }
 }
 
+#[cold]
+#[inline(never)]
+fn failed<M: Message, G: Entry<M>>(
+    gate: &G,
+    pass: Option<G::Pass>,
+    error: Error<M::Error>,
+    cx: &Context<'_>,
+) -> Outcome<M> {
+    let outcome = Err(error);
+    if let Some(pass) = pass {
+        gate.leave(pass, &outcome, cx);
+    }
+    outcome
+}
+
 pin_project! {
     #[project = GatedProjection]
     enum GatedFuture<'a, M: Message, G: Entry<M>, F> {
@@ -94,12 +109,17 @@ where
                 pass,
                 rest,
             } => match rest.poll(task) {
-                Poll::Ready(outcome) => {
+                // Apart, so that a reply stays in registers: a reply that is moved together with the
+                // room for an error is written in parts and at once read whole, which the processor
+                // waits for (2026-11: 5 ns a gate).
+                Poll::Ready(Ok(reply)) => {
+                    let outcome = Ok(reply);
                     if let Some(pass) = pass.take() {
                         gate.leave(pass, &outcome, cx);
                     }
                     Poll::Ready(outcome)
                 }
+                Poll::Ready(Err(error)) => Poll::Ready(failed(gate, pass.take(), error, cx)),
                 Poll::Pending => Poll::Pending,
             },
             GatedProjection::Refused { error } => {

@@ -58,7 +58,8 @@ pub(crate) fn block_on<M: Message>(
     let mut pipeline = pin!(Quiet::new(pipeline));
     let mut task = task::Context::from_waker(Waker::noop());
     match pipeline.as_mut().get().poll(&mut task) {
-        Poll::Ready(outcome) => outcome,
+        Poll::Ready(Ok(reply)) => Ok(reply),
+        Poll::Ready(Err(error)) => failed::<M>(error),
         Poll::Pending => wait::<M>(pipeline.as_mut().get(), cx),
     }
 }
@@ -89,6 +90,13 @@ pub(crate) fn watch_bounds<M: Message>(
 ) -> Result<(), Error<M::Error>> {
     Watch::bounds(watch, cx, task.waker())
         .map_err(|interrupt| interrupt.into_error(Phase::Indeterminate))
+}
+
+/// Apart, so that a reply is not moved by way of the room for an error.
+#[cold]
+#[inline(never)]
+fn failed<M: Message>(error: Error<M::Error>) -> Outcome<M> {
+    Err(error)
 }
 
 #[cold]
