@@ -46,11 +46,11 @@ impl Word {
 
     #[inline]
     fn limit(self) -> u64 {
-        self.0 / LIMIT & LARGEST
+        (self.0 / LIMIT) & LARGEST
     }
 
     fn min(self) -> u64 {
-        self.0 / MIN & LARGEST
+        (self.0 / MIN) & LARGEST
     }
 
     fn max(self) -> u64 {

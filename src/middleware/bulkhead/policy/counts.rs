@@ -53,7 +53,7 @@ impl Word {
     }
 
     fn waiting(self) -> u64 {
-        self.0 / WAITS & MAX_WAITS
+        (self.0 / WAITS) & MAX_WAITS
     }
 
     /// Whether a permit is free that nobody waits for. One comparison: with a waiter, what stands
