@@ -43,10 +43,10 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
 
 /// Enters at once, so that the message is handed on instead of being stored a second time.
 #[inline(always)]
-pub(crate) fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
+pub(crate) fn pass_through<'c, M: Message, G: Entry<'c, M>, N: Next<M>>(
     gate: G,
     msg: M,
-    cx: &Context<'_>,
+    cx: &'c Context<'c>,
     next: &N,
 ) -> impl Future<Output = Outcome<M>> + Send {
     match gate.enter(&msg, cx) {
@@ -62,7 +62,7 @@ pub(crate) fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
 
 pin_project! {
     #[project = GatedProjection]
-    enum GatedFuture<'a, M: Message, G: Entry<M>, F> {
+    enum GatedFuture<'a, M: Message, G: Entry<'a, M>, F> {
         Passed {
             gate: G,
             cx: &'a Context<'a>,
@@ -77,10 +77,10 @@ pin_project! {
     }
 }
 
-impl<M, G, F> Future for GatedFuture<'_, M, G, F>
+impl<'a, M, G, F> Future for GatedFuture<'a, M, G, F>
 where
     M: Message,
-    G: Entry<M>,
+    G: Entry<'a, M>,
     F: Future<Output = Outcome<M>>,
 {
     type Output = Outcome<M>;
@@ -95,9 +95,7 @@ where
                 rest,
             } => match rest.poll(task) {
                 Poll::Ready(outcome) => {
-                    if let Some(pass) = pass.take() {
-                        gate.leave(pass, &outcome, cx);
-                    }
+                    gate.leave(pass, &outcome, cx);
                     Poll::Ready(outcome)
                 }
                 Poll::Pending => Poll::Pending,

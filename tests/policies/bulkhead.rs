@@ -417,7 +417,7 @@ struct Crowd(AtomicUsize, AtomicUsize);
 #[test]
 fn threads_share_the_permits_and_all_get_their_turn() {
     const THREADS: u32 = 8;
-    const EACH: u32 = 200;
+    const EACH: u32 = 50;
     let crowd = Arc::new(Crowd::default());
     let inside = Arc::clone(&crowd);
     let bulkhead = Bulkhead::new(2).queue(THREADS as usize, 3600 * SECOND);
