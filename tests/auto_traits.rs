@@ -6,7 +6,15 @@ use std::future::{Ready, ready};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
+use arcbus::middleware::adaptive_limit::{
+    AdaptiveLimitMiddleware, AdaptiveLimitPolicy, AdaptiveUsage, InFlight,
+};
+use arcbus::middleware::bulkhead::{
+    BulkheadMiddleware, BulkheadPolicy, BulkheadUsage, Permit, QueuedBulkhead,
+    QueuedBulkheadMiddleware, Turn,
+};
 use arcbus::middleware::timeout::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
+use arcbus::middleware::{AdaptiveLimit, Bulkhead, Priority};
 use arcbus::middleware::{Handles, Timeout};
 use arcbus::{
     AsyncFnHandler, AsyncWithHandler, Batch, Bus, BusBuilder, CancelToken, Cancelled, Class, Clock,
@@ -85,6 +93,15 @@ all! {
         [Send, Sync, Unpin, Debug];
 }
 
+// Limits of concurrency, what they make and what a dispatch holds.
+all! {
+    [Bulkhead, QueuedBulkhead, BulkheadMiddleware, QueuedBulkheadMiddleware, BulkheadPolicy,
+     Permit<'static>, Turn<'static>, AdaptiveLimit, AdaptiveLimitMiddleware, AdaptiveLimitPolicy,
+     InFlight<'static>]:
+        [Send, Sync, Unpin, Debug];
+    [BulkheadUsage, AdaptiveUsage, Priority]: [Send, Sync, Unpin, Copy, Eq, Debug];
+}
+
 // Values: also across a caught panic, and to anybody's error type.
 all! {
     [Error<String>, Phase, Rejection, RejectionKind, Violation, Violations, TraceParent,
@@ -118,6 +135,7 @@ none! {
 none! {
     [Bus<Query>, Context<'static>, CancelToken]: [Copy];
     [Retired, Drained, Batch<Query, NoLayers>, BusBuilder<Query>]: [Clone];
+    [Permit<'static>, Turn<'static>, InFlight<'static>]: [Clone];
     [Command, Query]: [Default, Clone];
     [Error<String>]: [std::error::Error];
 }

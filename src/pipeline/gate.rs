@@ -79,39 +79,42 @@ impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
     }
 }
 
-/// What a pipeline enters: a borrowed gate, or something else whose pass may borrow, too. A pass that
-/// does costs no reference count.
-pub(crate) trait Entry<M: Message>: Send {
+/// What a pipeline enters: a borrowed gate, or something else whose pass may borrow, from that or from
+/// the context. A pass that does costs no reference count.
+pub(crate) trait Entry<'c, M: Message>: Copy + Send {
     type Pass: Send;
-    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>>;
-    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>);
+    fn enter(&self, msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>>;
+    /// May leave something in `pass`, to be dropped: a large one is not moved then.
+    fn leave(&self, pass: &mut Option<Self::Pass>, outcome: &Outcome<M>, cx: &'c Context<'c>);
 }
 
-impl<M: Message, G: Gate<M>> Entry<M> for &G {
+impl<'c, M: Message, G: Gate<M>> Entry<'c, M> for &G {
     type Pass = G::Pass;
 
     #[inline(always)]
-    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<G::Pass, Error<M::Error>> {
+    fn enter(&self, msg: &M, cx: &'c Context<'c>) -> Result<G::Pass, Error<M::Error>> {
         (**self).enter(msg, cx)
     }
 
     #[inline(always)]
-    fn leave(&self, pass: G::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
-        (**self).leave(pass, outcome, cx);
+    fn leave(&self, pass: &mut Option<G::Pass>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+        if let Some(pass) = pass.take() {
+            (**self).leave(pass, outcome, cx);
+        }
     }
 }
 
 /// One that may be absent.
-impl<M: Message, E: Entry<M>> Entry<M> for Option<E> {
+impl<'c, M: Message, E: Entry<'c, M>> Entry<'c, M> for Option<E> {
     type Pass = Option<E::Pass>;
 
     #[inline(always)]
-    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
+    fn enter(&self, msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>> {
         self.as_ref().map(|entry| entry.enter(msg, cx)).transpose()
     }
 
     #[inline(always)]
-    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
+    fn leave(&self, pass: &mut Option<Self::Pass>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
         if let (Some(entry), Some(pass)) = (self, pass) {
             entry.leave(pass, outcome, cx);
         }

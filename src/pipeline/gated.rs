@@ -43,88 +43,83 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
 
 /// Enters at once, so that the message is handed on instead of being stored a second time.
 #[inline(always)]
-pub(crate) fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
+pub(crate) fn pass_through<'c, M: Message, G: Entry<'c, M>, N: Next<M>>(
     gate: G,
     msg: M,
-    cx: &Context<'_>,
+    cx: &'c Context<'c>,
     next: &N,
 ) -> impl Future<Output = Outcome<M>> + Send {
     match gate.enter(&msg, cx) {
-        Ok(pass) => GatedFuture::Passed {
+        Ok(pass) => GatedFuture {
             gate,
             cx,
-            rest: next.run(msg, cx),
+            rest: Some(next.run(msg, cx)),
             pass: Some(pass),
+            refused: None,
         },
-        Err(error) => GatedFuture::Refused { error: Some(error) },
+        Err(error) => GatedFuture {
+            gate,
+            cx,
+            rest: None,
+            pass: None,
+            refused: Some(error),
+        },
     }
 }
 
+/// Shows the gate an error.
 #[cold]
 #[inline(never)]
-fn failed<M: Message, G: Entry<M>>(
-    gate: &G,
-    pass: Option<G::Pass>,
+fn failed<'c, M: Message, G: Entry<'c, M>>(
+    gate: G,
+    pass: &mut Option<G::Pass>,
     error: Error<M::Error>,
-    cx: &Context<'_>,
+    cx: &'c Context<'c>,
 ) -> Outcome<M> {
     let outcome = Err(error);
-    if let Some(pass) = pass {
-        gate.leave(pass, &outcome, cx);
-    }
+    gate.leave(pass, &outcome, cx);
     outcome
 }
 
 pin_project! {
-    #[project = GatedProjection]
-    enum GatedFuture<'a, M: Message, G: Entry<M>, F> {
-        Passed {
-            gate: G,
-            cx: &'a Context<'a>,
-            // Before `pass`, and so dropped before it: the pass is held while the rest is there.
-            #[pin]
-            rest: F,
-            pass: Option<G::Pass>,
-        },
-        Refused {
-            error: Option<Error<M::Error>>,
-        },
+    // A struct, and not an enum of what passed and what was refused: there a pass and an error have one
+    // place, the compiler writes what they have in common byte by byte, and whoever reads it waits for
+    // the store (2026-11: 5 ns with any gate that may refuse, and 0.3 ns so).
+    struct GatedFuture<'c, M: Message, G: Entry<'c, M>, F> {
+        gate: G,
+        cx: &'c Context<'c>,
+        // Before `pass`, and so dropped before it: the pass is held while the rest is there.
+        #[pin]
+        rest: Option<F>,
+        pass: Option<G::Pass>,
+        refused: Option<Error<M::Error>>,
     }
 }
 
-impl<M, G, F> Future for GatedFuture<'_, M, G, F>
+impl<'c, M, G, F> Future for GatedFuture<'c, M, G, F>
 where
     M: Message,
-    G: Entry<M>,
+    G: Entry<'c, M>,
     F: Future<Output = Outcome<M>>,
 {
     type Output = Outcome<M>;
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        match self.project() {
-            GatedProjection::Passed {
-                gate,
-                cx,
-                pass,
-                rest,
-            } => match rest.poll(task) {
-                // Apart, so that a reply stays in registers: a reply that is moved together with the
-                // room for an error is written in parts and at once read whole, which the processor
-                // waits for (2026-11: 5 ns a gate).
-                Poll::Ready(Ok(reply)) => {
-                    let outcome = Ok(reply);
-                    if let Some(pass) = pass.take() {
-                        gate.leave(pass, &outcome, cx);
-                    }
-                    Poll::Ready(outcome)
-                }
-                Poll::Ready(Err(error)) => Poll::Ready(failed(gate, pass.take(), error, cx)),
-                Poll::Pending => Poll::Pending,
-            },
-            GatedProjection::Refused { error } => {
-                Poll::Ready(Err(error.take().expect("polled after completion")))
+        let this = self.project();
+        let Some(rest) = this.rest.as_pin_mut() else {
+            return Poll::Ready(Err(this.refused.take().expect("polled after completion")));
+        };
+        match rest.poll(task) {
+            // Taken apart, so that a reply stays in registers: an outcome whose error is looked at
+            // has to stand in memory.
+            Poll::Ready(Ok(reply)) => {
+                let outcome = Ok(reply);
+                this.gate.leave(this.pass, &outcome, this.cx);
+                Poll::Ready(outcome)
             }
+            Poll::Ready(Err(error)) => Poll::Ready(failed(*this.gate, this.pass, error, this.cx)),
+            Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -147,7 +147,7 @@ fn limit_after_waiting(cx: Context<'_>, end: impl FnOnce(&FakeClock)) -> usize {
 fn a_dispatch_cut_short_is_an_overload_only_if_its_time_was_over() {
     let limited = || Context::new().timeout(SECOND);
     assert_eq!(
-        limit_after_waiting(limited(), |clock| clock.advance(SECOND)),
+        limit_after_waiting(limited(), |clock| clock.advance(SECOND - 10 * MILLI)),
         1
     );
     assert_eq!(limit_after_waiting(limited(), |_| ()), 2);

@@ -166,8 +166,8 @@ fn vegas_finds_the_capacity_from_below_and_from_above() {
     for (initial, workers) in [(20, 100), (400, 100), (20, 10), (1, 10), (20, 600)] {
         let limit = AdaptiveLimit::vegas().initial(initial);
         let mut simulation = Simulation::new(limit, Backend::new(workers));
-        simulation.run(workers * 2_000);
-        let seen = simulation.run(workers * 2_000);
+        simulation.run(workers * 1_000);
+        let seen = simulation.run(workers * 1_000);
         within(&seen, workers..=workers * 4 / 3 + 6);
         assert!(busy_part(&seen) > 0.95, "{}", busy_part(&seen));
     }

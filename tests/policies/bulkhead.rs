@@ -1,12 +1,13 @@
 //! [`Bulkhead`]: at most so many at once, first come, first served, and no permit is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use acts::{Act, Actor, Steps, each_lane};
 use arcbus::middleware::Bulkhead;
 use arcbus::middleware::bulkhead::BulkheadPolicy;
-use arcbus::{CancelToken, CommandBus, Context, Error, FakeClock, Layer, LayerExt, Phase};
+use arcbus::{CancelToken, CommandBus, Context, Error, FakeClock, Layer, LayerExt, Phase, from_fn};
 
 use crate::acts;
 use crate::jobs::{Job, Jobs, Sent};
@@ -407,4 +408,46 @@ fn settings_out_of_range_are_refused() {
     let largest = Bulkhead::new((1 << 24) - 1).queue((1 << 16) - 1, SECOND);
     let builder = CommandBus::builder().layer(largest);
     assert!(builder.register(Jobs::default()).build().is_ok());
+}
+
+/// How many run at once, and the most that did.
+#[derive(Default)]
+struct Crowd(AtomicUsize, AtomicUsize);
+
+#[test]
+fn threads_share_the_permits_and_all_get_their_turn() {
+    const THREADS: u32 = 8;
+    const EACH: u32 = 50;
+    let crowd = Arc::new(Crowd::default());
+    let inside = Arc::clone(&crowd);
+    let bulkhead = Bulkhead::new(2).queue(THREADS as usize, 3600 * SECOND);
+    let handles = bulkhead.handles();
+    let bus = CommandBus::builder()
+        .layer(bulkhead)
+        .register(from_fn(move |msg: Job, _cx: &Context<'_>| {
+            let now = inside.0.fetch_add(1, Ordering::Relaxed) + 1;
+            inside.1.fetch_max(now, Ordering::Relaxed);
+            std::thread::yield_now();
+            inside.0.fetch_sub(1, Ordering::Relaxed);
+            Ok(msg.0)
+        }))
+        .build()
+        .expect("in range");
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let bus = &bus;
+            scope.spawn(move || {
+                for job in 0..EACH {
+                    let outcome = match (thread + job) % 2 {
+                        0 => bus.execute_blocking(Job(job)),
+                        _ => acts::block(bus.execute(Job(job))),
+                    };
+                    assert_eq!(outcome, Ok(job));
+                }
+            });
+        }
+    });
+    assert!(crowd.1.load(Ordering::Relaxed) <= 2);
+    let usage = handles.get("job").expect("registered").usage();
+    assert_eq!((usage.in_use, usage.waiting), (0, 0));
 }

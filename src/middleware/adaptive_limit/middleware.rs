@@ -18,12 +18,6 @@ impl AdaptiveLimitMiddleware {
     pub(super) fn new(policy: PlainArc<AdaptiveLimitPolicy>) -> Self {
         Self { policy }
     }
-
-    #[inline(always)]
-    fn door<'p, 'c>(&'p self, cx: &'c Context<'c>) -> Door<'p, 'c> {
-        let policy = &self.policy;
-        Door { policy, cx }
-    }
 }
 
 impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
@@ -34,7 +28,7 @@ impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(self.door(cx), msg, cx, next)
+        pass_through(Door(&self.policy), msg, cx, next)
     }
 
     #[inline(always)]
@@ -44,16 +38,14 @@ impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(this.map(|this| this.door(cx)), msg, cx, next)
+        pass_through(this.map(|this| Door(&this.policy)), msg, cx, next)
     }
 }
 
 /// A gate whose pass borrows: a [`Gate`](crate::Gate)'s would have to count a reference, which is two
 /// more locked instructions a dispatch.
-struct Door<'p, 'c> {
-    policy: &'p AdaptiveLimitPolicy,
-    cx: &'c Context<'c>,
-}
+#[derive(Clone, Copy)]
+struct Door<'p>(&'p AdaptiveLimitPolicy);
 
 /// Gone before the handler was done, it looks whether that was for want of time.
 struct Pass<'p, 'c> {
@@ -64,14 +56,13 @@ struct Pass<'p, 'c> {
     expiry: u64,
 }
 
-impl<'p, 'c, M: Message> Entry<M> for Door<'p, 'c> {
+impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
     type Pass = Pass<'p, 'c>;
 
     #[inline]
-    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
-        let cx = self.cx;
+    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>> {
         let priority = cx.get::<Priority>().copied().unwrap_or_default();
-        match self.policy.try_acquire_at(priority, cx.entry_tick()) {
+        match self.0.try_acquire_at(priority, cx.entry_tick()) {
             Ok(in_flight) => Ok(Pass {
                 in_flight: Some(in_flight),
                 cx,
@@ -82,8 +73,8 @@ impl<'p, 'c, M: Message> Entry<M> for Door<'p, 'c> {
     }
 
     #[inline]
-    fn leave(&self, mut pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
-        let Some(in_flight) = pass.in_flight.take() else {
+    fn leave(&self, pass: &mut Option<Self::Pass>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+        let Some(in_flight) = pass.as_mut().and_then(|pass| pass.in_flight.take()) else {
             return;
         };
         match Verdict::of::<M>(outcome) {

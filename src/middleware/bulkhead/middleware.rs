@@ -43,19 +43,20 @@ impl<M: Message> Middleware<M> for BulkheadMiddleware {
 
 /// A gate whose pass borrows the policy: a [`Gate`](crate::Gate)'s would have to count a reference,
 /// which is two more locked instructions a dispatch.
-struct Door<'a>(&'a BulkheadPolicy);
+#[derive(Clone, Copy)]
+struct Door<'p>(&'p BulkheadPolicy);
 
-impl<'a, M: Message> Entry<M> for Door<'a> {
-    type Pass = Permit<'a>;
+impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
+    type Pass = Permit<'p>;
 
     #[inline(always)]
-    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<Permit<'a>, Error<M::Error>> {
+    fn enter(&self, _msg: &M, _cx: &'c Context<'c>) -> Result<Permit<'p>, Error<M::Error>> {
         self.0.try_acquire().ok_or_else(|| overloaded(self.0))
     }
 
     #[inline(always)]
-    fn leave(&self, permit: Permit<'a>, _outcome: &Outcome<M>, _cx: &Context<'_>) {
-        drop(permit);
+    fn leave(&self, permit: &mut Option<Permit<'p>>, _: &Outcome<M>, _: &'c Context<'c>) {
+        drop(permit.take());
     }
 }
 

@@ -40,18 +40,18 @@ impl QueuedBulkheadMiddleware {
     where
         B: Fn(M, &'c Context<'c>, N) -> F,
     {
-        let policy = &*self.policy;
-        if let Some(permit) = policy.try_acquire() {
-            return QueuedFuture::entered(begin(msg, cx, next), permit);
-        }
-        match Wait::join(policy, self.max_wait, cx) {
-            Some(wait) => QueuedFuture::Waiting {
-                wait,
-                policy,
-                rest: Some((msg, cx, next)),
+        match self.policy.try_acquire() {
+            Some(permit) => QueuedFuture::entered(begin(msg, cx, next), permit),
+            None => QueuedFuture::Waiting {
+                wait: Wait {
+                    policy: &self.policy,
+                    cx,
+                    max_wait: self.max_wait,
+                    joined: None,
+                },
+                rest: Some((msg, next)),
                 begin,
             },
-            None => QueuedFuture::refused(policy),
         }
     }
 }
@@ -79,8 +79,7 @@ pin_project! {
         },
         Waiting {
             wait: Wait<'p, 'c>,
-            policy: &'p BulkheadPolicy,
-            rest: Option<(M, &'c Context<'c>, N)>,
+            rest: Option<(M, N)>,
             begin: B,
         },
         Refused {
@@ -110,19 +109,13 @@ where
     /// Ready when it no longer waits.
     #[cold]
     fn poll_wait(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
-        let QueuedProjection::Waiting {
-            wait,
-            policy,
-            rest,
-            begin,
-        } = self.as_mut().project()
-        else {
+        let QueuedProjection::Waiting { wait, rest, begin } = self.as_mut().project() else {
             return Poll::Ready(());
         };
         let permit = ready!(wait.poll(task));
         let after = match (permit, rest.take()) {
-            (Some(permit), Some((msg, cx, next))) => Self::entered(begin(msg, cx, next), permit),
-            _ => Self::refused(policy),
+            (Some(permit), Some((msg, next))) => Self::entered(begin(msg, wait.cx, next), permit),
+            _ => Self::refused(wait.policy),
         };
         self.set(after);
         Poll::Ready(())
@@ -143,15 +136,25 @@ where
             ready!(self.as_mut().poll_wait(task));
         }
         match self.project() {
-            QueuedProjection::Entered { rest, permit } => {
-                let outcome = ready!(rest.poll(task));
-                drop(permit.take());
-                Poll::Ready(outcome)
-            }
+            // The outcome is taken apart: moved as a whole past what gives the permit back, it would
+            // be written and read again in pieces of other sizes.
+            QueuedProjection::Entered { rest, permit } => match ready!(rest.poll(task)) {
+                Ok(reply) => {
+                    drop(permit.take());
+                    Poll::Ready(Ok(reply))
+                }
+                Err(error) => Poll::Ready(failed::<M>(permit, error)),
+            },
             QueuedProjection::Refused { error } => {
                 Poll::Ready(Err(error.take().expect("polled after completion")))
             }
             QueuedProjection::Waiting { .. } => Poll::Pending,
         }
     }
+}
+
+#[cold]
+fn failed<M: Message>(permit: &mut Option<Permit<'_>>, error: Error<M::Error>) -> Outcome<M> {
+    drop(permit.take());
+    Err(error)
 }

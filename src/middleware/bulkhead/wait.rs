@@ -1,4 +1,4 @@
-//! [`Wait`]: a dispatch in the queue, and the time it has.
+//! [`Wait`]: a dispatch that found no permit, and the time it has.
 
 use std::task::{self, Poll};
 
@@ -6,67 +6,64 @@ use super::{BulkheadPolicy, Permit, Turn};
 use crate::clock::Alarm;
 use crate::context::Context;
 
+/// Joins the queue when it is first polled.
 pub(super) struct Wait<'p, 'c> {
-    turn: Turn<'p>,
-    cx: &'c Context<'c>,
-    /// The tick at which it gives up.
-    until: u64,
-    /// Armed by the first poll.
-    alarm: Option<Alarm>,
+    pub(super) policy: &'p BulkheadPolicy,
+    pub(super) cx: &'c Context<'c>,
+    /// In nanoseconds.
+    pub(super) max_wait: u64,
+    pub(super) joined: Option<Joined<'p>>,
 }
 
-impl<'p, 'c> Wait<'p, 'c> {
-    /// `None` if the queue is full, or the deadline has passed.
-    #[cold]
-    pub(super) fn join(
-        policy: &'p BulkheadPolicy,
-        max_wait: u64,
-        cx: &'c Context<'c>,
-    ) -> Option<Self> {
-        let now = cx.entry_tick();
-        let until = now.saturating_add(max_wait).min(expiry(cx));
-        if until <= now {
-            return None;
-        }
-        Some(Self {
-            turn: policy.join()?,
-            cx,
-            until,
-            alarm: None,
-        })
-    }
+pub(super) struct Joined<'p> {
+    turn: Turn<'p>,
+    /// The tick at which it gives up.
+    until: u64,
+    alarm: Alarm,
+}
 
-    /// `None` if it gives up. A permit that has come is taken whatever the time, unless the deadline
-    /// has passed: what would be late anyhow is not begun.
+impl<'p> Wait<'p, '_> {
+    /// `None` if there is no permit to be had: the queue is full, or the time is over.
     #[cold]
     pub(super) fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Permit<'p>>> {
-        let permit = self.turn.poll(task.waker());
-        let Some(alarm) = &mut self.alarm else {
-            return self.first(permit, task);
+        match &mut self.joined {
+            None => self.join(task),
+            Some(joined) => joined.poll(self.cx, task),
+        }
+    }
+
+    fn join(&mut self, task: &mut task::Context<'_>) -> Poll<Option<Permit<'p>>> {
+        let now = self.cx.entry_tick();
+        let until = now.saturating_add(self.max_wait).min(expiry(self.cx));
+        if until <= now {
+            return Poll::Ready(None);
+        }
+        let Some(mut turn) = self.policy.join() else {
+            return Poll::Ready(None);
         };
-        let now = self.cx.waited();
+        if let Some(permit) = turn.poll(task.waker()) {
+            return Poll::Ready(Some(permit));
+        }
+        let alarm = self.cx.clock().arm(until, task.waker());
+        self.joined = Some(Joined { turn, until, alarm });
+        Poll::Pending
+    }
+}
+
+impl<'p> Joined<'p> {
+    /// A permit that has come is taken whatever the time, unless the deadline has passed: what would be
+    /// late anyhow is not begun.
+    fn poll(&mut self, cx: &Context<'_>, task: &mut task::Context<'_>) -> Poll<Option<Permit<'p>>> {
+        let permit = self.turn.poll(task.waker());
+        let now = cx.waited();
         match permit {
-            Some(permit) => Poll::Ready((now < expiry(self.cx)).then_some(permit)),
+            Some(permit) => Poll::Ready((now < expiry(cx)).then_some(permit)),
             None if now >= self.until => Poll::Ready(None),
             None => {
-                alarm.update(task.waker());
+                self.alarm.update(task.waker());
                 Poll::Pending
             }
         }
-    }
-
-    /// Nothing has been waited for yet.
-    fn first(
-        &mut self,
-        permit: Option<Permit<'p>>,
-        task: &task::Context<'_>,
-    ) -> Poll<Option<Permit<'p>>> {
-        if permit.is_some() {
-            return Poll::Ready(permit);
-        }
-        let clock = self.cx.clock();
-        self.alarm = Some(clock.arm(self.until, task.waker()));
-        Poll::Pending
     }
 }
 

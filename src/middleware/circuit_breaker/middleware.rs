@@ -43,13 +43,14 @@ impl<M: Message> Middleware<M> for CircuitBreakerMiddleware {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Breaker<'p>(&'p CircuitBreakerPolicy);
 
-impl<'p, M: Message> Entry<M> for Breaker<'p> {
+impl<'p, 'c, M: Message> Entry<'c, M> for Breaker<'p> {
     type Pass = Admission<'p>;
 
     #[inline(always)]
-    fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<Admission<'p>, Error<M::Error>> {
+    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Admission<'p>, Error<M::Error>> {
         match self.0.admit_at(|| cx.entry_tick()) {
             Ok(ticket) => Ok(Admission::new(self.0, ticket)),
             Err(refused) => Err(refused.into()),
@@ -57,8 +58,15 @@ impl<'p, M: Message> Entry<M> for Breaker<'p> {
     }
 
     #[inline(always)]
-    fn leave(&self, admission: Admission<'p>, outcome: &Outcome<M>, cx: &Context<'_>) {
-        admission.complete_at(Verdict::of::<M>(outcome), || cx.done_tick());
+    fn leave(
+        &self,
+        admission: &mut Option<Admission<'p>>,
+        outcome: &Outcome<M>,
+        cx: &'c Context<'c>,
+    ) {
+        if let Some(admission) = admission.take() {
+            admission.complete_at(Verdict::of::<M>(outcome), || cx.done_tick());
+        }
     }
 }
 

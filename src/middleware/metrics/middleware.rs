@@ -42,6 +42,7 @@ impl<M: Message> Middleware<M> for MetricsMiddleware {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Meter<'r>(&'r Recorder);
 
 /// A dispatch that has begun, and when.
@@ -50,11 +51,11 @@ struct Begun<'r> {
     at: u64,
 }
 
-impl<'r, M: Message> Entry<M> for Meter<'r> {
+impl<'r, 'c, M: Message> Entry<'c, M> for Meter<'r> {
     type Pass = Begun<'r>;
 
     #[inline(always)]
-    fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<Begun<'r>, Error<M::Error>> {
+    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Begun<'r>, Error<M::Error>> {
         Ok(Begun {
             at: cx.entry_tick(),
             dispatch: self.0.start(),
@@ -62,7 +63,8 @@ impl<'r, M: Message> Entry<M> for Meter<'r> {
     }
 
     #[inline(always)]
-    fn leave(&self, begun: Begun<'r>, outcome: &Outcome<M>, cx: &Context<'_>) {
+    fn leave(&self, begun: &mut Option<Begun<'r>>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+        let Some(begun) = begun.take() else { return };
         match outcome {
             Ok(_) => begun
                 .dispatch

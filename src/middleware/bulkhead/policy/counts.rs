@@ -44,14 +44,17 @@ pub(super) enum Joined {
 struct Word(u64);
 
 impl Word {
+    #[inline]
     fn limit(self) -> u64 {
         self.0 / LIMIT
     }
 
+    #[inline]
     fn in_use(self) -> u64 {
         self.0 & MAX_IN_USE
     }
 
+    #[inline]
     fn waiting(self) -> u64 {
         (self.0 / WAITS) & MAX_WAITS
     }
