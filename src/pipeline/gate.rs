@@ -89,12 +89,12 @@ pub(super) trait Entry<M: Message>: Send {
 impl<M: Message, G: Gate<M>> Entry<M> for &G {
     type Pass = G::Pass;
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<G::Pass, Error<M::Error>> {
         (**self).enter(msg, cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, pass: G::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
         (**self).leave(pass, outcome, cx);
     }

@@ -56,8 +56,33 @@ fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
             rest: next.run(msg, cx),
             pass: Some(pass),
         },
-        Err(error) => GatedFuture::Refused { error: Some(error) },
+        Err(error) => GatedFuture::Refused {
+            error: Some(apart(error)),
+        },
     }
+}
+
+/// Hands an error on, so that the compiler does not make one of this way and the other: what an error
+/// and a pass have in common would be written byte by byte, and be waited for when it is read.
+#[cold]
+#[inline(never)]
+fn apart<E>(error: Error<E>) -> Error<E> {
+    error
+}
+
+#[cold]
+#[inline(never)]
+fn failed<M: Message, G: Entry<M>>(
+    gate: &G,
+    pass: Option<G::Pass>,
+    error: Error<M::Error>,
+    cx: &Context<'_>,
+) -> Outcome<M> {
+    let outcome = Err(error);
+    if let Some(pass) = pass {
+        gate.leave(pass, &outcome, cx);
+    }
+    outcome
 }
 
 pin_project! {
@@ -94,12 +119,16 @@ where
                 pass,
                 rest,
             } => match rest.poll(task) {
-                Poll::Ready(outcome) => {
+                // Taken apart, so that a reply stays in registers: an outcome whose error is looked at
+                // has to stand in memory.
+                Poll::Ready(Ok(reply)) => {
+                    let outcome = Ok(reply);
                     if let Some(pass) = pass.take() {
                         gate.leave(pass, &outcome, cx);
                     }
                     Poll::Ready(outcome)
                 }
+                Poll::Ready(Err(error)) => Poll::Ready(failed(gate, pass.take(), error, cx)),
                 Poll::Pending => Poll::Pending,
             },
             GatedProjection::Refused { error } => {

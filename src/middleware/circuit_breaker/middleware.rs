@@ -1,7 +1,5 @@
 //! [`CircuitBreakerGate`]: the breaker around a handler.
 
-use std::fmt;
-
 use super::policy::{CircuitBreakerPolicy, Refused, Ticket};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
@@ -26,56 +24,67 @@ impl CircuitBreakerGate {
 impl<M: Message> Gate<M> for CircuitBreakerGate {
     type Pass = Pass;
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<Pass, Error<M::Error>> {
         match self.policy.admit_at(|| cx.entry_tick()) {
-            Ok(ticket) => Ok(Pass::new(ticket, &self.policy)),
+            Ok(ticket) if ticket.is_probe() => Ok(Pass::probe(ticket, &self.policy)),
+            Ok(ticket) => Ok(Pass {
+                ticket,
+                probe: None,
+            }),
             Err(refused) => Err(refused.into()),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, pass: Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
         let verdict = Verdict::of::<M>(outcome);
-        self.policy
-            .complete_at(pass.into_ticket(), verdict, || cx.done_tick());
-    }
-}
-
-/// Held while the handler runs. Only a probe has anything to give back.
-pub struct Pass {
-    ticket: Ticket,
-    probe_of: Option<PlainArc<CircuitBreakerPolicy>>,
-}
-
-impl Pass {
-    #[inline]
-    fn new(ticket: Ticket, policy: &PlainArc<CircuitBreakerPolicy>) -> Self {
-        let probe_of = ticket.is_probe().then(|| PlainArc::clone(policy));
-        Self { ticket, probe_of }
-    }
-
-    #[inline]
-    fn into_ticket(mut self) -> Ticket {
-        self.probe_of = None;
-        self.ticket
-    }
-}
-
-impl Drop for Pass {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(policy) = self.probe_of.take() {
-            policy.give_back(self.ticket);
+        match pass.probe {
+            None => self
+                .policy
+                .complete_at(pass.ticket, verdict, || cx.done_tick()),
+            Some(probe) => probe.complete(verdict, cx),
         }
     }
 }
 
-impl fmt::Debug for Pass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pass")
-            .field("is_probe", &self.ticket.is_probe())
-            .finish_non_exhaustive()
+/// Held while the handler runs. Only a probe has anything to give back.
+#[derive(Debug)]
+pub struct Pass {
+    ticket: Ticket,
+    /// One word, so that the compiler moves a pass word by word: one that was written so and is read as
+    /// a whole would have to be waited for. Probes are few.
+    probe: Option<Box<Probe>>,
+}
+
+impl Pass {
+    #[cold]
+    fn probe(ticket: Ticket, policy: &PlainArc<CircuitBreakerPolicy>) -> Self {
+        let policy = PlainArc::clone(policy);
+        let probe = Some(Box::new(Probe { ticket, policy }));
+        Self { ticket, probe }
+    }
+}
+
+/// Gives the probe back when it is dropped.
+#[derive(Debug)]
+struct Probe {
+    ticket: Ticket,
+    policy: PlainArc<CircuitBreakerPolicy>,
+}
+
+impl Probe {
+    #[cold]
+    #[inline(never)]
+    fn complete(mut self: Box<Self>, verdict: Verdict, cx: &Context<'_>) {
+        let ticket = std::mem::replace(&mut self.ticket, Ticket::UNCOUNTED);
+        self.policy.complete_at(ticket, verdict, || cx.done_tick());
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.policy.give_back(self.ticket);
     }
 }
 

@@ -26,7 +26,7 @@ impl Ticket {
     }
 
     /// Of a call that is let through and not counted.
-    pub(super) const UNCOUNTED: Self = Self {
+    pub(in super::super) const UNCOUNTED: Self = Self {
         tag: Word::UNCOUNTED,
         entered: UNTIMED,
     };

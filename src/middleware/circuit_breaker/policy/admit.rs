@@ -20,17 +20,22 @@ impl CircuitBreakerPolicy {
 
     /// The same on the clock's line. Closed, this reads two words, and the time only where calls are
     /// timed.
-    #[inline]
-    pub(in super::super) fn admit_at(&self, now: impl Fn() -> u64) -> Result<Ticket, Refused> {
+    #[inline(always)]
+    pub(in super::super) fn admit_at(
+        &self,
+        now: impl Fn() -> u64 + Copy,
+    ) -> Result<Ticket, Refused> {
         let word = self.word.load();
         if word.is(State::Closed) {
             Ok(self.counted(word, now))
         } else {
+            // A copy, so that what it borrows is in memory only here.
+            let now = now;
             self.admit_unless_closed(&now)
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn counted(&self, word: Word, now: impl Fn() -> u64) -> Ticket {
         let is_timed = self.rules.slow_after() != NEVER;
         Ticket::new(word.tag(), if is_timed { now() } else { UNTIMED })

@@ -13,16 +13,18 @@ impl CircuitBreakerPolicy {
     ///
     /// `now` says the same however often it is asked. It is asked only for a window of time, for calls
     /// that are timed, and when the breaker opens.
-    #[inline]
+    #[inline(always)]
     pub(in super::super) fn complete_at(
         &self,
         ticket: Ticket,
         verdict: Verdict,
-        now: impl Fn() -> u64,
+        now: impl Fn() -> u64 + Copy,
     ) {
         let word = self.word.load();
         let is_in_time = word.tag() == ticket.tag && word.is(State::Closed);
         if verdict != Verdict::Success || !is_in_time {
+            // A copy, so that what it borrows is in memory only here; and so below.
+            let now = now;
             return self.complete_otherwise(ticket, verdict, &now);
         }
         match &self.judges_by {
@@ -33,17 +35,18 @@ impl CircuitBreakerPolicy {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_good<W: SlidingWindow>(
         &self,
         window: &W,
         ticket: Ticket,
         word: Word,
-        now: impl Fn() -> u64,
+        now: impl Fn() -> u64 + Copy,
     ) {
         let is_asked = W::ASKS_TIME || ticket.is_timed();
         let ended = if is_asked { now() } else { 0 };
         if ticket.is_slow(self.rules.slow_after(), ended) {
+            let now = now;
             return self.count_bad(window, ticket, Verdict::Success, &now);
         }
         let place = window.count(ticket.tag.epoch(), ended);
@@ -51,6 +54,7 @@ impl CircuitBreakerPolicy {
         if word.is_watched()
             && let Some(place) = place
         {
+            let now = now;
             self.judge(window, word, place, &self.rules.read(), &now);
         }
     }
