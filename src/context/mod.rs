@@ -322,15 +322,20 @@ impl<'p> Context<'p> {
         &self.limit
     }
 
+    #[inline]
     pub(crate) fn clock(&self) -> &Clock {
         match self.clock {
             Some(clock) => clock,
-            None => self
-                .details
-                .chain()
-                .find_map(|detail| detail.clock.as_ref())
-                .unwrap_or(Clock::shared()),
+            None => self.clock_of_its_own(),
         }
+    }
+
+    #[cold]
+    fn clock_of_its_own(&self) -> &Clock {
+        self.details
+            .chain()
+            .find_map(|detail| detail.clock.as_ref())
+            .unwrap_or(Clock::shared())
     }
 
     fn tokens(&self) -> impl Iterator<Item = &CancelToken> {

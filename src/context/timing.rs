@@ -22,10 +22,12 @@ impl Timing {
         }
     }
 
+    #[inline]
     pub(super) fn start(&self, clock: &Clock) -> u64 {
         read_once(&self.start, clock)
     }
 
+    #[inline]
     pub(super) fn end(&self, clock: &Clock) -> u64 {
         read_once(&self.end, clock)
     }
@@ -56,6 +58,7 @@ impl Timing {
     }
 }
 
+#[inline]
 fn read_once(cell: &PlainU64, clock: &Clock) -> u64 {
     match cell.load(Ordering::Relaxed) {
         0 => {
