@@ -80,7 +80,7 @@ impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
 }
 
 /// A borrowed gate that may be absent: what a pipeline runs.
-pub(super) trait Entry<M: Message>: Send {
+pub(super) trait Entry<M: Message>: Copy + Send {
     type Pass: Send;
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>>;
     fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>);

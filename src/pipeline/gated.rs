@@ -50,30 +50,27 @@ fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
     next: &N,
 ) -> impl Future<Output = Outcome<M>> + Send {
     match gate.enter(&msg, cx) {
-        Ok(pass) => GatedFuture::Passed {
+        Ok(pass) => GatedFuture {
             gate,
             cx,
-            rest: next.run(msg, cx),
+            rest: Some(next.run(msg, cx)),
             pass: Some(pass),
+            refused: None,
         },
-        Err(error) => GatedFuture::Refused {
-            error: Some(apart(error)),
+        Err(error) => GatedFuture {
+            gate,
+            cx,
+            rest: None,
+            pass: None,
+            refused: Some(error),
         },
     }
-}
-
-/// Hands an error on, so that the compiler does not make one of this way and the other: what an error
-/// and a pass have in common would be written byte by byte, and be waited for when it is read.
-#[cold]
-#[inline(never)]
-fn apart<E>(error: Error<E>) -> Error<E> {
-    error
 }
 
 #[cold]
 #[inline(never)]
 fn failed<M: Message, G: Entry<M>>(
-    gate: &G,
+    gate: G,
     pass: Option<G::Pass>,
     error: Error<M::Error>,
     cx: &Context<'_>,
@@ -86,19 +83,14 @@ fn failed<M: Message, G: Entry<M>>(
 }
 
 pin_project! {
-    #[project = GatedProjection]
-    enum GatedFuture<'a, M: Message, G: Entry<M>, F> {
-        Passed {
-            gate: G,
-            cx: &'a Context<'a>,
-            // Before `pass`, and so dropped before it: the pass is held while the rest is there.
-            #[pin]
-            rest: F,
-            pass: Option<G::Pass>,
-        },
-        Refused {
-            error: Option<Error<M::Error>>,
-        },
+    struct GatedFuture<'a, M: Message, G: Entry<M>, F> {
+        gate: G,
+        cx: &'a Context<'a>,
+        // Before `pass`, and so dropped before it: the pass is held while the rest is there.
+        #[pin]
+        rest: Option<F>,
+        pass: Option<G::Pass>,
+        refused: Option<Error<M::Error>>,
     }
 }
 
@@ -112,28 +104,24 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        match self.project() {
-            GatedProjection::Passed {
-                gate,
-                cx,
-                pass,
-                rest,
-            } => match rest.poll(task) {
-                // Taken apart, so that a reply stays in registers: an outcome whose error is looked at
-                // has to stand in memory.
-                Poll::Ready(Ok(reply)) => {
-                    let outcome = Ok(reply);
-                    if let Some(pass) = pass.take() {
-                        gate.leave(pass, &outcome, cx);
-                    }
-                    Poll::Ready(outcome)
+        let this = self.project();
+        let Some(rest) = this.rest.as_pin_mut() else {
+            return Poll::Ready(Err(this.refused.take().expect("polled after completion")));
+        };
+        match rest.poll(task) {
+            // Taken apart, so that a reply stays in registers: an outcome whose error is looked at
+            // has to stand in memory.
+            Poll::Ready(Ok(reply)) => {
+                let outcome = Ok(reply);
+                if let Some(pass) = this.pass.take() {
+                    this.gate.leave(pass, &outcome, this.cx);
                 }
-                Poll::Ready(Err(error)) => Poll::Ready(failed(gate, pass.take(), error, cx)),
-                Poll::Pending => Poll::Pending,
-            },
-            GatedProjection::Refused { error } => {
-                Poll::Ready(Err(error.take().expect("polled after completion")))
+                Poll::Ready(outcome)
             }
+            Poll::Ready(Err(error)) => {
+                Poll::Ready(failed(*this.gate, this.pass.take(), error, this.cx))
+            }
+            Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -21,18 +21,30 @@ impl CircuitBreakerGate {
     }
 }
 
+impl CircuitBreakerGate {
+    #[cold]
+    #[inline(never)]
+    fn enter_unless_closed(&self, cx: &Context<'_>) -> Result<Pass, Refused> {
+        let ticket = self.policy.admit_unless_closed(&|| cx.entry_tick())?;
+        let probe = ticket.is_probe().then(|| {
+            let policy = PlainArc::clone(&self.policy);
+            Box::new(Probe { ticket, policy })
+        });
+        Ok(Pass { ticket, probe })
+    }
+}
+
 impl<M: Message> Gate<M> for CircuitBreakerGate {
     type Pass = Pass;
 
     #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<Pass, Error<M::Error>> {
-        match self.policy.admit_at(|| cx.entry_tick()) {
-            Ok(ticket) if ticket.is_probe() => Ok(Pass::probe(ticket, &self.policy)),
-            Ok(ticket) => Ok(Pass {
+        match self.policy.admit_if_closed(|| cx.entry_tick()) {
+            Some(ticket) => Ok(Pass {
                 ticket,
                 probe: None,
             }),
-            Err(refused) => Err(refused.into()),
+            None => Ok(self.enter_unless_closed(cx)?),
         }
     }
 
@@ -55,15 +67,6 @@ pub struct Pass {
     /// One word, so that the compiler moves a pass word by word: one that was written so and is read as
     /// a whole would have to be waited for. Probes are few.
     probe: Option<Box<Probe>>,
-}
-
-impl Pass {
-    #[cold]
-    fn probe(ticket: Ticket, policy: &PlainArc<CircuitBreakerPolicy>) -> Self {
-        let policy = PlainArc::clone(policy);
-        let probe = Some(Box::new(Probe { ticket, policy }));
-        Self { ticket, probe }
-    }
 }
 
 /// Gives the probe back when it is dropped.

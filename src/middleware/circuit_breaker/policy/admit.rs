@@ -14,25 +14,20 @@ impl CircuitBreakerPolicy {
     ///
     /// [`Refused`] while the breaker is open, or half-open with all its probes out.
     pub fn try_admit(&self, now: Duration) -> Result<Admission<'_>, Refused> {
-        let ticket = self.admit_at(|| tick_of(now))?;
+        let now = || tick_of(now);
+        let ticket = match self.admit_if_closed(now) {
+            Some(ticket) => ticket,
+            None => self.admit_unless_closed(&now)?,
+        };
         Ok(Admission::new(self, ticket))
     }
 
-    /// The same on the clock's line. Closed, this reads two words, and the time only where calls are
+    /// Lets a call through if it is closed, which reads two words, and the time only where calls are
     /// timed.
     #[inline(always)]
-    pub(in super::super) fn admit_at(
-        &self,
-        now: impl Fn() -> u64 + Copy,
-    ) -> Result<Ticket, Refused> {
+    pub(in super::super) fn admit_if_closed(&self, now: impl Fn() -> u64) -> Option<Ticket> {
         let word = self.word.load();
-        if word.is(State::Closed) {
-            Ok(self.counted(word, now))
-        } else {
-            // A copy, so that what it borrows is in memory only here.
-            let now = now;
-            self.admit_unless_closed(&now)
-        }
+        word.is(State::Closed).then(|| self.counted(word, now))
     }
 
     #[inline(always)]
@@ -41,9 +36,12 @@ impl CircuitBreakerPolicy {
         Ticket::new(word.tag(), if is_timed { now() } else { UNTIMED })
     }
 
+    /// The rest of it.
     #[cold]
-    #[inline(never)]
-    fn admit_unless_closed(&self, now: &dyn Fn() -> u64) -> Result<Ticket, Refused> {
+    pub(in super::super) fn admit_unless_closed(
+        &self,
+        now: &dyn Fn() -> u64,
+    ) -> Result<Ticket, Refused> {
         loop {
             let word = self.word.load();
             let ticket = match word.state() {
