@@ -67,6 +67,7 @@ fn pass_through<M: Message, G: Entry<M>, N: Next<M>>(
     }
 }
 
+/// Shows the gate an error.
 #[cold]
 #[inline(never)]
 fn failed<M: Message, G: Entry<M>>(
@@ -83,6 +84,9 @@ fn failed<M: Message, G: Entry<M>>(
 }
 
 pin_project! {
+    // A struct, and not an enum of what passed and what was refused: there a pass and an error have one
+    // place, the compiler writes what they have in common byte by byte, and whoever reads it waits for
+    // the store (2026-11: 5 ns with any gate that may refuse, and 0.3 ns so).
     struct GatedFuture<'a, M: Message, G: Entry<M>, F> {
         gate: G,
         cx: &'a Context<'a>,
