@@ -19,9 +19,7 @@ impl CircuitBreakerGate {
     pub(super) fn new(policy: PlainArc<CircuitBreakerPolicy>) -> Self {
         Self { policy }
     }
-}
 
-impl CircuitBreakerGate {
     #[cold]
     #[inline(never)]
     fn enter_unless_closed(&self, cx: &Context<'_>) -> Result<Pass, Refused> {
@@ -79,6 +77,7 @@ struct Probe {
 impl Probe {
     #[cold]
     #[inline(never)]
+    #[expect(clippy::boxed_local, reason = "it is handed over in one word")]
     fn complete(mut self: Box<Self>, verdict: Verdict, cx: &Context<'_>) {
         let ticket = std::mem::replace(&mut self.ticket, Ticket::UNCOUNTED);
         self.policy.complete_at(ticket, verdict, || cx.done_tick());

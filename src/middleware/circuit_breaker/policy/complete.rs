@@ -24,8 +24,7 @@ impl CircuitBreakerPolicy {
         let is_in_time = word.tag() == ticket.tag && word.is(State::Closed);
         if verdict != Verdict::Success || !is_in_time {
             // A copy, so that what it borrows is in memory only here; and so below.
-            let now = now;
-            return self.complete_otherwise(ticket, verdict, &now);
+            return self.complete_otherwise(ticket, verdict, &{ now });
         }
         match &self.judges_by {
             JudgesBy::Streak if word.is_plain() => {}
@@ -46,16 +45,14 @@ impl CircuitBreakerPolicy {
         let is_asked = W::ASKS_TIME || ticket.is_timed();
         let ended = if is_asked { now() } else { 0 };
         if ticket.is_slow(self.rules.slow_after(), ended) {
-            let now = now;
-            return self.count_bad(window, ticket, Verdict::Success, &now);
+            return self.count_bad(window, ticket, Verdict::Success, &{ now });
         }
         let place = window.count(ticket.tag.epoch(), ended);
         // A call that ends while the breaker begins to watch may miss that: the next one does not.
         if word.is_watched()
             && let Some(place) = place
         {
-            let now = now;
-            self.judge(window, word, place, &self.rules.read(), &now);
+            self.judge(window, word, place, &self.rules.read(), &{ now });
         }
     }
 

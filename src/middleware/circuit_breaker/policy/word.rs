@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn the_epoch_wraps_and_leaves_the_rest_alone() {
-        let last = Word(u64::MAX & !(PAYLOAD | STATE));
+        let last = Word(!(PAYLOAD | STATE));
         assert_eq!(last.epoch(), (1 << 30) - 1);
         let next = last.opened();
         assert_eq!((next.epoch(), next.state()), (0, State::Open));
