@@ -4,21 +4,28 @@ mod model;
 mod property;
 mod states;
 
+use std::fmt::Debug;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use arcbus::middleware::circuit_breaker::{CircuitBreaker, CircuitBreakerPolicy, State};
+use arcbus::middleware::circuit_breaker::{Admission, CircuitBreaker, CircuitBreakerPolicy, State};
 use arcbus::{
     CancelToken, Class, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt, Message,
     Outcome, Phase, RegistrationError, from_fn,
 };
 
+use static_assertions::assert_impl_all;
+
 use crate::acts::{Act, Actor, Steps, each_lane, layers, poll_once, ready};
 
 const OPEN: Duration = Duration::from_secs(1);
+
+assert_impl_all!(CircuitBreaker: Send, Sync, Unpin, Clone, Debug);
+assert_impl_all!(CircuitBreakerPolicy: Send, Sync, Unpin, Debug);
+assert_impl_all!(Admission<'_>: Send, Sync, Unpin, Debug);
 
 /// A bus with one route behind a breaker.
 struct Guarded {

@@ -64,7 +64,7 @@ impl<'a> Admission<'a> {
 
     /// [`complete`](Self::complete) on the clock's line.
     #[inline(always)]
-    pub(in super::super) fn complete_at(self, verdict: Verdict, now: impl Fn() -> u64) {
+    pub(in super::super) fn complete_at(self, verdict: Verdict, now: impl Fn() -> u64 + Copy) {
         let (policy, ticket) = (self.policy, self.ticket);
         std::mem::forget(self);
         policy.complete_at(ticket, verdict, now);

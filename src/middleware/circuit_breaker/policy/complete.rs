@@ -18,12 +18,13 @@ impl CircuitBreakerPolicy {
         &self,
         ticket: Ticket,
         verdict: Verdict,
-        now: impl Fn() -> u64,
+        now: impl Fn() -> u64 + Copy,
     ) {
         let word = self.word.load();
         let is_in_time = word.tag() == ticket.tag && word.is(State::Closed);
         if verdict != Verdict::Success || !is_in_time {
-            return self.complete_otherwise(ticket, verdict, &now);
+            // A copy, so that what it borrows is in memory only here; and so below.
+            return self.complete_otherwise(ticket, verdict, &{ now });
         }
         match &self.judges_by {
             JudgesBy::Streak if word.is_plain() => {}
@@ -39,19 +40,19 @@ impl CircuitBreakerPolicy {
         window: &W,
         ticket: Ticket,
         word: Word,
-        now: impl Fn() -> u64,
+        now: impl Fn() -> u64 + Copy,
     ) {
         let is_asked = W::ASKS_TIME || ticket.is_timed();
         let ended = if is_asked { now() } else { 0 };
         if ticket.is_slow(self.rules.slow_after(), ended) {
-            return self.count_bad(window, ticket, Verdict::Success, &now);
+            return self.count_bad(window, ticket, Verdict::Success, &{ now });
         }
         let place = window.count(ticket.tag.epoch(), ended);
         // A call that ends while the breaker begins to watch may miss that: the next one does not.
         if word.is_watched()
             && let Some(place) = place
         {
-            self.judge(window, word, place, &self.rules.read(), &now);
+            self.judge(window, word, place, &self.rules.read(), &{ now });
         }
     }
 

@@ -135,6 +135,18 @@ const AHEAD: u32 = 1 << 20;
 impl Sequence {
     #[inline(always)]
     fn next(&self, epoch: u32, length: u32) -> Option<Position> {
+        let held = self.0.load(Ordering::Relaxed);
+        let position = position(held, length);
+        if epoch_of(held) == epoch && self.swap(held, after(held, position, length)) {
+            Some(position)
+        } else {
+            self.next_again(epoch, length)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_again(&self, epoch: u32, length: u32) -> Option<Position> {
         loop {
             let held = self.0.load(Ordering::Relaxed);
             let from = match epoch_of(held).wrapping_sub(epoch) {

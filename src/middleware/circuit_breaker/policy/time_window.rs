@@ -24,7 +24,7 @@ pub(in super::super) const LONGEST: Duration = Duration::from_secs(600);
 pub(super) struct TimeWindow {
     /// 2^64 by the length of a bucket: multiplying by it is a division that takes no time.
     scale: u64,
-    buckets: Box<[Bucket]>,
+    buckets: Box<[Bucket; BUCKETS as usize]>,
     newest: Newest,
 }
 
@@ -42,7 +42,7 @@ impl TimeWindow {
         let bucket = length.as_nanos() as u64 / BUCKETS;
         Self {
             scale: u64::MAX / bucket + 1,
-            buckets: (0..BUCKETS).map(|_| Bucket::default()).collect(),
+            buckets: Box::new(std::array::from_fn(|_| Bucket::default())),
             newest: Newest::default(),
         }
     }
