@@ -29,5 +29,7 @@ pub use stack::{Layers, More, NoLayers, Stack};
 pub(crate) use gate::Entry;
 pub(crate) use gated::pass_through;
 pub(crate) use leaf::panicked;
+#[cfg(feature = "tracing")]
+pub(crate) use optional::Either;
 pub(crate) use park::{Quiet, block_on, poll_bounded, watch_bounds};
 pub(crate) use validate::validate;
