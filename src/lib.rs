@@ -30,7 +30,7 @@ pub use handler::{
 };
 pub use message::{Class, Command, Kind, Message, MessageType, Query, Same};
 pub use pipeline::{
-    Gate, Gated, Guard, Inspect, Layer, LayerExt, Layers, Middleware, More, Next, NoLayers,
+    Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, Layers, Middleware, More, Next, NoLayers,
     RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
 pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired};

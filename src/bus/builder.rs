@@ -7,7 +7,7 @@ use super::Bus;
 use crate::clock::Clock;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
-use crate::pipeline::{Layers, More, NoLayers, Stack, Wrapped};
+use crate::pipeline::{Joined, Layers, More, NoLayers, Stack, Wrapped};
 use crate::registry::{Change, Registrar, RegistrationError, Store, Table, change};
 use crate::setting::InvalidSetting;
 use crate::sync::Arc;
@@ -78,6 +78,12 @@ impl<K: Kind, S> BusBuilder<K, S> {
     /// it, which share the one instance.
     pub fn wrap<W>(self, middleware: W) -> BusBuilder<K, More<S, Wrapped<W>>> {
         self.layer(Wrapped::new(middleware))
+    }
+
+    /// Adds a stack of layers inside the ones before it, around the handlers registered after it.
+    pub fn layers<T>(self, layers: &Layers<T>) -> BusBuilder<K, Joined<S, T>> {
+        let layers = self.layers.layers(layers);
+        self.with_layers(layers)
     }
 
     /// Registers handlers with more layers; the layers added in `scope` end with it.

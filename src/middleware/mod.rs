@@ -12,6 +12,7 @@ pub mod circuit_breaker;
 mod handles;
 pub mod map_error;
 pub mod metrics;
+pub mod production;
 pub mod rate_limit;
 pub mod timeout;
 #[cfg(feature = "tracing")]
@@ -26,6 +27,7 @@ pub use chaos::Chaos;
 pub use circuit_breaker::CircuitBreaker;
 pub use handles::Handles;
 pub use map_error::MapError;
+pub use production::{ProductionConfig, ProductionLayers};
 pub use rate_limit::{KeyedRateLimit, RateLimit};
 pub use timeout::Timeout;
 #[cfg(feature = "tracing")]

@@ -24,7 +24,7 @@ pub use leaf::Leaf;
 pub use middleware::{Middleware, Next};
 pub use shared::{LayerExt, Shared, Wrapped};
 pub use small::{Guard, Inspect, guard, inspect};
-pub use stack::{Layers, More, NoLayers, Stack};
+pub use stack::{Joined, Layers, More, NoLayers, Stack};
 
 pub(crate) use gate::Entry;
 pub(crate) use gated::pass_through;

@@ -31,6 +31,12 @@ pub struct More<S, L> {
     layer: L,
 }
 
+/// One stack inside another.
+pub struct Joined<S, T> {
+    outer: Arc<S>,
+    inner: Arc<T>,
+}
+
 impl Layers {
     /// No layers.
     #[must_use]
@@ -59,6 +65,15 @@ impl<S> Layers<S> {
     #[must_use]
     pub fn wrap<W>(&self, middleware: W) -> Layers<More<S, Wrapped<W>>> {
         self.layer(Wrapped::new(middleware))
+    }
+
+    /// Adds a stack of layers inside the ones before it.
+    #[must_use]
+    pub fn layers<T>(&self, inner: &Layers<T>) -> Layers<Joined<S, T>> {
+        Layers(Arc::new(Joined {
+            outer: Arc::clone(&self.0),
+            inner: Arc::clone(&inner.0),
+        }))
     }
 
     pub(crate) fn info<M: Message>(&self) -> RouteInfo
@@ -165,6 +180,30 @@ impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
     fn names(&self, names: &mut Vec<&'static str>) {
         self.outer.names(names);
         names.extend(Some(self.layer.name()).filter(|name| !name.is_empty()));
+    }
+}
+
+impl<M: Message, S: Stack<M>, T: Stack<M>> Stack<M> for Joined<S, T> {
+    type Around<N: Next<M>> = S::Around<T::Around<N>>;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.outer.check()?;
+        self.inner.check()
+    }
+
+    fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N> {
+        self.outer.around(route, self.inner.around(route, next))
+    }
+
+    fn names(&self, names: &mut Vec<&'static str>) {
+        self.outer.names(names);
+        self.inner.names(names);
+    }
+}
+
+impl<S, T> fmt::Debug for Joined<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Joined")
     }
 }
 

@@ -14,6 +14,7 @@ mod circuit_breaker;
 mod jobs;
 mod map_error;
 mod metrics;
+mod production;
 mod rate_limit;
 mod settings;
 mod timeout;

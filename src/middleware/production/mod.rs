@@ -1,0 +1,56 @@
+//! [`ProductionLayers`]: the layers of a service in an order that works.
+//!
+//! ```
+//! use std::time::Duration;
+//! use arcbus::metrics::Metrics;
+//! use arcbus::middleware::{Bulkhead, ProductionConfig, ProductionLayers};
+//! use arcbus::{Command, CommandBus, Context, Message, from_fn};
+//!
+//! struct Pay;
+//! impl Message for Pay {
+//!     const NAME: &'static str = "pay";
+//!     type Kind = Command;
+//!     type Reply = ();
+//!     type Error = String;
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let metrics = Metrics::new();
+//! let config = ProductionConfig::new()
+//!     .metrics(metrics.layer())
+//!     .bulkhead(Bulkhead::new(32))
+//!     .timeout(None);
+//! let bus = CommandBus::builder()
+//!     .layers(&ProductionLayers::commands(config))
+//!     .register(from_fn(|_: Pay, _: &Context<'_>| Ok(())))
+//!     .build()?;
+//! assert_eq!(bus.execute_blocking(Pay), Ok(()));
+//! assert_eq!(
+//!     bus.routes()[0].layers(),
+//!     ["Metrics", "Validation", "Bulkhead", "CircuitBreaker"]
+//! );
+//! assert_eq!(metrics.snapshot().route("pay").expect("registered").replies(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The order, and why
+//!
+//! From the outermost:
+//!
+//! 1. `Metrics`: sees every message, also those that a layer further in refuses.
+//! 2. `Validation`: an invalid message takes no token and no permit.
+//! 3. `RateLimit`: what is too much is refused before it takes a permit.
+//! 4. `Bulkhead`: a permit is held for as long as the handler runs.
+//! 5. `CircuitBreaker`: inside whatever refuses, so that it judges the handler alone; outside the
+//!    timeout, so that a call that hangs counts as one that failed.
+//! 6. `Timeout`: next to the handler. Its time is the handler's, and its deadline is what the handler
+//!    and the dispatches that it makes see.
+//!
+//! Layers that need more of a message (keys, retries, caches) go into a scope inside these.
+
+mod config;
+mod layers;
+
+pub use config::ProductionConfig;
+pub use layers::{ProductionLayers, ProductionStack};

@@ -1,0 +1,151 @@
+//! `ProductionLayers`: all of them, some, none; and what they refuse.
+
+use std::time::Duration;
+
+use arcbus::metrics::{FailureKind, Metrics};
+use arcbus::middleware::{
+    Bulkhead, CircuitBreaker, ProductionConfig, ProductionLayers, RateLimit, Timeout,
+};
+use arcbus::{CommandBus, FakeClock, Layers, NoLayers, Query, QueryBus, from_fn, guard};
+
+use crate::acts::{Act, Actor, Steps, each_lane, layers, poll_once};
+
+const ALL: [&str; 6] = [
+    "Metrics",
+    "Validation",
+    "RateLimit",
+    "Bulkhead",
+    "CircuitBreaker",
+    "Timeout",
+];
+
+fn everything(metrics: &Metrics) -> ProductionConfig {
+    ProductionConfig::new()
+        .metrics(metrics.layer())
+        .timeout(Timeout::new(Duration::from_secs(1)))
+        .rate_limit(RateLimit::per_second(10).burst(4))
+        .bulkhead(Bulkhead::new(4))
+        .circuit_breaker(CircuitBreaker::consecutive(2))
+}
+
+fn bus(clock: &FakeClock, config: ProductionConfig, steps: &Steps) -> CommandBus {
+    CommandBus::builder()
+        .clock(clock.clone())
+        .layers(&ProductionLayers::commands(config))
+        .register(Actor(steps.clone()))
+        .build()
+        .expect("sound")
+}
+
+#[test]
+fn the_layers_stand_in_the_order_that_is_documented() {
+    let bus = bus(
+        &FakeClock::new(),
+        everything(&Metrics::new()),
+        &Steps::default(),
+    );
+    assert_eq!(layers(&bus), ALL);
+}
+
+#[test]
+fn a_message_reads_the_clock_twice() {
+    let clock = FakeClock::new();
+    let bus = bus(&clock, everything(&Metrics::new()), &Steps::default());
+    let before = clock.reads();
+    assert_eq!(each_lane(&bus, Act::Answer(1)), [Ok(1), Ok(1)]);
+    assert_eq!(clock.reads() - before, 4);
+}
+
+#[test]
+fn every_refusal_is_counted_and_takes_nothing_further_in() {
+    let (clock, steps, metrics) = (FakeClock::new(), Steps::default(), Metrics::new());
+    let bus = bus(&clock, everything(&metrics), &steps);
+    for _ in 0..20 {
+        assert!(bus.execute_blocking(Act::Invalid).unwrap_err().is_invalid());
+    }
+    assert_eq!(steps.take(), "", "and no token is gone:");
+    for _ in 0..2 {
+        assert!(
+            bus.execute_blocking(Act::Fail)
+                .unwrap_err()
+                .as_handler()
+                .is_some()
+        );
+    }
+    for _ in 0..2 {
+        assert!(
+            bus.execute_blocking(Act::Fail)
+                .unwrap_err()
+                .is_circuit_open()
+        );
+    }
+    assert!(
+        bus.execute_blocking(Act::Fail)
+            .unwrap_err()
+            .is_rate_limited()
+    );
+    assert_eq!(steps.take(), "handle handle");
+    let snapshot = metrics.snapshot();
+    let act = snapshot.route("act").expect("registered");
+    let kinds = [
+        FailureKind::Invalid,
+        FailureKind::Unclassified,
+        FailureKind::CircuitOpen,
+        FailureKind::RateLimited,
+    ];
+    assert_eq!(kinds.map(|kind| act.failures(kind)), [20, 2, 2, 1]);
+}
+
+#[test]
+fn a_handler_that_hangs_opens_the_breaker() {
+    let clock = FakeClock::new();
+    let bus = bus(&clock, everything(&Metrics::new()), &Steps::default());
+    for _ in 0..2 {
+        let mut hangs = std::pin::pin!(bus.execute(Act::Wait));
+        assert!(poll_once(hangs.as_mut()).is_pending());
+        clock.advance(Duration::from_secs(1));
+        let std::task::Poll::Ready(outcome) = poll_once(hangs.as_mut()) else {
+            panic!("it is late");
+        };
+        assert!(outcome.unwrap_err().is_timeout());
+    }
+    let refused = bus.execute_blocking(Act::Answer(1)).unwrap_err();
+    assert!(refused.is_circuit_open());
+}
+
+#[test]
+fn every_part_can_be_left_out() {
+    let none = ProductionConfig::default()
+        .validation(None)
+        .timeout(None)
+        .circuit_breaker(None);
+    let bus = bus(&FakeClock::new(), none, &Steps::default());
+    assert!(layers(&bus).is_empty());
+    assert_eq!(each_lane(&bus, Act::Answer(1)), [Ok(1), Ok(1)]);
+}
+
+#[test]
+fn other_layers_stand_around_and_inside() {
+    struct Ask;
+    impl arcbus::Message for Ask {
+        const NAME: &'static str = "ask";
+        type Kind = Query;
+        type Reply = u8;
+        type Error = String;
+    }
+    let pass = || guard(|_: &Ask, _: &arcbus::Context<'_>| Ok(()));
+    let stack = ProductionLayers::queries(ProductionConfig::new());
+    let bus = QueryBus::builder()
+        .scope(|s| {
+            let inner = Layers::<NoLayers>::new().wrap(pass());
+            s.wrap(pass())
+                .layers(&stack)
+                .layers(&inner)
+                .register(from_fn(|_: Ask, _: &arcbus::Context<'_>| Ok(7)))
+        })
+        .build()
+        .expect("sound");
+    let expected = ["Guard", "Validation", "CircuitBreaker", "Timeout", "Guard"];
+    assert_eq!(layers(&bus), expected);
+    assert_eq!(bus.execute_blocking(Ask), Ok(7));
+}
