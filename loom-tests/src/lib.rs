@@ -207,10 +207,29 @@ pub fn explore<const N: usize>(
     states: [(&str, &'static Seen); N],
     model: impl Fn() + Send + Sync + 'static,
 ) {
+    explore_up_to(name, (!full()).then_some(preemptions), states, model);
+}
+
+/// [`explore`] with a bound that holds always: for a model that has more orders than anybody waits for.
+pub fn explore_bounded<const N: usize>(
+    name: &str,
+    preemptions: usize,
+    states: [(&str, &'static Seen); N],
+    model: impl Fn() + Send + Sync + 'static,
+) {
+    explore_up_to(name, Some(preemptions), states, model);
+}
+
+fn explore_up_to<const N: usize>(
+    name: &str,
+    preemptions: Option<usize>,
+    states: [(&str, &'static Seen); N],
+    model: impl Fn() + Send + Sync + 'static,
+) {
     let runs = Arc::new(Seen::new());
     let counted = Arc::clone(&runs);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = (!full()).then_some(preemptions);
+    builder.preemption_bound = preemptions;
     builder.max_branches = 5_000;
     let began = std::time::Instant::now();
     builder.check(move || {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arcbus::middleware::adaptive_limit::{AdaptiveLimitPolicy, InFlight};
 use arcbus::middleware::{AdaptiveLimit, Priority};
-use arcbus_loom::{Payload, Seen, explore, weakened};
+use arcbus_loom::{Payload, Seen, explore, explore_bounded, weakened};
 use loom::thread;
 
 const SLOW: Duration = Duration::from_secs(1);
@@ -81,32 +81,30 @@ fn two_overloads_lower_the_limit_once() {
     });
 }
 
-/// Two answers, each of which completes a window. The limit grows with the first; the second must see
-/// that it has just been changed.
-fn two_answers(apart: &'static Seen, meanwhile: &'static Seen) {
+/// Two answers, each of which may complete a window. The limit grows with the first; the second must
+/// see that it has just been changed.
+fn two_answers(grown: &'static Seen, computed: &'static Seen) {
     let policy = policy(2);
-    let answer = || enter(policy, 9).unwrap().answered(at(9));
+    let first = enter(policy, 9).unwrap();
     let other = thread::spawn(move || {
-        let before = policy.usage().limit;
-        answer();
-        before
+        enter(policy, 9).unwrap().answered(at(9));
+        policy.usage().limit
     });
-    let before = policy.usage().limit;
-    answer();
-    let others = other.join().unwrap();
-    apart.count(before + others == 5);
-    meanwhile.count(before + others == 4);
+    first.answered(at(9));
+    let then = other.join().unwrap();
+    grown.count(then == 3);
+    computed.count(then == 2);
     let usage = policy.usage();
     assert_eq!((usage.limit, usage.in_flight), (3, 0));
 }
 
 #[test]
 fn who_closes_a_window_has_what_the_one_before_wrote() {
-    static APART: Seen = Seen::new();
-    static MEANWHILE: Seen = Seen::new();
-    let states = [("one after the other", &APART), ("meanwhile", &MEANWHILE)];
-    explore("adaptive, answers", 2, states, || {
-        two_answers(&APART, &MEANWHILE);
+    static GROWN: Seen = Seen::new();
+    static COMPUTED: Seen = Seen::new();
+    let states = [("grown", &GROWN), ("being computed", &COMPUTED)];
+    explore_bounded("adaptive, answers", 3, states, || {
+        two_answers(&GROWN, &COMPUTED);
     });
 }
 
@@ -117,27 +115,41 @@ fn who_closes_a_window_has_it_not_when_weakened() {
     weakened(|| two_answers(&ANY, &ANY));
 }
 
-/// An answer that makes the limit grow, an overload, and a range that is changed.
-#[test]
-fn a_limit_is_in_its_range_whoever_changes_it() {
-    static GREW: Seen = Seen::new();
-    static FELL: Seen = Seen::new();
-    let states = [("grew before", &GREW), ("fell before", &FELL)];
-    explore("adaptive, range", 2, states, || {
-        let policy = policy(6);
-        let permits = [(); 3].map(|()| enter(policy, 1).unwrap());
-        let [one, two, _three] = permits;
-        let grows = thread::spawn(move || one.answered(at(5)));
-        let falls = thread::spawn(move || two.overloaded(at(5)));
+/// A range that is changed while an answer or an overload changes the limit.
+fn change_the_range(change: fn(InFlight<'static>), first: &'static Seen, last: &'static Seen) {
+    let policy = policy(6);
+    let permits = [(); 3].map(|()| enter(policy, 1).unwrap());
+    let [permit, _two, _three] = permits;
+    let other = thread::spawn(move || {
+        change(permit);
         let limit = policy.usage().limit;
-        GREW.count(limit == 7);
-        FELL.count(limit == 3);
-        policy.set_range(4, 5).unwrap();
-        let in_range = || (4..=5).contains(&policy.usage().limit);
-        assert!(in_range());
-        grows.join().unwrap();
-        falls.join().unwrap();
-        assert!(in_range());
-        assert_eq!(policy.usage().in_flight, 1);
+        first.count(!(4..=5).contains(&limit));
+        last.count((4..=5).contains(&limit));
+    });
+    policy.set_range(4, 5).unwrap();
+    assert!((4..=5).contains(&policy.usage().limit));
+    other.join().unwrap();
+    let usage = policy.usage();
+    assert!((4..=5).contains(&usage.limit), "{usage:?}");
+    assert_eq!(usage.in_flight, 2);
+}
+
+#[test]
+fn a_limit_that_grows_is_in_its_range() {
+    static FIRST: Seen = Seen::new();
+    static LAST: Seen = Seen::new();
+    let states = [("grew before", &FIRST), ("grew after", &LAST)];
+    explore("adaptive, range, grows", 3, states, || {
+        change_the_range(|permit| permit.answered(at(5)), &FIRST, &LAST);
+    });
+}
+
+#[test]
+fn a_limit_that_falls_is_in_its_range() {
+    static FIRST: Seen = Seen::new();
+    static LAST: Seen = Seen::new();
+    let states = [("fell before", &FIRST), ("fell after", &LAST)];
+    explore("adaptive, range, falls", 3, states, || {
+        change_the_range(|permit| permit.overloaded(at(5)), &FIRST, &LAST);
     });
 }

@@ -173,15 +173,14 @@ fn a_higher_limit_and_a_release_let_both_waiters_in() {
         let policy = policy(1, 2);
         let permit = policy.try_acquire().unwrap();
         let (first, second) = (policy.join().unwrap(), policy.join().unwrap());
-        let runner = thread::spawn(move || drop(permit));
         let raiser = thread::spawn(move || policy.set_limit(2).unwrap());
+        drop(permit);
         let first = wait(first).0;
         let usage_then = policy.usage();
         RAISED.count(usage_then.limit == 2);
         RELEASED.count(usage_then.limit == 1);
         assert!(usage_then.in_use <= usage_then.limit, "{usage_then:?}");
         let second = wait(second).0;
-        runner.join().unwrap();
         raiser.join().unwrap();
         assert_eq!(usage(policy), (2, 0));
         drop((first, second));

@@ -37,6 +37,9 @@
 //! finds no permit, by waiters when they are woken or leave, and by who gives a permit back while
 //! somebody waits. A waiter arms an alarm of the clock. The queue takes 24 bytes a place, allocated
 //! when the route is registered.
+//!
+//! A handler that dispatches to its own route holds one permit while it waits for another: where all
+//! are held so, they wait until their time is over.
 
 mod layer;
 mod middleware;
