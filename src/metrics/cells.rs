@@ -54,7 +54,8 @@ impl Cells {
     }
 
     pub(super) fn fail(&self, kind: FailureKind) {
-        self.failures[(kind as usize).min(FAILURES - 1)].add(1, self.shared);
+        let place = if cfg!(arcbus_loom) { 0 } else { kind as usize };
+        self.failures[place].add(1, self.shared);
     }
 
     /// Adds up what ended.

@@ -6,16 +6,13 @@
 /// Buckets for each power of two, as a power of two.
 const BITS: u32 = 4;
 /// Latencies from 2^36 ns (69 seconds) up share the last bucket.
-#[cfg(not(arcbus_loom))]
 const POWERS: u32 = 36;
-/// Two buckets: a model looks at every one.
-#[cfg(arcbus_loom)]
-const POWERS: u32 = 0;
 
-pub(super) const BUCKETS: usize = if POWERS > BITS {
-    ((POWERS - BITS + 1) << BITS) as usize + 1
-} else {
+/// A model has two: it looks at every one.
+pub(super) const BUCKETS: usize = if cfg!(arcbus_loom) {
     2
+} else {
+    ((POWERS - BITS + 1) << BITS) as usize + 1
 };
 
 /// The bucket of a latency in nanoseconds.

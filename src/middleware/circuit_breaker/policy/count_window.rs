@@ -1,5 +1,10 @@
 //! [`CountWindow`]: the last so many calls, one bit each.
 
+#![cfg_attr(
+    arcbus_loom,
+    allow(clippy::modulo_one, reason = "a model has one bit a block")
+)]
+
 use super::rules::{Health, Rules};
 use super::window::{Counts, SlidingWindow};
 use crate::sync::{AtomicU64, Ordering};
