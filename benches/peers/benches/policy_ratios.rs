@@ -4,7 +4,7 @@
 //! The last column is what was asked.
 
 use arcbus_peers::cases::rounds::Cases;
-use arcbus_peers::{policies, runtime};
+use arcbus_peers::{contended, policies, runtime};
 
 fn main() {
     let runtime = runtime();
@@ -35,6 +35,14 @@ fn main() {
     print_peer(&cases, "bulkhead", "bulkhead", 0.0);
     print_peer(&cases, "ratelimiter", "rate_limit", 1.0);
     print_peer(&cases, "timelimiter", "timeout", 1.0);
+
+    println!("\nOn two threads; the times are twenty calls'.");
+    let mut cases = contended();
+    cases.measure();
+    cases.print_ratio("breaker_consecutive", "peer_recloser", "<= 1");
+    cases.print_ratio("breaker_window", "peer_recloser", "<= 1");
+    cases.print_ratio("rate_limit", "peer_governor", "<= 1");
+    cases.print_ratio("bulkhead", "peer_tokio_semaphore", "<= 1");
 }
 
 /// How many times as much the layer of tower-resilience costs as ours, which reads the clock `clocks`

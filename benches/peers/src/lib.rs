@@ -3,13 +3,22 @@
 
 #[path = "../../cases/mod.rs"]
 pub mod cases;
+mod contended;
 mod ours;
 mod peers;
 
+pub use contended::contended;
 pub use ours::our_policies;
 pub use peers::peer_policies;
 
+use std::time::Duration;
+
 use cases::rounds::Cases;
+
+/// More a second than any benchmark uses.
+const PLENTY: u32 = 1_000_000_000;
+/// Later than any benchmark ends.
+const LATER: Duration = Duration::from_secs(30);
 
 /// Every case of the group `policies`: ours on a resolved route in the blocking lane, and the peers'.
 #[must_use]

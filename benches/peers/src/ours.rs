@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use arcbus::metrics::Metrics;
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation,
+    AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, RateLimit, Timeout, Trace, Validation,
 };
 use arcbus::{BusBuilder, Context, Message, MessageType, Query, QueryBus, Stack};
 
 use crate::cases::rounds::Cases;
 use crate::cases::{Adder, Pair, answered, pair};
+use crate::{LATER, PLENTY};
 
 /// Adds a case that dispatches through what `builder` builds.
 fn add<S: Stack<Pair>>(cases: &mut Cases<'_>, name: &'static str, builder: BusBuilder<Query, S>) {
@@ -31,9 +32,6 @@ fn add_refused<S: Stack<Pair>>(
     let mut route = bus.route::<Pair>().expect("registered");
     cases.add(name, move || route.execute_blocking(pair()).is_err());
 }
-
-const PLENTY: u32 = 1_000_000_000;
-const LATER: Duration = Duration::from_secs(30);
 
 fn window() -> CircuitBreaker {
     CircuitBreaker::time_window(Duration::from_secs(10)).slow_calls(LATER, 0.5)
@@ -65,6 +63,7 @@ pub fn our_policies(cases: &mut Cases<'_>) {
     add(cases, "bulkhead", bus().layer(Bulkhead::new(64)));
     add(cases, "adaptive", bus().layer(AdaptiveLimit::vegas()));
     add(cases, "metrics", bus().layer(Metrics::new().layer()));
+    add(cases, "trace_off", bus().layer(Trace::new()));
     let everybody = |_: MessageType, _: &Context<'_>| Ok(());
     add(cases, "authorize", bus().layer(Authorize::new(everybody)));
     let stack = bus()

@@ -16,11 +16,9 @@ use tower_resilience::circuitbreaker::CircuitBreakerLayer;
 use tower_resilience::ratelimiter::RateLimiterLayer;
 use tower_resilience::timelimiter::TimeLimiterLayer;
 
+use crate::PLENTY;
 use crate::cases::rounds::Cases;
 use crate::cases::{Adder, Pair, Refused, answered, now, pair};
-
-/// More than any benchmark uses.
-const PLENTY: u32 = u32::MAX;
 
 pub fn peer_policies(cases: &mut Cases<'_>) {
     libraries(cases);
