@@ -43,7 +43,7 @@ pub use violations::{Violation, Violations};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bus::{assert_kind, block_static, start_static};
-    pub use crate::pipeline::Leaf;
+    pub use crate::pipeline::{Blocked, Leaf, Stopped};
 }
 
 /// What the models reach of the internals.

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::{Outcome, Phase};
 use crate::message::{Kind, Message, Same};
-use crate::pipeline::{Next, Quiet, block_on, poll_bounded};
+use crate::pipeline::{Next, Quiet, edge, poll_bounded};
 
 /// Says that a static bus has a handler for `M`. Written by [`static_bus!`](crate::static_bus).
 #[diagnostic::on_unimplemented(
@@ -43,7 +43,7 @@ pub fn block_static<M: Message, B: Routes<M>>(
     cx: Option<Context<'_>>,
 ) -> Outcome<M> {
     let cx = begin::<M>(cx, bus.clock())?;
-    block_on::<M>(bus.pipeline().run(msg, &cx), &cx)
+    edge::<M>(bus.pipeline().block(msg, &cx), &cx)
 }
 
 /// The awaiting lane of a static bus.

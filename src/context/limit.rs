@@ -1,6 +1,7 @@
 //! The time limit that a middleware sets for what runs inside it.
 
 use super::NEVER;
+use crate::clock::Due;
 use crate::sync::{Ordering, PlainU64};
 
 /// The lowest bit of a limit: it has passed, and the grace after it has begun. Limits are rounded
@@ -73,6 +74,12 @@ impl Limit<'_> {
             limit: self,
             former,
         }
+    }
+
+    /// Waits for it, if there is one.
+    pub(crate) fn due(&self) -> Option<Due> {
+        let tick = self.get() & !OVER;
+        (tick != NEVER).then(|| Due::new(tick))
     }
 
     #[inline(always)]

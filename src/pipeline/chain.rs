@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::middleware::sealed::Sealed;
+use super::park::Blocked;
 use super::{Middleware, Next};
 use crate::context::Context;
 use crate::error::Outcome;
@@ -26,6 +27,11 @@ impl<M: Message, W: Middleware<M>, N: Next<M>> Next<M> for Chain<W, N> {
     #[inline(always)]
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
         self.middleware.handle(msg, cx, &self.next)
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M> {
+        self.middleware.block(msg, cx, &self.next)
     }
 }
 

@@ -6,6 +6,7 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 
 use super::gate::Entry;
+use super::park::Blocked;
 use super::{Gate, Middleware, Next};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
@@ -36,9 +37,41 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
         pass_through(this.map(|this| &this.0), msg, cx, next)
     }
 
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        block_through(&self.0, msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn block_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Blocked<M> {
+        block_through(this.map(|this| &this.0), msg, cx, next)
+    }
+
     fn is_on(&self) -> bool {
         self.0.is_on()
     }
+}
+
+/// Enters, runs the rest on this thread, and leaves; drops the pass where the rest has no outcome.
+#[inline(always)]
+pub(crate) fn block_through<'c, M: Message, G: Entry<'c, M>, N: Next<M>>(
+    gate: G,
+    msg: M,
+    cx: &'c Context<'c>,
+    next: &N,
+) -> Blocked<M> {
+    let mut pass = match gate.enter(&msg, cx) {
+        Ok(pass) => Some(pass),
+        Err(error) => return Ok(Err(error)),
+    };
+    let outcome = next.block(msg, cx)?;
+    gate.leave(&mut pass, &outcome, cx);
+    Ok(outcome)
 }
 
 /// Enters at once, so that the message is handed on instead of being stored a second time.

@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::Next;
 use super::middleware::sealed::Sealed;
+use super::park::{Blocked, block_on};
 use super::validate::validate;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
@@ -41,6 +42,11 @@ impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
             Ok(handling) => LeafFuture::Running { handling, cx },
             Err(payload) => LeafFuture::failed(panicked(payload)),
         }
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M> {
+        block_on::<M>(self.run(msg, cx), cx)
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Middleware`] and what it runs next.
 
 use super::optional::Either;
+use super::park::{Blocked, block_on};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
@@ -61,6 +62,29 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
         }
     }
 
+    /// [`handle`](Middleware::handle) on this thread, to its end. What only looks before and after
+    /// the rest does so around a plain call.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        block_on::<M>(self.handle(msg, cx, next), cx)
+    }
+
+    /// [`block`](Middleware::block) where the middleware is switched off (`None`) or on.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn block_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Blocked<M> {
+        match this {
+            Some(this) => this.block(msg, cx, next),
+            None => next.block(msg, cx),
+        }
+    }
+
     /// Whether it does anything: `None` does not, and is not listed.
     #[doc(hidden)]
     fn is_on(&self) -> bool {
@@ -74,6 +98,10 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
 pub trait Next<M: Message>: Send + Sync + sealed::Sealed {
     /// Runs the rest of the pipeline.
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send;
+
+    /// [`run`](Next::run) on this thread, to its end.
+    #[doc(hidden)]
+    fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M>;
 }
 
 pub(super) mod sealed {
@@ -101,6 +129,21 @@ impl<M: Message, W: Middleware<M>> Middleware<M> for Arc<W> {
         W::handle_optional(this.map(|this| &**this), msg, cx, next)
     }
 
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        (**self).block(msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn block_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Blocked<M> {
+        W::block_optional(this.map(|this| &**this), msg, cx, next)
+    }
+
     fn is_on(&self) -> bool {
         (**self).is_on()
     }
@@ -115,6 +158,11 @@ impl<M: Message, W: Middleware<M>> Middleware<M> for Option<W> {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
         W::handle_optional(self.as_ref(), msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        W::block_optional(self.as_ref(), msg, cx, next)
     }
 
     fn is_on(&self) -> bool {

@@ -27,9 +27,10 @@ pub use small::{Guard, Inspect, guard, inspect};
 pub use stack::{Joined, Layers, More, NoLayers, Stack};
 
 pub(crate) use gate::Entry;
-pub(crate) use gated::pass_through;
+pub(crate) use gated::{block_through, pass_through};
 pub(crate) use leaf::panicked;
 #[cfg(feature = "tracing")]
 pub(crate) use optional::Either;
-pub(crate) use park::{Quiet, block_on, poll_bounded, watch_bounds};
+pub use park::{Blocked, Stopped};
+pub(crate) use park::{Quiet, block_on, edge, poll_bounded, watch_bounds};
 pub(crate) use validate::validate;

@@ -5,7 +5,8 @@ use std::task::{self, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::context::{Context, Watch};
+use crate::clock::Due;
+use crate::context::{Context, Interrupt, Watch};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::Message;
 use crate::sync::Parker;
@@ -46,6 +47,47 @@ impl<F> Quiet<F> {
     }
 }
 
+/// How a dispatch on this thread ends that no layer sees the end of.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped(Why);
+
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    /// By its caller, or the time that its caller gave it.
+    Interrupted(Interrupt),
+    /// At this tick, by the time limit that a layer set: that layer makes an outcome of it.
+    Limited(u64),
+    /// Waiting would never end; with what to do instead.
+    Deadlocked(&'static str),
+}
+
+/// The outcome, or why there is none: then every layer on the way drops what it holds.
+pub type Blocked<M> = Result<Outcome<M>, Stopped>;
+
+impl Stopped {
+    /// What the caller gets, at the edge of the bus.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn into_outcome<M: Message>(self, cx: &Context<'_>) -> Outcome<M> {
+        Err(match self.0 {
+            Why::Interrupted(interrupt) => interrupt.into_error(Phase::Indeterminate),
+            Why::Limited(now) => Interrupt::late(cx, now).into_error(Phase::Indeterminate),
+            Why::Deadlocked(advice) => Error::WouldDeadlock { advice },
+        })
+    }
+
+    /// Whether it was the limit of a layer that gives time until the tick `end`.
+    pub(crate) fn is_limit_of(self, end: u64) -> bool {
+        matches!(self.0, Why::Limited(now) if end <= now)
+    }
+}
+
+/// The outcome that the caller gets of a pipeline that ran on this thread.
+#[inline(always)]
+pub(crate) fn edge<M: Message>(blocked: Blocked<M>, cx: &Context<'_>) -> Outcome<M> {
+    blocked.unwrap_or_else(|stopped| stopped.into_outcome::<M>(cx))
+}
+
 /// Runs `pipeline` to its end on this thread.
 ///
 /// The first poll has a waker that does nothing: a pipeline that never waits is done with it, and
@@ -54,12 +96,11 @@ impl<F> Quiet<F> {
 pub(crate) fn block_on<M: Message>(
     pipeline: impl Future<Output = Outcome<M>>,
     cx: &Context<'_>,
-) -> Outcome<M> {
+) -> Blocked<M> {
     let mut pipeline = pin!(Quiet::new(pipeline));
     let mut task = task::Context::from_waker(Waker::noop());
     match pipeline.as_mut().get().poll(&mut task) {
-        Poll::Ready(Ok(reply)) => Ok(reply),
-        Poll::Ready(Err(error)) => failed::<M>(error),
+        Poll::Ready(outcome) => Ok(outcome),
         Poll::Pending => wait::<M>(pipeline.as_mut().get(), cx),
     }
 }
@@ -92,35 +133,62 @@ pub(crate) fn watch_bounds<M: Message>(
         .map_err(|interrupt| interrupt.into_error(Phase::Indeterminate))
 }
 
-/// Apart, so that a reply is not moved by way of the room for an error.
-#[cold]
-#[inline(never)]
-fn failed<M: Message>(error: Error<M::Error>) -> Outcome<M> {
-    Err(error)
-}
-
 #[cold]
 fn wait<M: Message>(
     pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
     cx: &Context<'_>,
-) -> Outcome<M> {
+) -> Blocked<M> {
     where_it_may_park(|| park_until_done::<M>(pipeline, cx))
-        .unwrap_or_else(|advice| Err(Error::WouldDeadlock { advice }))
+        .unwrap_or_else(|advice| Err(Stopped(Why::Deadlocked(advice))))
 }
 
 fn park_until_done<M: Message>(
     mut pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
     cx: &Context<'_>,
-) -> Outcome<M> {
+) -> Blocked<M> {
     let parker = Parker::new();
     let waker = parker.waker();
     let mut task = task::Context::from_waker(&waker);
-    let mut watch = None;
+    let mut bounds = Bounds::of(cx);
+    // It has been polled once before.
+    bounds.check_limit(&waker)?;
     loop {
-        match poll_bounded::<M>(pipeline.as_mut(), cx, &mut watch, &mut task) {
-            Poll::Ready(outcome) => return outcome,
-            Poll::Pending => parker.park(),
+        if let Poll::Ready(outcome) = pipeline.as_mut().poll(&mut task) {
+            return Ok(outcome);
         }
+        bounds.check_limit(&waker)?;
+        bounds.check_caller(&waker)?;
+        parker.park();
+    }
+}
+
+/// What a thread that waits is woken by, besides the handler.
+struct Bounds<'a, 'c> {
+    cx: &'a Context<'c>,
+    /// The limit of a layer. Asked before the caller's: a layer that keeps the caller's deadline, too,
+    /// tells those around it.
+    limit: Option<Due>,
+    caller: Option<Box<Watch>>,
+}
+
+impl<'a, 'c> Bounds<'a, 'c> {
+    fn of(cx: &'a Context<'c>) -> Self {
+        Self {
+            cx,
+            limit: cx.limit().due(),
+            caller: None,
+        }
+    }
+
+    fn check_limit(&mut self, waker: &Waker) -> Result<(), Stopped> {
+        let clock = self.cx.clock();
+        let passed = self.limit.as_mut().and_then(|due| due.poll(clock, waker));
+        passed.map_or(Ok(()), |now| Err(Stopped(Why::Limited(now))))
+    }
+
+    fn check_caller(&mut self, waker: &Waker) -> Result<(), Stopped> {
+        Watch::bounds(&mut self.caller, self.cx, waker)
+            .map_err(|interrupt| Stopped(Why::Interrupted(interrupt)))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{AdaptiveLimitPolicy, InFlight, Priority};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::{Class, Message};
-use crate::pipeline::{Entry, Middleware, Next, pass_through};
+use crate::pipeline::{Blocked, Entry, Middleware, Next, block_through, pass_through};
 use crate::sync::PlainArc;
 use crate::verdict::Verdict;
 
@@ -39,6 +39,21 @@ impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
         pass_through(this.map(|this| Door(&this.policy)), msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        block_through(Door(&self.policy), msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn block_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Blocked<M> {
+        block_through(this.map(|this| Door(&this.policy)), msg, cx, next)
     }
 }
 

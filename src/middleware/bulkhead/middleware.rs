@@ -4,7 +4,7 @@ use super::{BulkheadPolicy, Permit};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Entry, Middleware, Next, pass_through};
+use crate::pipeline::{Blocked, Entry, Middleware, Next, block_through, pass_through};
 use crate::sync::PlainArc;
 
 /// What [`Bulkhead`](super::Bulkhead) makes for a route.
@@ -38,6 +38,21 @@ impl<M: Message> Middleware<M> for BulkheadMiddleware {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
         pass_through(this.map(|this| Door(&this.policy)), msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        block_through(Door(&self.policy), msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn block_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Blocked<M> {
+        block_through(this.map(|this| Door(&this.policy)), msg, cx, next)
     }
 }
 

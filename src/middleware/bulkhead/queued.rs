@@ -11,7 +11,7 @@ use super::{BulkheadPolicy, Permit};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Middleware, Next};
+use crate::pipeline::{Blocked, Middleware, Next, block_on};
 use crate::sync::PlainArc;
 
 /// What [`QueuedBulkhead`](super::QueuedBulkhead) makes for a route.
@@ -65,6 +65,14 @@ impl<M: Message> Middleware<M> for QueuedBulkheadMiddleware {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
         self.enter_or_wait(msg, cx, next, |msg, cx, next| next.run(msg, cx))
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        match self.policy.try_acquire() {
+            Some(_permit) => next.block(msg, cx),
+            None => block_on::<M>(self.handle(msg, cx, next), cx),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Layer, Middleware, Next, RouteInfo};
+use crate::pipeline::{Blocked, Layer, Middleware, Next, RouteInfo};
 
 /// Passes the error of what runs inside it through a closure; a reply is not touched. The layers
 /// outside see the new error.
@@ -86,6 +86,12 @@ where
             map: &self.0,
             cx,
         }
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        let outcome = next.block(msg, cx)?;
+        Ok(outcome.map_err(|error| (self.0)(error, cx)))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::task::{self, Poll, Waker};
-use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
@@ -48,11 +47,8 @@ where
     F: Future<Output = Outcome<M>>,
 {
     #[cold]
-    pub(super) fn refused(late_by: u64) -> Self {
-        let late = Interrupt::Late(Duration::from_nanos(late_by));
-        Self::Refused {
-            error: Some(late.into_error(Phase::NotStarted)),
-        }
+    pub(super) fn refused(error: Error<M::Error>) -> Self {
+        Self::Refused { error: Some(error) }
     }
 
     #[cold]

@@ -12,7 +12,7 @@ use super::span::{DispatchSpan, tell_failure};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
-use crate::pipeline::{Either, Middleware, Next};
+use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
 
 /// What [`Trace`](super::Trace) makes.
 #[derive(Debug)]
@@ -57,6 +57,18 @@ impl<M: Message> Middleware<M> for TraceMiddleware {
                 _message: PhantomData,
             }),
         }
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        if self.has_listener() {
+            return block_on::<M>(self.handle(msg, cx, next), cx);
+        }
+        let outcome = next.block(msg, cx)?;
+        if outcome.is_err() {
+            tell_failure::<M>(&outcome);
+        }
+        Ok(outcome)
     }
 }
 

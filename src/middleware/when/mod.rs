@@ -5,7 +5,7 @@ use std::fmt;
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
-use crate::pipeline::{Layer, Middleware, Next, RouteInfo};
+use crate::pipeline::{Blocked, Layer, Middleware, Next, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// A layer that acts where a condition holds and is passed by elsewhere.
@@ -132,6 +132,12 @@ impl<M: Message, C: Condition<M>, W: Middleware<M>> Middleware<M> for WhenMiddle
     ) -> impl Future<Output = Outcome<M>> + Send {
         let acts = self.condition.holds(&msg, cx).then_some(&self.middleware);
         W::handle_optional(acts, msg, cx, next)
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        let acts = self.condition.holds(&msg, cx).then_some(&self.middleware);
+        W::block_optional(acts, msg, cx, next)
     }
 
     fn is_on(&self) -> bool {

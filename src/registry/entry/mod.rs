@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
-use crate::pipeline::{Next, RouteInfo, block_on};
+use crate::pipeline::{Next, RouteInfo, edge};
 use crate::sync::{Arc, arc_dyn};
 
 mod frame;
@@ -275,7 +275,7 @@ unsafe fn block<M: Message, P: Next<M>>(route: NonNull<()>, msg: M, clock: &Cloc
     let route = unsafe { route.cast::<Route<P>>().as_ref() };
     // It owns nothing: without drop glue the compiler need not keep it in memory.
     let cx = ManuallyDrop::new(Context::root(clock));
-    block_on::<M>(route.pipeline.run(msg, &cx), &cx)
+    edge::<M>(route.pipeline.block(msg, &cx), &cx)
 }
 
 /// The blocking entry with a context.
@@ -290,5 +290,5 @@ unsafe fn block_with<M: Message, P: Next<M>>(
 ) -> Outcome<M> {
     // SAFETY: the caller's promise.
     let route = unsafe { route.cast::<Route<P>>().as_ref() };
-    block_on::<M>(route.pipeline.run(msg, cx), cx)
+    edge::<M>(route.pipeline.block(msg, cx), cx)
 }
