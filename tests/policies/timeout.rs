@@ -9,6 +9,7 @@ use std::task::{Context as Task, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use arcbus::metrics::{FailureKind, Metrics};
 use arcbus::middleware::Timeout;
 use arcbus::{
     BusBuilder, CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt,
@@ -755,6 +756,26 @@ fn the_time_can_be_changed_while_it_works() {
     drop(bus);
     drop(policy);
     assert!(handles.get("work").is_none());
+}
+
+/// In both lanes: a layer between two timeouts sees no outcome of what the outer one ends.
+#[test]
+fn what_an_outer_timeout_ends_has_no_end_inside_it() {
+    let (worker, clock, _) = worker();
+    let metrics = Metrics::new();
+    let bus = builder(&clock)
+        .layer(Timeout::new(SECOND))
+        .layer(metrics.layer())
+        .layer(Timeout::new(SECOND * 5))
+        .register(worker)
+        .build()
+        .expect("in range");
+    let dropped = || Err(dropped_after(1));
+    assert_eq!(lanes(&bus, Work { seconds: 4 }), [dropped(), dropped()]);
+    let snapshot = metrics.snapshot();
+    let work = &snapshot.routes()[0];
+    let counts = [FailureKind::Dropped, FailureKind::Timeout].map(|kind| work.failures(kind));
+    assert_eq!(counts, [2, 0]);
 }
 
 #[test]
