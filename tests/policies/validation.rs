@@ -93,7 +93,7 @@ mod garde {
     }
 
     fn is_even(value: &u8, (): &()) -> garde::Result {
-        if value % 2 == 0 {
+        if value.is_multiple_of(2) {
             Ok(())
         } else {
             Err(garde::Error::new("must be even"))

@@ -3,7 +3,6 @@
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::thread;
-use std::time::Duration;
 
 use arcbus::metrics::Metrics;
 use arcbus::middleware::{Bulkhead, CircuitBreaker, RateLimit};
@@ -12,9 +11,10 @@ use failsafe::CircuitBreaker as _;
 use governor::{Quota, RateLimiter};
 use recloser::Recloser;
 
+use crate::PLENTY;
 use crate::cases::rounds::Cases;
 use crate::cases::{Adder, Pair, answered, pair};
-use crate::{LATER, PLENTY};
+use crate::ours::{count_window, time_window};
 
 const THREADS: usize = 2;
 /// So many times the calls of the other cases, where starting a thread must not count.
@@ -30,7 +30,6 @@ pub fn contended() -> Cases<'static> {
 }
 
 fn ours(cases: &mut Cases<'_>) {
-    let window = CircuitBreaker::time_window(Duration::from_secs(10)).slow_calls(LATER, 0.5);
     let consecutive = CircuitBreaker::consecutive(5);
     let limit = RateLimit::per_second(PLENTY);
     add(cases, "none", QueryBus::builder());
@@ -39,7 +38,16 @@ fn ours(cases: &mut Cases<'_>) {
         "breaker_consecutive",
         QueryBus::builder().layer(consecutive),
     );
-    add(cases, "breaker_window", QueryBus::builder().layer(window));
+    add(
+        cases,
+        "breaker_window",
+        QueryBus::builder().layer(count_window()),
+    );
+    add(
+        cases,
+        "breaker_time_window",
+        QueryBus::builder().layer(time_window()),
+    );
     add(cases, "rate_limit", QueryBus::builder().layer(limit));
     add(
         cases,

@@ -33,7 +33,12 @@ fn add_refused<S: Stack<Pair>>(
     cases.add(name, move || route.execute_blocking(pair()).is_err());
 }
 
-fn window() -> CircuitBreaker {
+/// As recloser's: the last hundred calls. Ours times them, too.
+pub(crate) fn count_window() -> CircuitBreaker {
+    CircuitBreaker::count_window(100).slow_calls(LATER, 0.5)
+}
+
+pub(crate) fn time_window() -> CircuitBreaker {
     CircuitBreaker::time_window(Duration::from_secs(10)).slow_calls(LATER, 0.5)
 }
 
@@ -48,9 +53,8 @@ pub fn our_policies(cases: &mut Cases<'_>) {
     add(cases, "timeout", bus().layer(Timeout::new(LATER)));
     let consecutive = CircuitBreaker::consecutive(5);
     add(cases, "breaker_consecutive", bus().layer(consecutive));
-    add(cases, "breaker_window", bus().layer(window()));
-    let count = CircuitBreaker::count_window(100).slow_calls(LATER, 0.5);
-    add(cases, "breaker_count_window", bus().layer(count));
+    add(cases, "breaker_window", bus().layer(count_window()));
+    add(cases, "breaker_time_window", bus().layer(time_window()));
     let open = CircuitBreaker::consecutive(1);
     let handles = open.handles();
     add_refused(cases, "breaker_open", bus().layer(open));
@@ -71,7 +75,7 @@ pub fn our_policies(cases: &mut Cases<'_>) {
         .layer(Timeout::new(LATER))
         .layer(RateLimit::per_second(PLENTY))
         .layer(Bulkhead::new(64))
-        .layer(window())
+        .layer(count_window())
         .layer(Validation::new());
     add(cases, "production_stack", stack);
 }
