@@ -9,6 +9,7 @@ mod handler;
 mod message;
 pub mod metrics;
 pub mod middleware;
+mod nanos;
 mod pipeline;
 mod registry;
 mod rejection;

@@ -1,7 +1,8 @@
 //! A clock for tests.
 
 use super::timer::{Alarm, TimerQueue};
-use super::{Anchor, Clock, epoch, nanos};
+use super::{Anchor, Clock, epoch};
+use crate::nanos::nanos;
 use crate::sync::{Arc, Ordering, PlainU64};
 use std::fmt;
 use std::task::Waker;

@@ -14,6 +14,7 @@ pub(crate) use due::Due;
 pub use fake::FakeClock;
 pub(crate) use timer::Alarm;
 
+use crate::nanos::nanos;
 use crate::sync::OnceLock;
 use std::fmt;
 use std::task::Waker;
@@ -208,11 +209,6 @@ impl Anchor {
                 .unwrap_or(self.instant),
         }
     }
-}
-
-/// Nanoseconds; saturates after 584 years.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn later(instant: Instant, by: Duration) -> Instant {

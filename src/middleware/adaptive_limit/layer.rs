@@ -6,6 +6,7 @@ use super::policy::{Algorithm, Settings};
 use super::{AdaptiveLimitMiddleware, AdaptiveLimitPolicy};
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::nanos::nanos;
 use crate::pipeline::{Layer, RouteInfo};
 use crate::setting::InvalidSetting;
 
@@ -38,7 +39,7 @@ impl AdaptiveLimit {
     /// For a backend that says when it is overloaded, or whose latency has a bound that you know.
     #[must_use]
     pub fn aimd(slow: Duration) -> Self {
-        let slow = u64::try_from(slow.as_nanos()).unwrap_or(u64::MAX);
+        let slow = nanos(slow);
         Self::by(Algorithm::Aimd { slow })
     }
 

@@ -9,6 +9,7 @@ use super::{ChaosPolicy, Fault};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
+use crate::nanos::nanos;
 use crate::pipeline::{Middleware, Next, panicked};
 use crate::sync::PlainArc;
 
@@ -29,8 +30,7 @@ impl<F> ChaosMiddleware<F> {
     }
 
     async fn delay(&self, cx: &Context<'_>) {
-        let nanos = u64::try_from(self.latency.as_nanos()).unwrap_or(u64::MAX);
-        let until = cx.waited().saturating_add(nanos);
+        let until = cx.waited().saturating_add(nanos(self.latency));
         cx.clock().sleep_until(until).await;
         cx.waited();
     }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::middleware::RateLimitGate;
-use super::policy::{RATE, RateLimitPolicy, nanos};
+use super::policy::{RATE, RateLimitPolicy};
 use super::rate::Rate;
 use super::waiting::WaitingRateLimitMiddleware;
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::nanos::nanos;
 use crate::pipeline::{Gated, Layer, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bucket::{Bucket, Limits, Short, Taken};
 use super::rate::Rate;
 use crate::error::Error;
+use crate::nanos::nanos;
 use crate::setting::InvalidSetting;
 
 /// The names of a rate's two settings.
@@ -209,9 +210,4 @@ impl Refused {
         let retry_after = self.retry_after().unwrap_or(Duration::MAX);
         Error::RateLimited { retry_after }
     }
-}
-
-/// Nanoseconds; saturates after 584 years.
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,11 +6,12 @@ use std::task::{self, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 
 use super::bucket::Taken;
-use super::policy::{RateLimitPolicy, Refused, Reservation, nanos};
+use super::policy::{RateLimitPolicy, Refused, Reservation};
 use crate::clock::Alarm;
 use crate::context::{Context, Interrupt};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::Message;
+use crate::nanos::nanos;
 use crate::pipeline::{Middleware, Next};
 use crate::sync::PlainArc;
 

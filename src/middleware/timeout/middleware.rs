@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::TimeoutPolicy;
-use super::policy::nanos;
 use super::timed::{Time, Timed};
 use crate::context::{Bound, Context, Interrupt};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::Message;
+use crate::nanos::nanos;
 use crate::pipeline::{Blocked, Middleware, Next, block_on};
 use crate::sync::PlainArc;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::nanos::nanos;
 use crate::setting::InvalidSetting;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -68,11 +69,6 @@ impl TimeoutPolicy {
     pub(super) fn nanos(&self) -> u64 {
         self.timeout.load(Ordering::Relaxed)
     }
-}
-
-/// Nanoseconds; saturates.
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn checked(timeout: Duration) -> Result<u64, InvalidSetting> {

@@ -6,11 +6,11 @@ use std::task::{self, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use super::TimeoutPolicy;
-use super::policy::nanos;
 use crate::clock::Due;
 use crate::context::{Bound, Context, Interrupt};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::Message;
+use crate::nanos::nanos;
 use crate::unwind::drop_caught;
 
 pin_project! {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{AdaptiveLimitPolicy, nanos};
+use super::AdaptiveLimitPolicy;
+use crate::nanos::nanos;
 
 /// The right to run. Dropped, it is given back and says nothing of the backend.
 #[derive(Debug)]

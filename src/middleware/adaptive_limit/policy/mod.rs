@@ -13,6 +13,7 @@ pub use in_flight::InFlight;
 use std::time::Duration;
 
 use super::Priority;
+use crate::nanos::nanos;
 use crate::setting::InvalidSetting;
 use algorithm::{Measured, Rules};
 use counts::Counts;
@@ -176,9 +177,4 @@ impl AdaptiveLimitPolicy {
         self.counts.set_limit(next);
         self.window.open(tick, self.counts.in_flight());
     }
-}
-
-/// Saturates after 584 years.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

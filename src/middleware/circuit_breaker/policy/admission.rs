@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::CircuitBreakerPolicy;
 use super::word::{State, Word};
-use super::{CircuitBreakerPolicy, tick_of};
+use crate::nanos::nanos;
 use crate::verdict::Verdict;
 
 /// Under which tag, and when, a call was let through. Copied about within this folder; whoever hands it
@@ -79,7 +80,7 @@ impl<'a> Admission<'a> {
     /// Tells how the call ended. Changes nothing if the breaker has changed its state since it let the
     /// call through.
     pub fn complete(self, verdict: Verdict, now: Duration) {
-        self.complete_at(verdict, || tick_of(now));
+        self.complete_at(verdict, || nanos(now));
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::CircuitBreakerPolicy;
 use super::admission::{Admission, Refused, Ticket, UNTIMED};
 use super::rules::NEVER;
 use super::word::{State, Word};
-use super::{CircuitBreakerPolicy, tick_of};
+use crate::nanos::nanos;
 
 impl CircuitBreakerPolicy {
     /// Lets a call through, or not. What it returns is to be [completed](Admission::complete).
@@ -14,7 +15,7 @@ impl CircuitBreakerPolicy {
     ///
     /// [`Refused`] while the breaker is open, or half-open with all its probes out.
     pub fn try_admit(&self, now: Duration) -> Result<Admission<'_>, Refused> {
-        let ticket = self.admit_at(|| tick_of(now))?;
+        let ticket = self.admit_at(|| nanos(now))?;
         Ok(Admission::new(self, ticket))
     }
 

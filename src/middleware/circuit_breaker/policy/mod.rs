@@ -15,7 +15,6 @@ mod window;
 mod word;
 
 use std::fmt;
-use std::time::Duration;
 
 pub use admission::{Admission, Refused};
 pub(super) use count_window::LONGEST as LONGEST_COUNT;
@@ -108,11 +107,6 @@ impl CircuitBreakerPolicy {
         (self.listener, self.name) = (listener, name);
         self
     }
-}
-
-/// Saturates after 584 years.
-fn tick_of(now: Duration) -> u64 {
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for CircuitBreakerPolicy {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::window::Counts;
 use super::word::Probes;
 use crate::middleware::circuit_breaker::limits::{Limits, Window};
+use crate::nanos::nanos;
 use crate::sync::{AtomicU64, Ordering, Versioned};
 
 /// No time: calls are not timed.
@@ -174,10 +175,6 @@ fn reaches(part: u64, rate: u32, whole: u64) -> bool {
 
 fn millionths(rate: f64) -> u32 {
     (rate * WHOLE as f64).round() as u32
-}
-
-fn nanos(time: Duration) -> u64 {
-    time.as_nanos() as u64
 }
 
 /// The rules in force.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use ahash::RandomState;
 
 use super::super::bucket::Limits;
-use super::super::policy::{Refused, nanos};
+use super::super::policy::Refused;
 use super::super::rate::Rate;
 use super::shard::{Lack, Shard};
 use crate::error::Error;
+use crate::nanos::nanos;
 use crate::setting::InvalidSetting;
 
 /// The names of the settings.
