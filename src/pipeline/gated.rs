@@ -12,45 +12,60 @@ use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
 
+/// The methods of a middleware that goes through an [`Entry`], in both lanes, on or switched off.
+macro_rules! through_entry {
+    ($this:ident => $entry:expr) => {
+        #[inline(always)]
+        fn handle(
+            &self,
+            msg: M,
+            cx: &$crate::context::Context<'_>,
+            next: &impl $crate::pipeline::Next<M>,
+        ) -> impl Future<Output = $crate::error::Outcome<M>> + Send {
+            let $this = self;
+            $crate::pipeline::pass_through($entry, msg, cx, next)
+        }
+
+        #[inline(always)]
+        fn handle_optional(
+            this: Option<&Self>,
+            msg: M,
+            cx: &$crate::context::Context<'_>,
+            next: &impl $crate::pipeline::Next<M>,
+        ) -> impl Future<Output = $crate::error::Outcome<M>> + Send {
+            $crate::pipeline::pass_through(this.map(|$this| $entry), msg, cx, next)
+        }
+
+        #[inline(always)]
+        fn block(
+            &self,
+            msg: M,
+            cx: &$crate::context::Context<'_>,
+            next: &impl $crate::pipeline::Next<M>,
+        ) -> $crate::pipeline::Blocked<M> {
+            let $this = self;
+            $crate::pipeline::block_through($entry, msg, cx, next)
+        }
+
+        #[inline(always)]
+        fn block_optional(
+            this: Option<&Self>,
+            msg: M,
+            cx: &$crate::context::Context<'_>,
+            next: &impl $crate::pipeline::Next<M>,
+        ) -> $crate::pipeline::Blocked<M> {
+            $crate::pipeline::block_through(this.map(|$this| $entry), msg, cx, next)
+        }
+    };
+}
+pub(crate) use through_entry;
+
 /// A gate as a middleware: `.wrap(Gated(gate))`, or the `Middleware` type of a gate's layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gated<G>(pub G);
 
 impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
-    #[inline(always)]
-    fn handle(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(&self.0, msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn handle_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(this.map(|this| &this.0), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        block_through(&self.0, msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Blocked<M> {
-        block_through(this.map(|this| &this.0), msg, cx, next)
-    }
+    through_entry!(this => &this.0);
 
     fn is_on(&self) -> bool {
         self.0.is_on()

@@ -4,7 +4,7 @@ use super::{AdaptiveLimitPolicy, InFlight, Priority};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::{Class, Message};
-use crate::pipeline::{Blocked, Entry, Middleware, Next, block_through, pass_through};
+use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
 use crate::verdict::Verdict;
 
@@ -21,40 +21,7 @@ impl AdaptiveLimitMiddleware {
 }
 
 impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
-    #[inline(always)]
-    fn handle(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(Door(&self.policy), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn handle_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(this.map(|this| Door(&this.policy)), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        block_through(Door(&self.policy), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Blocked<M> {
-        block_through(this.map(|this| Door(&this.policy)), msg, cx, next)
-    }
+    through_entry!(this => Door(&this.policy));
 }
 
 /// A gate whose pass borrows: a [`Gate`](crate::Gate)'s would have to count a reference, which is two

@@ -4,7 +4,7 @@ use super::{BulkheadPolicy, Permit};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Blocked, Entry, Middleware, Next, block_through, pass_through};
+use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
 
 /// What [`Bulkhead`](super::Bulkhead) makes for a route.
@@ -20,40 +20,7 @@ impl BulkheadMiddleware {
 }
 
 impl<M: Message> Middleware<M> for BulkheadMiddleware {
-    #[inline(always)]
-    fn handle(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(Door(&self.policy), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn handle_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(this.map(|this| Door(&this.policy)), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        block_through(Door(&self.policy), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Blocked<M> {
-        block_through(this.map(|this| Door(&this.policy)), msg, cx, next)
-    }
+    through_entry!(this => Door(&this.policy));
 }
 
 /// A gate whose pass borrows the policy: a [`Gate`](crate::Gate)'s would have to count a reference,

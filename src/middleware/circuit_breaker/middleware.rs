@@ -4,7 +4,7 @@ use super::policy::{Admission, CircuitBreakerPolicy, Refused};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Blocked, Entry, Middleware, Next, block_through, pass_through};
+use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
 use crate::verdict::Verdict;
 
@@ -22,40 +22,7 @@ impl CircuitBreakerMiddleware {
 }
 
 impl<M: Message> Middleware<M> for CircuitBreakerMiddleware {
-    #[inline(always)]
-    fn handle(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(Breaker(&self.policy), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn handle_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(this.map(|this| Breaker(&this.policy)), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        block_through(Breaker(&self.policy), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Blocked<M> {
-        block_through(this.map(|this| Breaker(&this.policy)), msg, cx, next)
-    }
+    through_entry!(this => Breaker(&this.policy));
 }
 
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
 use crate::metrics::{FailureKind, InFlight, Recorder};
-use crate::pipeline::{Blocked, Entry, Middleware, Next, block_through, pass_through};
+use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
 
 /// What [`MetricsLayer`](super::MetricsLayer) makes.
@@ -21,40 +21,7 @@ impl MetricsMiddleware {
 }
 
 impl<M: Message> Middleware<M> for MetricsMiddleware {
-    #[inline(always)]
-    fn handle(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(Meter(&self.recorder), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn handle_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        pass_through(this.map(|this| Meter(&this.recorder)), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        block_through(Meter(&self.recorder), msg, cx, next)
-    }
-
-    #[inline(always)]
-    fn block_optional(
-        this: Option<&Self>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Blocked<M> {
-        block_through(this.map(|this| Meter(&this.recorder)), msg, cx, next)
-    }
+    through_entry!(this => Meter(&this.recorder));
 }
 
 #[derive(Clone, Copy)]
