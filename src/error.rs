@@ -31,6 +31,7 @@ pub enum Phase {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u64)]
 pub enum Error<E> {
     /// No handler is registered for this message type on this bus.
     HandlerNotFound {
