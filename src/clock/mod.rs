@@ -5,6 +5,7 @@
 
 mod due;
 mod fake;
+mod fast;
 #[cfg(feature = "tokio-time")]
 mod runtime;
 mod sleep;
@@ -16,12 +17,13 @@ pub(crate) use timer::Alarm;
 
 use crate::nanos::nanos;
 use crate::sync::OnceLock;
+use fast::FastClock;
 use std::fmt;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// Calibrated once for the process: all real clocks are on one line.
-static FAST: OnceLock<quanta::Clock> = OnceLock::new();
+static FAST: OnceLock<FastClock> = OnceLock::new();
 
 /// Where the deadlines of a context are counted from, so that one is a single word: a moment of the
 /// real time, before the start of every fake clock.
@@ -56,7 +58,7 @@ pub struct Clock {
 
 #[derive(Clone)]
 enum Source {
-    Fast(&'static quanta::Clock),
+    Fast(&'static FastClock),
     Fake(FakeClock),
 }
 
@@ -64,7 +66,7 @@ impl Clock {
     /// The fast monotonic clock. The first one of a process takes up to 200 ms.
     #[must_use]
     pub fn new() -> Self {
-        let source = Source::Fast(FAST.get_or_init(quanta::Clock::new));
+        let source = Source::Fast(FAST.get_or_init(FastClock::new));
         Self { source }
     }
 
@@ -97,7 +99,7 @@ impl Clock {
     #[inline]
     pub(crate) fn ticks(&self) -> u64 {
         match &self.source {
-            Source::Fast(quanta) => fast_ticks(quanta),
+            Source::Fast(fast) => fast.ticks(),
             Source::Fake(fake) => fake.ticks(),
         }
     }
@@ -121,8 +123,8 @@ impl Clock {
     /// That one rings by a clock of its own, which tests may pause: a [`Due`] asks it, too.
     pub(crate) fn arm(&self, tick: u64, waker: &Waker) -> Alarm {
         #[cfg(feature = "tokio-time")]
-        if let Source::Fast(quanta) = &self.source {
-            let left = tick.saturating_sub(fast_ticks(quanta));
+        if let Source::Fast(fast) = &self.source {
+            let left = tick.saturating_sub(fast.ticks());
             let alarm = || Alarm::by_runtime(Duration::from_nanos(left), waker);
             if let Some(alarm) = (left > 0).then(alarm).flatten() {
                 return alarm;
@@ -139,14 +141,14 @@ impl Clock {
     /// costs a processor but keeps every deadline. The next alarm tries for the thread again.
     pub(crate) fn arm_parked(&self, tick: u64, waker: &Waker) -> Alarm {
         match &self.source {
-            Source::Fast(quanta) => timer::arm(quanta, tick, waker),
+            Source::Fast(fast) => timer::arm(fast, tick, waker),
             Source::Fake(fake) => fake.arm(tick, waker),
         }
     }
 
     fn anchor(&self) -> Anchor {
         match &self.source {
-            Source::Fast(quanta) => Anchor::now(quanta),
+            Source::Fast(fast) => Anchor::now(fast),
             Source::Fake(fake) => fake.anchor(),
         }
     }
@@ -167,13 +169,6 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Counted from the counter's own zero, some time before the process began: a deadline in the past
-/// has a tick of its own, too.
-#[inline]
-fn fast_ticks(quanta: &quanta::Clock) -> u64 {
-    quanta.delta_as_nanos(0, quanta.raw()).max(1)
-}
-
 /// One moment, known on a clock's line and as an [`Instant`].
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
@@ -184,9 +179,9 @@ struct Anchor {
 impl Anchor {
     /// Reads the system's clock first, so that a delay between the two reads makes a deadline late
     /// and never early.
-    fn now(quanta: &quanta::Clock) -> Self {
+    fn now(fast: &FastClock) -> Self {
         let instant = Instant::now();
-        let tick = fast_ticks(quanta);
+        let tick = fast.ticks();
         Self { tick, instant }
     }
 

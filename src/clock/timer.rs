@@ -1,6 +1,6 @@
 //! Alarms: a queue of wakers by time, and the thread that rings those of the real clock.
 
-use super::fast_ticks;
+use super::fast::FastClock;
 #[cfg(feature = "tokio-time")]
 use super::runtime::Sleep;
 use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread};
@@ -242,14 +242,14 @@ impl Alarms {
 }
 
 /// Arms an alarm of the real clock.
-pub(super) fn arm(quanta: &'static quanta::Clock, tick: u64, waker: &Waker) -> Alarm {
+pub(super) fn arm(fast: &'static FastClock, tick: u64, waker: &Waker) -> Alarm {
     static DAEMON: OnceLock<Daemon> = OnceLock::new();
     // Time does not pass in a model, nor may a thread outlive it: who waits there polls.
-    if tick <= fast_ticks(quanta) || cfg!(arcbus_loom) {
+    if tick <= fast.ticks() || cfg!(arcbus_loom) {
         return Alarm::ringing(waker);
     }
     let daemon = DAEMON.get_or_init(Daemon::new);
-    match daemon.start(quanta) {
+    match daemon.start(fast) {
         Ok(()) => Alarm::arm(&daemon.queue, tick, waker),
         Err(_) => Alarm::ringing(waker),
     }
@@ -270,13 +270,13 @@ impl Daemon {
     }
 
     /// Starts the thread unless it runs. It ends with the process.
-    fn start(&self, quanta: &'static quanta::Clock) -> io::Result<()> {
+    fn start(&self, fast: &'static FastClock) -> io::Result<()> {
         let mut runs = self.runs.lock();
         if !*runs {
             let queue = self.queue.clone();
             thread::Builder::new()
                 .name("arcbus-timer".into())
-                .spawn(move || queue.keep_ringing(|| fast_ticks(quanta).saturating_sub(SKEW)))?;
+                .spawn(move || queue.keep_ringing(|| fast.ticks().saturating_sub(SKEW)))?;
             *runs = true;
         }
         Ok(())
