@@ -23,7 +23,7 @@ impl FastClock {
         }
     }
 
-    /// Nanoseconds, never 0. Counted from the counter's own zero, some time before the process began: a
+    /// Nanoseconds, from 1 up. Counted from the counter's own zero, some time before the process began: a
     /// deadline in the past has a tick of its own, too.
     #[inline]
     pub(super) fn ticks(&self) -> u64 {
@@ -32,7 +32,7 @@ impl FastClock {
             0 => self.source.delta_as_nanos(0, count),
             fraction => high_word(count, fraction),
         };
-        nanos.max(1)
+        nanos.wrapping_add(1)
     }
 }
 

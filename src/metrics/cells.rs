@@ -45,12 +45,31 @@ impl Cells {
         self.started.add(1, self.shared);
     }
 
-    /// The bucket last: who sees it sees the others.
+    /// After so many nanoseconds; of a negative number, as where two processors' clocks differ, after
+    /// none.
     #[inline(always)]
     pub(super) fn reply(&self, nanos: u64) {
+        match self.replies.get(bucket_of(nanos)) {
+            Some(bucket) => self.count(nanos, bucket),
+            None => self.count_beyond(nanos),
+        }
+    }
+
+    #[cold]
+    fn count_beyond(&self, nanos: u64) {
+        let [first, .., last] = &self.replies;
+        match i64::try_from(nanos) {
+            Ok(_) => self.count(nanos, last),
+            Err(_) => self.count(0, first),
+        }
+    }
+
+    /// The bucket last: who sees it sees the others.
+    #[inline(always)]
+    fn count(&self, nanos: u64, bucket: &Cell) {
         self.sum.add(nanos, self.shared);
         self.max.raise(nanos, self.shared);
-        self.replies[bucket_of(nanos)].add(1, self.shared);
+        bucket.add(1, self.shared);
     }
 
     pub(super) fn fail(&self, kind: FailureKind) {

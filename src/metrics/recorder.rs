@@ -78,7 +78,7 @@ impl Recorder {
 pub(crate) struct InFlight<'r>(&'r Recorder);
 
 impl InFlight<'_> {
-    /// Ends with a reply after so many nanoseconds.
+    /// Ends with a reply after so many nanoseconds, which may be a negative number.
     #[inline(always)]
     pub(crate) fn reply(self, nanos: u64) {
         self.0.cells().reply(nanos);
