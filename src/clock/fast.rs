@@ -25,14 +25,20 @@ impl FastClock {
 
     /// Nanoseconds, from 1 up. Counted from the counter's own zero, some time before the process began: a
     /// deadline in the past has a tick of its own, too.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ticks(&self) -> u64 {
         let count = self.source.raw();
         let nanos = match self.nanos_per_count {
-            0 => self.source.delta_as_nanos(0, count),
+            0 => self.convert(count),
             fraction => high_word(count, fraction),
         };
         nanos.wrapping_add(1)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn convert(&self, count: u64) -> u64 {
+        self.source.delta_as_nanos(0, count)
     }
 }
 

@@ -230,13 +230,13 @@ impl<'p> Context<'p> {
     /// before it.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        let start = self.timing.start(self.clock());
+        let start = self.timing.start(|| self.clock().ticks());
         Duration::from_nanos(self.done_tick().saturating_sub(start))
     }
 
     /// When the dispatch began: the moment at which this was first asked.
     pub fn started(&self) -> Instant {
-        let start = self.timing.start(self.clock());
+        let start = self.timing.start(|| self.clock().ticks());
         self.clock().instant_of(start)
     }
 
@@ -248,7 +248,7 @@ impl<'p> Context<'p> {
     #[must_use]
     pub fn derive(&self) -> Context<'_> {
         Context {
-            timing: self.timing.take(),
+            timing: self.timing.clone(),
             tick: self.tick,
             limit: self.limit.derive(),
             ..self.nested()
@@ -337,7 +337,7 @@ impl<'p> Context<'p> {
         if self.tick == NEVER && self.timeout == NEVER {
             return Ok(());
         }
-        let start = self.timing.start(self.clock());
+        let start = self.timing.start(|| self.clock().ticks());
         self.tick = self.tick.min(start.saturating_add(self.timeout));
         self.timeout = NEVER;
         if start >= self.tick {
@@ -356,18 +356,18 @@ impl<'p> Context<'p> {
     /// middleware further out has [`waited`](Context::waited).
     #[inline]
     pub(crate) fn entry_tick(&self) -> u64 {
-        self.timing.entry(self.clock())
+        self.timing.entry(|| self.clock().ticks())
     }
 
     /// The tick at which the handler was done, for a middleware that looks at the outcome.
     #[inline]
     pub(crate) fn done_tick(&self) -> u64 {
-        self.timing.end(self.clock())
+        self.timing.end(|| self.clock().ticks())
     }
 
     /// Reads the clock anew after a wait, for the middlewares further in.
     pub(crate) fn waited(&self) -> u64 {
-        self.timing.waited(self.clock())
+        self.timing.waited(|| self.clock().ticks())
     }
 
     /// Until when there is time, as a tick, if there is a limit.
@@ -447,7 +447,7 @@ pub(crate) enum Interrupt {
 impl Interrupt {
     /// Time has run out `now`.
     pub(crate) fn late(cx: &Context<'_>, now: u64) -> Self {
-        let start = cx.timing.start(cx.clock());
+        let start = cx.timing.start(|| cx.clock().ticks());
         Self::Late(Duration::from_nanos(now.saturating_sub(start)))
     }
 

@@ -1,6 +1,5 @@
 //! The two clock readings of one dispatch, taken when first asked for.
 
-use crate::clock::Clock;
 use crate::sync::{Ordering, PlainU64};
 
 /// Start and end of a dispatch in ticks of its clock; zero is "not asked yet".
@@ -10,6 +9,8 @@ use crate::sync::{Ordering, PlainU64};
 #[derive(Debug)]
 pub(super) struct Timing {
     start: PlainU64,
+    /// The start, or the end of the last wait before the handler.
+    entry: PlainU64,
     end: PlainU64,
 }
 
@@ -18,43 +19,39 @@ impl Timing {
     pub(super) const fn new() -> Self {
         Self {
             start: PlainU64::new(0),
+            entry: PlainU64::new(0),
             end: PlainU64::new(0),
         }
     }
 
     #[inline(always)]
-    pub(super) fn start(&self, clock: &Clock) -> u64 {
-        read_once(&self.start, clock)
+    pub(super) fn start(&self, now: impl Fn() -> u64) -> u64 {
+        self.entry(now);
+        self.start.load(Ordering::Relaxed)
     }
 
     #[inline(always)]
-    pub(super) fn end(&self, clock: &Clock) -> u64 {
-        read_once(&self.end, clock)
+    pub(super) fn entry(&self, now: impl Fn() -> u64) -> u64 {
+        read_once(&self.entry, || {
+            let now = now();
+            self.start.store(now, Ordering::Relaxed);
+            now
+        })
     }
 
-    /// When the dispatch began, or the end of the last wait before the handler.
     #[inline(always)]
-    pub(super) fn entry(&self, clock: &Clock) -> u64 {
-        match self.end.load(Ordering::Relaxed) {
-            0 => self.start(clock),
-            waited => waited,
+    pub(super) fn end(&self, now: impl Fn() -> u64) -> u64 {
+        read_once(&self.end, now)
+    }
+
+    /// Takes the end of a wait before the handler.
+    pub(super) fn waited(&self, now: impl Fn() -> u64) -> u64 {
+        let now = now();
+        self.entry.store(now, Ordering::Relaxed);
+        if self.start.load(Ordering::Relaxed) == 0 {
+            self.start.store(now, Ordering::Relaxed);
         }
-    }
-
-    /// Takes the end of a wait before the handler. Kept where the end of the handler will be: the
-    /// handler clears it.
-    pub(super) fn waited(&self, clock: &Clock) -> u64 {
-        let now = clock.ticks();
-        self.end.store(now, Ordering::Relaxed);
         now
-    }
-
-    /// The same for a derived context: the handler will be done in that one, which would not clear
-    /// the end of a wait in this one.
-    pub(super) fn take(&self) -> Self {
-        let taken = self.clone();
-        self.clear_end();
-        taken
     }
 
     #[inline(always)]
@@ -67,10 +64,10 @@ impl Timing {
 }
 
 #[inline(always)]
-fn read_once(cell: &PlainU64, clock: &Clock) -> u64 {
+fn read_once(cell: &PlainU64, now: impl Fn() -> u64) -> u64 {
     match cell.load(Ordering::Relaxed) {
         0 => {
-            let now = clock.ticks();
+            let now = now();
             cell.store(now, Ordering::Relaxed);
             now
         }
@@ -80,9 +77,11 @@ fn read_once(cell: &PlainU64, clock: &Clock) -> u64 {
 
 impl Clone for Timing {
     fn clone(&self) -> Self {
+        let copy = |cell: &PlainU64| PlainU64::new(cell.load(Ordering::Relaxed));
         Self {
-            start: PlainU64::new(self.start.load(Ordering::Relaxed)),
-            end: PlainU64::new(self.end.load(Ordering::Relaxed)),
+            start: copy(&self.start),
+            entry: copy(&self.entry),
+            end: copy(&self.end),
         }
     }
 }

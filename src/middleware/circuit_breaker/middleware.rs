@@ -33,7 +33,10 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Breaker<'p> {
 
     #[inline(always)]
     fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Admission<'p>, Error<M::Error>> {
-        match self.0.admit_at(|| cx.entry_tick()) {
+        match self.0.admit_at(
+            #[inline(always)]
+            || cx.entry_tick(),
+        ) {
             Ok(ticket) => Ok(Admission::new(self.0, ticket)),
             Err(refused) => Err(refused.into()),
         }
@@ -47,7 +50,12 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Breaker<'p> {
         cx: &'c Context<'c>,
     ) {
         if let Some(admission) = admission.take() {
-            admission.complete_at(Verdict::of::<M>(outcome), || cx.done_tick());
+            let verdict = Verdict::of::<M>(outcome);
+            admission.complete_at(
+                verdict,
+                #[inline(always)]
+                || cx.done_tick(),
+            );
         }
     }
 }
