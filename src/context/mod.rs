@@ -240,6 +240,12 @@ impl<'p> Context<'p> {
         self.clock().instant_of(start)
     }
 
+    /// Tells the middlewares further in that this one has waited: their time begins now, and not when the
+    /// dispatch did. Reads the clock.
+    pub fn after_wait(&self) {
+        self.waited();
+    }
+
     /// A context that inherits everything from this one and can be given more, for a middleware to
     /// run the rest with. Copies a few words; touches no shared reference count.
     ///

@@ -246,7 +246,7 @@ impl<M: Message> Middleware<M> for Delay {
     async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
         cx.started();
         self.0.advance(SECOND * self.1);
-        let _ = cx.elapsed();
+        cx.after_wait();
         next.run(msg, cx).await
     }
 }
