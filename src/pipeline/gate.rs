@@ -84,8 +84,7 @@ impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
 pub(crate) trait Entry<'c, M: Message>: Copy + Send {
     type Pass: Send;
     fn enter(&self, msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>>;
-    /// May leave something in `pass`, to be dropped: a large one is not moved then.
-    fn leave(&self, pass: &mut Option<Self::Pass>, outcome: &Outcome<M>, cx: &'c Context<'c>);
+    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>);
 }
 
 impl<'c, M: Message, G: Gate<M>> Entry<'c, M> for &G {
@@ -97,10 +96,8 @@ impl<'c, M: Message, G: Gate<M>> Entry<'c, M> for &G {
     }
 
     #[inline(always)]
-    fn leave(&self, pass: &mut Option<G::Pass>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
-        if let Some(pass) = pass.take() {
-            (**self).leave(pass, outcome, cx);
-        }
+    fn leave(&self, pass: G::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+        (**self).leave(pass, outcome, cx);
     }
 }
 
@@ -114,7 +111,7 @@ impl<'c, M: Message, E: Entry<'c, M>> Entry<'c, M> for Option<E> {
     }
 
     #[inline(always)]
-    fn leave(&self, pass: &mut Option<Self::Pass>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
         if let (Some(entry), Some(pass)) = (self, pass) {
             entry.leave(pass, outcome, cx);
         }

@@ -80,12 +80,12 @@ pub(crate) fn block_through<'c, M: Message, G: Entry<'c, M>, N: Next<M>>(
     cx: &'c Context<'c>,
     next: &N,
 ) -> Blocked<M> {
-    let mut pass = match gate.enter(&msg, cx) {
-        Ok(pass) => Some(pass),
+    let pass = match gate.enter(&msg, cx) {
+        Ok(pass) => pass,
         Err(error) => return Ok(Err(error)),
     };
     let outcome = next.block(msg, cx)?;
-    gate.leave(&mut pass, &outcome, cx);
+    gate.leave(pass, &outcome, cx);
     Ok(outcome)
 }
 
@@ -120,12 +120,14 @@ pub(crate) fn pass_through<'c, M: Message, G: Entry<'c, M>, N: Next<M>>(
 #[inline(never)]
 fn failed<'c, M: Message, G: Entry<'c, M>>(
     gate: G,
-    pass: &mut Option<G::Pass>,
+    pass: Option<G::Pass>,
     error: Error<M::Error>,
     cx: &'c Context<'c>,
 ) -> Outcome<M> {
     let outcome = Err(error);
-    gate.leave(pass, &outcome, cx);
+    if let Some(pass) = pass {
+        gate.leave(pass, &outcome, cx);
+    }
     outcome
 }
 
@@ -163,10 +165,14 @@ where
             // has to stand in memory.
             Poll::Ready(Ok(reply)) => {
                 let outcome = Ok(reply);
-                this.gate.leave(this.pass, &outcome, this.cx);
+                if let Some(pass) = this.pass.take() {
+                    this.gate.leave(pass, &outcome, this.cx);
+                }
                 Poll::Ready(outcome)
             }
-            Poll::Ready(Err(error)) => Poll::Ready(failed(*this.gate, this.pass, error, this.cx)),
+            Poll::Ready(Err(error)) => {
+                Poll::Ready(failed(*this.gate, this.pass.take(), error, this.cx))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

@@ -55,8 +55,8 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
     }
 
     #[inline]
-    fn leave(&self, pass: &mut Option<Self::Pass>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
-        let Some(in_flight) = pass.as_mut().and_then(|pass| pass.in_flight.take()) else {
+    fn leave(&self, mut pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+        let Some(in_flight) = pass.in_flight.take() else {
             return;
         };
         match Verdict::of::<M>(outcome) {

@@ -37,8 +37,8 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
     }
 
     #[inline(always)]
-    fn leave(&self, permit: &mut Option<Permit<'p>>, _: &Outcome<M>, _: &'c Context<'c>) {
-        drop(permit.take());
+    fn leave(&self, permit: Permit<'p>, _: &Outcome<M>, _: &'c Context<'c>) {
+        drop(permit);
     }
 }
 

@@ -43,20 +43,13 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Breaker<'p> {
     }
 
     #[inline(always)]
-    fn leave(
-        &self,
-        admission: &mut Option<Admission<'p>>,
-        outcome: &Outcome<M>,
-        cx: &'c Context<'c>,
-    ) {
-        if let Some(admission) = admission.take() {
-            let verdict = Verdict::of::<M>(outcome);
-            admission.complete_at(
-                verdict,
-                #[inline(always)]
-                || cx.done_tick(),
-            );
-        }
+    fn leave(&self, admission: Admission<'p>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+        let verdict = Verdict::of::<M>(outcome);
+        admission.complete_at(
+            verdict,
+            #[inline(always)]
+            || cx.done_tick(),
+        );
     }
 }
 

@@ -45,8 +45,7 @@ impl<'r, 'c, M: Message> Entry<'c, M> for Meter<'r> {
     }
 
     #[inline(always)]
-    fn leave(&self, begun: &mut Option<Begun<'r>>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
-        let Some(begun) = begun.take() else { return };
+    fn leave(&self, begun: Begun<'r>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
         match outcome {
             Ok(_) => begun.dispatch.reply(cx.done_tick().wrapping_sub(begun.at)),
             Err(error) => begun.dispatch.fail(FailureKind::of::<M>(error)),

@@ -23,12 +23,12 @@ impl RateLimitGate {
 impl<M: Message> Gate<M> for RateLimitGate {
     type Pass = ();
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         let taken = self.policy.check_at(cx.entry_tick(), 1);
         taken.map_err(Refused::into_error)
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 }

@@ -134,6 +134,7 @@ struct Sequence(AtomicU64);
 
 const FULL: u64 = 1 << 31;
 const INDEX: u32 = (1 << 31) - 1;
+const INDEX_BITS: u64 = INDEX as u64;
 /// Farther ahead than that is an epoch that was held until they wrapped.
 const AHEAD: u32 = 1 << 20;
 
@@ -141,9 +142,11 @@ impl Sequence {
     #[inline(always)]
     fn next(&self, epoch: u32, length: u32) -> Option<Position> {
         let held = self.0.load(Ordering::Relaxed);
-        let position = position(held, length);
-        if epoch_of(held) == epoch && self.swap(held, after(held, position, length)) {
-            Some(position)
+        let next = held.wrapping_add(1);
+        // In the middle of a full window of this epoch: the next index is one more.
+        let full = u64::from(epoch) << 32 | FULL;
+        if held & !INDEX_BITS == full && next & !INDEX_BITS == full && self.swap(held, next) {
+            Some(position(held, length))
         } else {
             self.next_again(epoch, length)
         }
