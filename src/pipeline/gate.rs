@@ -103,17 +103,28 @@ impl<'c, M: Message, G: Gate<M>> Entry<'c, M> for &G {
 
 /// One that may be absent.
 impl<'c, M: Message, E: Entry<'c, M>> Entry<'c, M> for Option<E> {
-    type Pass = Option<E::Pass>;
+    type Pass = OptionalPass<E::Pass>;
 
     #[inline(always)]
     fn enter(&self, msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>> {
-        self.as_ref().map(|entry| entry.enter(msg, cx)).transpose()
+        match self {
+            Some(entry) => entry.enter(msg, cx).map(OptionalPass::Given),
+            None => Ok(OptionalPass::None),
+        }
     }
 
     #[inline(always)]
     fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
-        if let (Some(entry), Some(pass)) = (self, pass) {
+        if let (Some(entry), OptionalPass::Given(pass)) = (self, pass) {
             entry.leave(pass, outcome, cx);
         }
     }
+}
+
+/// An option whose tag is a word, for the reason given at [`Error`]: a pass and an error stand in one
+/// place.
+#[repr(u64)]
+pub(crate) enum OptionalPass<P> {
+    None,
+    Given(P),
 }
