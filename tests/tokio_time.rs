@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use acts::{Act, Actor, Steps};
-use arcbus::middleware::Timeout;
+use arcbus::middleware::{Bulkhead, RateLimit, Timeout};
 use arcbus::{CommandBus, Context, Error, Handler, Outcome, Phase};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
@@ -160,6 +160,40 @@ fn a_paused_clock_that_is_moved_by_hand_ends_what_it_reaches() {
         assert_eq!(steps.take(), "handle");
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(polled(dispatch.as_mut()).await.is_ready());
+    });
+}
+
+#[test]
+fn a_message_waits_for_its_token_by_a_paused_clock() {
+    let limit = RateLimit::new(1, HOUR).wait_at_most(HOUR * 2);
+    let bus = CommandBus::builder()
+        .layer(limit)
+        .register(Actor(Steps::default()))
+        .build()
+        .expect("in range");
+    paused().block_on(async {
+        let start = Instant::now();
+        for _ in 0..2 {
+            assert_eq!(bus.execute(Act::Answer(1)).await, Ok(1));
+        }
+        assert!((HOUR - SHORT..HOUR * 2).contains(&start.elapsed()));
+    });
+}
+
+#[test]
+fn a_place_in_a_queue_is_given_up_by_a_paused_clock() {
+    let bus = CommandBus::builder()
+        .layer(Bulkhead::new(1).queue(1, HOUR))
+        .register(Actor(Steps::default()))
+        .build()
+        .expect("in range");
+    paused().block_on(async {
+        let mut holder = pin!(bus.execute(Act::Wait));
+        assert!(polled(holder.as_mut()).await.is_pending());
+        let start = Instant::now();
+        let refused = bus.execute(Act::Answer(1)).await;
+        assert!(matches!(refused, Err(Error::Overloaded { limit: 1 })));
+        assert!((HOUR - SHORT..HOUR * 2).contains(&start.elapsed()));
     });
 }
 

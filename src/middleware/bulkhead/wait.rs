@@ -3,7 +3,7 @@
 use std::task::{self, Poll};
 
 use super::{BulkheadPolicy, Permit, Turn};
-use crate::clock::Alarm;
+use crate::clock::Due;
 use crate::context::Context;
 
 /// Joins the queue when it is first polled.
@@ -17,9 +17,8 @@ pub(super) struct Wait<'p, 'c> {
 
 pub(super) struct Joined<'p> {
     turn: Turn<'p>,
-    /// The tick at which it gives up.
-    until: u64,
-    alarm: Alarm,
+    /// When it gives up.
+    end: Due,
 }
 
 impl<'p> Wait<'p, '_> {
@@ -44,9 +43,9 @@ impl<'p> Wait<'p, '_> {
         if let Some(permit) = turn.poll(task.waker()) {
             return Poll::Ready(Some(permit));
         }
-        let alarm = self.cx.clock().arm(until, task.waker());
-        self.joined = Some(Joined { turn, until, alarm });
-        Poll::Pending
+        let end = Due::new(until);
+        let joined = self.joined.insert(Joined { turn, end });
+        joined.poll(self.cx, task)
     }
 }
 
@@ -54,15 +53,12 @@ impl<'p> Joined<'p> {
     /// A permit that has come is taken whatever the time, unless the deadline has passed: what would be
     /// late anyhow is not begun.
     fn poll(&mut self, cx: &Context<'_>, task: &mut task::Context<'_>) -> Poll<Option<Permit<'p>>> {
-        let permit = self.turn.poll(task.waker());
-        let now = cx.waited();
-        match permit {
-            Some(permit) => Poll::Ready((now < expiry(cx)).then_some(permit)),
-            None if now >= self.until => Poll::Ready(None),
-            None => {
-                self.alarm.update(task.waker());
-                Poll::Pending
-            }
+        if let Some(permit) = self.turn.poll(task.waker()) {
+            return Poll::Ready((cx.waited() < expiry(cx)).then_some(permit));
+        }
+        match self.end.poll(cx.clock(), task.waker()) {
+            Some(_) => Poll::Ready(None),
+            None => Poll::Pending,
         }
     }
 }

@@ -7,12 +7,12 @@ use pin_project_lite::pin_project;
 
 use super::bucket::Taken;
 use super::policy::{RateLimitPolicy, Refused, Reservation};
-use crate::clock::Alarm;
+use crate::clock::Due;
 use crate::context::{Context, Interrupt};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::Message;
 use crate::nanos::nanos;
-use crate::pipeline::{Middleware, Next};
+use crate::pipeline::{Blocked, Middleware, Next, block_on};
 use crate::sync::PlainArc;
 
 /// What [`WaitingRateLimit`](super::WaitingRateLimit) makes for a route.
@@ -66,6 +66,14 @@ impl<M: Message> Middleware<M> for WaitingRateLimitMiddleware {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
         self.enter_or_wait(msg, cx, move |msg| next.run(msg, cx))
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        match self.policy.check_at(cx.entry_tick(), 1) {
+            Ok(()) => next.block(msg, cx),
+            Err(_) => block_on::<M>(self.handle(msg, cx, next), cx),
+        }
     }
 }
 
@@ -132,18 +140,16 @@ where
 struct Turn<'p, 'c> {
     reservation: Option<Reservation<'p>>,
     cx: &'c Context<'c>,
-    due: u64,
-    alarm: Option<Alarm>,
+    due: Due,
 }
 
 impl<'p, 'c> Turn<'p, 'c> {
     #[cold]
     fn new(policy: &'p RateLimitPolicy, taken: Taken, now: u64, cx: &'c Context<'c>) -> Self {
         Self {
-            due: now.saturating_add(taken.wait),
+            due: Due::new(now.saturating_add(taken.wait)),
             reservation: Some(Reservation::new(policy, taken)),
             cx,
-            alarm: None,
         }
     }
 
@@ -154,11 +160,10 @@ impl<'p, 'c> Turn<'p, 'c> {
         if self.cx.is_cancelled() {
             return Poll::Ready(Err(Interrupt::Cancelled));
         }
-        let now = self.cx.waited();
-        if now < self.due {
-            self.wake_when_due(waker);
+        if self.due.poll(self.cx.clock(), waker).is_none() {
             return Poll::Pending;
         }
+        let now = self.cx.waited();
         if self.cx.expiry().is_some_and(|end| now >= end) {
             return Poll::Ready(Err(Interrupt::Late(self.cx.elapsed())));
         }
@@ -166,12 +171,5 @@ impl<'p, 'c> Turn<'p, 'c> {
             reservation.used();
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn wake_when_due(&mut self, waker: &Waker) {
-        match &mut self.alarm {
-            Some(alarm) => alarm.update(waker),
-            None => self.alarm = Some(self.cx.clock().arm(self.due, waker)),
-        }
     }
 }
