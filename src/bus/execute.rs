@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::context::{Context, Interrupt};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::{Message, MessageType};
-use crate::registry::{Frame, Launch, Out, Pinned, Table, Typed};
+use crate::registry::{Frame, Launch, Out, Pinned, Table, Typed, Written};
 use crate::sync::Guard;
 
 /// Where a dispatch finds its route, when it begins.
@@ -123,7 +123,7 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
                 drop(held);
                 Poll::Ready(Ok(reply.take()))
             }
-            Launch::Error(error) => Poll::Ready(Err(error.take())),
+            Launch::Error(error) => failed::<M>(error),
             Launch::Pending(frame) => {
                 self.frame = Some(frame);
                 Poll::Pending
@@ -182,6 +182,14 @@ pub(super) fn block<'a, M: Message, C: Given<'a>>(
         (Some(route), Some(cx)) => route.block_with(msg, cx),
         (None, _) => Err(not_found::<M>()),
     }
+}
+
+/// Apart, so that a reply is not merged with an error: the words that only an error has would be copied
+/// for both, from where something else was just written.
+#[cold]
+#[inline(never)]
+fn failed<M: Message>(error: Written<'_, Error<M::Error>>) -> Poll<Outcome<M>> {
+    Poll::Ready(Err(error.take()))
 }
 
 #[cold]

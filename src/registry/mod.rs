@@ -15,6 +15,6 @@ pub use registrar::Registrar;
 pub use retired::{Drained, Retired};
 
 pub(crate) use batch::{Change, change};
-pub(crate) use entry::{Frame, Launch, Out, Pinned, Typed};
+pub(crate) use entry::{Frame, Launch, Out, Pinned, Typed, Written};
 pub(crate) use store::Store;
 pub(crate) use table::Table;

@@ -26,7 +26,7 @@ mod frame;
 mod pool;
 
 use frame::Started;
-pub(crate) use frame::{Frame, Launch, Out};
+pub(crate) use frame::{Frame, Launch, Out, Written};
 
 /// One registered route with its type erased. A clone shares the route.
 #[derive(Clone)]
