@@ -9,6 +9,7 @@ mod adaptive_simulation;
 mod authorize;
 mod bulkhead;
 mod bulkhead_property;
+mod cancellation;
 mod chaos;
 mod circuit_breaker;
 mod jobs;
