@@ -139,3 +139,26 @@ impl Cell {
         self.0.load(Ordering::Acquire)
     }
 }
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+
+    fn counted(nanos: u64) -> (u64, u64, Option<usize>) {
+        let cells = Cells::new(false);
+        cells.reply(nanos);
+        let bucket = cells.replies.iter().position(|cell| cell.get() == 1);
+        (cells.sum(), cells.max(), bucket)
+    }
+
+    #[test]
+    fn a_clock_that_went_back_counts_as_no_time() {
+        assert_eq!(counted(0_u64.wrapping_sub(5)), (0, 0, Some(0)));
+    }
+
+    #[test]
+    fn what_took_longer_than_the_histogram_is_in_its_last_bucket() {
+        let long = 1 << 40;
+        assert_eq!(counted(long), (long, long, Some(BUCKETS - 1)));
+    }
+}
