@@ -210,7 +210,10 @@ pub fn explore<const N: usize>(
     explore_up_to(name, (!full()).then_some(preemptions), states, model);
 }
 
-/// [`explore`] with a bound that holds always: for a model that has more orders than anybody waits for.
+/// [`explore`] with a bound that holds always: for a model that has more orders than anybody waits for,
+/// or whose states only the orders show that a bound adds. `loom` keeps an atomic's last access alone: who
+/// loads what it is about to change hides an earlier reader, and without a bound it is not run again with
+/// the two the other way round.
 pub fn explore_bounded<const N: usize>(
     name: &str,
     preemptions: usize,
@@ -248,7 +251,8 @@ fn explore_up_to<const N: usize>(
     }
 }
 
-/// Runs `model`, which must fail, with every atomic of the bus weakened to `Relaxed`.
+/// Runs `model`, which must fail, with every atomic of the bus weakened to `Relaxed`. Always with a bound:
+/// one order that fails is enough.
 pub fn weakened(model: impl Fn() + Send + Sync + 'static) {
     /// Also when the model fails, as it must.
     struct Restore;
@@ -259,5 +263,5 @@ pub fn weakened(model: impl Fn() + Send + Sync + 'static) {
     }
     let _restore = Restore;
     arcbus::__model::weaken(true);
-    explore("weakened", 2, [], model);
+    explore_bounded("weakened", 2, [], model);
 }

@@ -1,5 +1,7 @@
 //! The circuit breaker: no probe too many and none lost, nothing counted in an epoch it is not of, no
 //! failure that two threads both overlook, no mixture of old and new limits.
+//!
+//! All with a bound: every step of the breaker loads the word that it changes (`explore_bounded`).
 #![cfg(arcbus_loom)]
 
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use arcbus::Verdict::{self, Failure, Success};
 use arcbus::middleware::circuit_breaker::{CircuitBreaker, CircuitBreakerPolicy, State};
-use arcbus_loom::{Seen, explore, weakened};
+use arcbus_loom::{Seen, explore_bounded, weakened};
 use loom::thread::{self, JoinHandle};
 
 type Breaker = Arc<CircuitBreakerPolicy>;
@@ -91,7 +93,7 @@ fn a_call_is_let_through_before_it_opens_or_refused_after() {
         ("refused", &REFUSED),
         ("late", &LATE),
     ];
-    explore("breaker, admission", 3, states, || {
+    explore_bounded("breaker, admission", 3, states, || {
         admission(&THROUGH, &REFUSED, &LATE)
     });
 }
@@ -129,7 +131,7 @@ fn no_probe_goes_out_twice_and_none_is_lost() {
         ("one was refused", &ONE),
         ("closed", &CLOSED),
     ];
-    explore("breaker, probes", 3, states, || {
+    explore_bounded("breaker, probes", 3, states, || {
         let breaker = waiting(CircuitBreaker::consecutive(1).half_open_probes(1));
         let out = Arc::new(AtomicUsize::new(0));
         let (theirs, went) = (Arc::clone(&out), Arc::new(AtomicUsize::new(0)));
@@ -154,7 +156,7 @@ fn a_probe_that_hangs_opens_it_or_closes_it_but_not_both() {
     static OPENED: Seen = Seen::new();
     static CLOSED: Seen = Seen::new();
     let states = [("opened again", &OPENED), ("closed", &CLOSED)];
-    explore("breaker, a probe that hangs", 3, states, || {
+    explore_bounded("breaker, a probe that hangs", 3, states, || {
         let breaker = CircuitBreaker::consecutive(1).half_open_probes(1);
         let breaker = waiting(breaker.half_open_for(MS));
         let shared = Arc::clone(&breaker);
@@ -199,7 +201,7 @@ fn two_failures(breaker: CircuitBreaker, together: &Seen) {
 fn two_failures_are_not_overlooked_in_a_row() {
     static TOGETHER: Seen = Seen::new();
     let states = [("the other came first", &TOGETHER)];
-    explore("breaker, two failures in a row", 3, states, || {
+    explore_bounded("breaker, two failures in a row", 3, states, || {
         let [breaker, ..] = windows();
         two_failures(breaker, &TOGETHER);
     });
@@ -209,7 +211,7 @@ fn two_failures_are_not_overlooked_in_a_row() {
 fn two_failures_are_not_overlooked_in_a_count_window() {
     static TOGETHER: Seen = Seen::new();
     let states = [("the other came first", &TOGETHER)];
-    explore("breaker, two failures counted", 2, states, || {
+    explore_bounded("breaker, two failures counted", 2, states, || {
         let [_, breaker, _] = windows();
         two_failures(breaker, &TOGETHER);
     });
@@ -219,7 +221,7 @@ fn two_failures_are_not_overlooked_in_a_count_window() {
 fn two_failures_are_not_overlooked_in_a_time_window() {
     static TOGETHER: Seen = Seen::new();
     let states = [("the other came first", &TOGETHER)];
-    explore("breaker, two failures in time", 2, states, || {
+    explore_bounded("breaker, two failures in time", 2, states, || {
         let [_, _, breaker] = windows();
         two_failures(breaker, &TOGETHER);
     });
@@ -248,7 +250,7 @@ fn a_failure_in_a_window_of_one_is_not_overlooked() {
     static LAST: Seen = Seen::new();
     static BEFORE: Seen = Seen::new();
     let states = [("refused", &LAST), ("let through", &BEFORE)];
-    explore("breaker, a window of one", 3, states, || {
+    explore_bounded("breaker, a window of one", 3, states, || {
         let breaker = made(CircuitBreaker::count_window(1));
         let other = spawn(&breaker, |breaker| {
             call(breaker, MS, Failure);
@@ -286,7 +288,7 @@ fn a_late_failure_in_a_row_is_not_counted() {
     static BEFORE: Seen = Seen::new();
     static AFTER: Seen = Seen::new();
     let states = [("it had opened", &BEFORE), ("it had not", &AFTER)];
-    explore("breaker, late in a row", 3, states, || {
+    explore_bounded("breaker, late in a row", 3, states, || {
         late_failure(CircuitBreaker::consecutive(1), &BEFORE, &AFTER);
     });
 }
@@ -296,7 +298,7 @@ fn a_late_failure_is_not_counted_in_a_count_window() {
     static BEFORE: Seen = Seen::new();
     static AFTER: Seen = Seen::new();
     let states = [("it had opened", &BEFORE), ("it had not", &AFTER)];
-    explore("breaker, late in a count window", 3, states, || {
+    explore_bounded("breaker, late in a count window", 3, states, || {
         let breaker = CircuitBreaker::count_window(2).minimum_calls(1);
         late_failure(breaker, &BEFORE, &AFTER);
     });
@@ -307,7 +309,7 @@ fn a_late_failure_is_not_counted_in_a_time_window() {
     static BEFORE: Seen = Seen::new();
     static AFTER: Seen = Seen::new();
     let states = [("it had opened", &BEFORE), ("it had not", &AFTER)];
-    explore("breaker, late in a time window", 3, states, || {
+    explore_bounded("breaker, late in a time window", 3, states, || {
         let breaker = CircuitBreaker::time_window(10 * MS).minimum_calls(1);
         late_failure(breaker, &BEFORE, &AFTER);
     });
@@ -339,7 +341,7 @@ fn overtaken(breaker: CircuitBreaker, step: Duration, calls: u32, overtaken: &Se
 fn who_is_overtaken_by_a_time_window_leaves_it_alone() {
     static OVERTAKEN: Seen = Seen::new();
     let states = [("overtaken", &OVERTAKEN)];
-    explore("breaker, overtaken in time", 3, states, || {
+    explore_bounded("breaker, overtaken in time", 3, states, || {
         let breaker = CircuitBreaker::time_window(10 * MS);
         overtaken(breaker, 10 * MS, 1, &OVERTAKEN);
     });
@@ -349,7 +351,7 @@ fn who_is_overtaken_by_a_time_window_leaves_it_alone() {
 fn who_is_overtaken_by_a_count_window_leaves_it_alone() {
     static OVERTAKEN: Seen = Seen::new();
     let states = [("overtaken", &OVERTAKEN)];
-    explore("breaker, overtaken by calls", 2, states, || {
+    explore_bounded("breaker, overtaken by calls", 2, states, || {
         overtaken(CircuitBreaker::count_window(1), MS, 4, &OVERTAKEN);
     });
 }
@@ -384,7 +386,7 @@ fn new_limits(old: &Seen, new: &Seen) {
 fn limits_change_together() {
     static OLD: Seen = Seen::new();
     static NEW: Seen = Seen::new();
-    explore("breaker, limits", 3, [("old", &OLD), ("new", &NEW)], || {
+    explore_bounded("breaker, limits", 3, [("old", &OLD), ("new", &NEW)], || {
         new_limits(&OLD, &NEW);
     });
 }
@@ -399,7 +401,7 @@ fn limits_are_mixed_when_weakened() {
 fn a_slow_call_goes_with_the_rate_of_its_time() {
     static SLOW: Seen = Seen::new();
     static FAST: Seen = Seen::new();
-    explore(
+    explore_bounded(
         "breaker, slow",
         3,
         [("slow", &SLOW), ("not", &FAST)],

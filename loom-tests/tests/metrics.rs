@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arcbus::metrics::Recorded;
-use arcbus_loom::{Seen, explore, weakened};
+use arcbus_loom::{Seen, explore, explore_bounded, weakened};
 use loom::thread;
 
 /// Takes a slot, runs `work` with it, and gives it back.
@@ -74,7 +74,7 @@ fn a_dispatch_that_moves(moved: &Seen) {
 #[test]
 fn a_dispatch_ends_on_another_thread() {
     static MOVED: Seen = Seen::new();
-    explore("metrics, moved", 3, [("moved", &MOVED)], || {
+    explore_bounded("metrics, moved", 3, [("moved", &MOVED)], || {
         a_dispatch_that_moves(&MOVED);
     });
 }
