@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use arcbus::metrics::Metrics;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
-use arcbus::middleware::{AdaptiveLimit, Authorize, Bulkhead, CircuitBreaker, Timeout, Validation};
-use arcbus::{BusBuilder, Context, Handler, Message, MessageType, Query, QueryBus, Stack};
+use arcbus::middleware::{
+    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, MapError, ProductionConfig,
+    ProductionLayers, Timeout, Validation, When,
+};
+use arcbus::{BusBuilder, Context, Error, Handler, Message, MessageType, Query, QueryBus, Stack};
 use counting::{Counting, NOTHING, count};
 
 #[global_allocator]
@@ -111,4 +114,30 @@ fn a_rate_limit() {
         _ => "a name of which a copy would be allocated",
     });
     assert_allocates_nothing(QueryBus::builder().layer(by_ref));
+}
+
+#[test]
+fn what_acts_on_some_messages() {
+    let map = |error: Error<String>, _: &Context<'_>| error;
+    assert_allocates_nothing(QueryBus::builder().layer(MapError::new(map)));
+    assert_allocates_nothing(QueryBus::builder().layer(Chaos::seeded(1)));
+    let odd = |msg: &Double, _: &Context<'_>| msg.0 % 2 == 1;
+    assert_allocates_nothing(QueryBus::builder().layer(When::new(odd, Bulkhead::new(1))));
+}
+
+#[test]
+fn a_whole_stack() {
+    let config = ProductionConfig::new()
+        .metrics(Metrics::new().layer())
+        .timeout(Timeout::new(LATER))
+        .rate_limit(RateLimit::per_second(1_000_000_000))
+        .bulkhead(Bulkhead::new(1))
+        .circuit_breaker(CircuitBreaker::count_window(100).slow_calls(LATER, 0.5));
+    assert_allocates_nothing(QueryBus::builder().layers(&ProductionLayers::queries(config)));
+}
+
+#[test]
+#[cfg(feature = "tracing")]
+fn a_trace_to_which_nobody_listens() {
+    assert_allocates_nothing(QueryBus::builder().layer(arcbus::middleware::Trace::new()));
 }
