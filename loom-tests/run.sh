@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the models: one line each, PASS or FAIL, then what they explored. A test named "should panic" is
-# a weakened twin, which passes by failing. Explores every order of steps; --quick: those with two or
-# three preemptions, which show every state that the models count.
+# a weakened twin, which passes by failing. Explores every order of steps, except in twins and in models
+# that hold a bound (`explore_bounded` says why); --quick: in all of them those with two or three
+# preemptions, which show every state that the models count.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
