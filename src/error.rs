@@ -83,6 +83,9 @@ pub enum Error<E> {
         /// What to do instead.
         advice: &'static str,
     },
+    /// An earlier run of this command ended without a known outcome and may have acted: it is not run
+    /// again. See [`Idempotency`](crate::middleware::Idempotency).
+    InDoubt,
     /// The handler's own error.
     Handler(E),
 }
@@ -104,6 +107,7 @@ impl<E> Error<E> {
             Self::Rejected(rejection) => Error::Rejected(rejection),
             Self::Panicked { message } => Error::Panicked { message },
             Self::WouldDeadlock { advice } => Error::WouldDeadlock { advice },
+            Self::InDoubt => Error::InDoubt,
             Self::Handler(error) => Error::Handler(map(error)),
         }
     }
@@ -129,7 +133,7 @@ impl<E> Error<E> {
     }
 
     /// Whether the handler may have acted although no reply came: see [`Phase::Indeterminate`].
-    /// True also of a panic and of [`WouldDeadlock`](Error::WouldDeadlock).
+    /// True also of a panic, of [`WouldDeadlock`](Error::WouldDeadlock) and of [`InDoubt`](Error::InDoubt).
     pub fn is_indeterminate(&self) -> bool {
         matches!(
             self,
@@ -140,6 +144,7 @@ impl<E> Error<E> {
                 phase: Phase::Indeterminate
             } | Self::Panicked { .. }
                 | Self::WouldDeadlock { .. }
+                | Self::InDoubt
         )
     }
 
@@ -179,6 +184,7 @@ predicates! {
     is_rejected: Rejected,
     is_panicked: Panicked,
     is_would_deadlock: WouldDeadlock,
+    is_in_doubt: InDoubt,
     is_handler: Handler,
 }
 
@@ -211,6 +217,10 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Self::Rejected(rejection) => write!(f, "rejected: {rejection}"),
             Self::Panicked { message } => write!(f, "handler panicked: {message}"),
             Self::WouldDeadlock { advice } => write!(f, "would deadlock: {advice}"),
+            Self::InDoubt => f.write_str(
+                "in doubt: an earlier run of this command has no known outcome and may have acted, so it \
+                 is not run again: find out what it did, or send it with a new idempotency key",
+            ),
             Self::Handler(error) => error.fmt(f),
         }
     }

@@ -11,8 +11,10 @@ pub mod metrics;
 pub mod middleware;
 mod nanos;
 mod pipeline;
+mod random;
 mod registry;
 mod rejection;
+mod repeat;
 mod setting;
 mod sync;
 #[cfg(feature = "testing")]
@@ -23,7 +25,7 @@ mod violations;
 
 pub use bus::{Bus, BusBuilder, CommandBus, Dispatch, LocalBus, QueryBus, Route, Routes};
 pub use clock::{Clock, FakeClock};
-pub use context::{CancelToken, Cancelled, Context, TraceParent, TraceParentError};
+pub use context::{CancelToken, Cancelled, Context, Source, TraceParent, TraceParentError};
 pub use error::{Error, Outcome, Phase};
 pub use handler::{
     AsyncFnHandler, AsyncHandlerFn, AsyncWithHandler, AsyncWithHandlerFn, DetachedFnHandler,
@@ -31,11 +33,12 @@ pub use handler::{
 };
 pub use message::{Class, Command, Kind, Message, MessageType, Query, Same};
 pub use pipeline::{
-    Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, Layers, Middleware, More, Next, NoLayers,
-    RouteInfo, Shared, Stack, Wrapped, guard, inspect,
+    Facts, Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, Layers, Middleware, More, Next,
+    NoLayers, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
 pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired};
 pub use rejection::{Rejection, RejectionKind};
+pub use repeat::{Idempotent, Repeatable, Repeats};
 pub use setting::InvalidSetting;
 pub use verdict::Verdict;
 pub use violations::{Violation, Violations};

@@ -12,6 +12,8 @@ pub enum RejectionKind {
     Unauthenticated,
     /// The caller is known and may not do this (403 in HTTP).
     Forbidden,
+    /// It contradicts what was said before (409 in HTTP).
+    Conflict,
     /// Refused for another reason, which the text gives.
     Other,
 }
@@ -54,6 +56,12 @@ impl Rejection {
         Self::of(RejectionKind::Forbidden, reason.into())
     }
 
+    /// It contradicts what was said before; `reason` completes "conflict: ".
+    #[must_use]
+    pub fn conflict(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(RejectionKind::Conflict, reason.into())
+    }
+
     /// A refusal of another kind, such as "the shop is closed".
     #[must_use]
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
@@ -92,6 +100,7 @@ impl fmt::Display for Rejection {
         match self.kind() {
             RejectionKind::Unauthenticated => f.write_str("unauthenticated: ")?,
             RejectionKind::Forbidden => f.write_str("forbidden: ")?,
+            RejectionKind::Conflict => f.write_str("conflict: ")?,
             RejectionKind::Other => {}
         }
         f.write_str(self.reason())
@@ -122,6 +131,11 @@ mod tests {
                 Rejection::forbidden("admins only"),
                 RejectionKind::Forbidden,
                 "forbidden: admins only",
+            ),
+            (
+                Rejection::conflict("paid already"),
+                RejectionKind::Conflict,
+                "conflict: paid already",
             ),
             (
                 Rejection::new(format!("closed until {}", 9)),

@@ -13,7 +13,7 @@ use crate::message::{Class, Message};
 /// | the handler's error, [`Class::Transient`] or [`Class::Unclassified`] | `Failure` |
 /// | a panic; a time limit that passed while the handler ran | `Failure` |
 /// | late before it began; cancelled by its caller | `Neutral` |
-/// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, no handler | `Neutral` |
+/// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, in doubt, no handler | `Neutral` |
 ///
 /// ```
 /// use arcbus::{Error, Message, Query, Verdict};
@@ -69,7 +69,8 @@ impl Verdict {
             | Error::CircuitOpen { .. }
             | Error::RateLimited { .. }
             | Error::Overloaded { .. }
-            | Error::WouldDeadlock { .. } => Self::Neutral,
+            | Error::WouldDeadlock { .. }
+            | Error::InDoubt => Self::Neutral,
         }
     }
 

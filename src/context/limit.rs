@@ -1,6 +1,7 @@
-//! The time limit that a middleware sets for what runs inside it.
+//! What a middleware and what runs inside it tell each other through their context: the time limit
+//! inwards, the source of a reply outwards.
 
-use super::NEVER;
+use super::{NEVER, Source};
 use crate::clock::Due;
 use crate::sync::{Ordering, PlainU64};
 
@@ -8,13 +9,24 @@ use crate::sync::{Ordering, PlainU64};
 /// down to even ticks to make room for it.
 const OVER: u64 = 1;
 
+/// Which attempt this is, from 1 up.
+const ATTEMPT: u64 = u32::MAX as u64;
+/// Where the reply came from, as the number of a [`Source`].
+const SOURCE: u64 = 0xff << SOURCE_SHIFT;
+const SOURCE_SHIFT: u32 = 32;
+/// A dispatch of its own: the one further out does not take its source over.
+const NESTED: u64 = 1 << 40;
+
 /// A tick that can be set through a shared context: what runs inside a middleware borrows it.
 ///
 /// Relaxed everywhere, for the reason given at `Timing`: one thread at a time uses a context.
 #[derive(Debug)]
 pub(crate) struct Limit<'p> {
     tick: PlainU64,
-    /// That of the context this one was derived from: to learn that its grace has begun.
+    /// [`ATTEMPT`], [`SOURCE`], [`NESTED`].
+    dispatch: PlainU64,
+    /// That of the context this one was derived from: to learn that its grace has begun, and to tell it
+    /// where a reply came from.
     outer: Option<&'p Limit<'p>>,
 }
 
@@ -25,24 +37,60 @@ impl Limit<'_> {
     )]
     pub(super) const NONE: Self = Self {
         tick: PlainU64::new(NEVER),
+        dispatch: PlainU64::new(1),
         outer: None,
     };
 
     /// The same limit in a context that is derived from the one with this.
-    pub(super) fn derive(&self) -> Limit<'_> {
-        self.inner(self.get())
+    pub(super) fn derive(&self, attempt: u32) -> Limit<'_> {
+        self.inner(self.get(), u64::from(attempt))
     }
 
     /// No limit of its own, for a dispatch made inside: this one is its deadline.
     pub(super) fn nested(&self) -> Limit<'_> {
-        self.inner(NEVER)
+        self.inner(NEVER, 1)
     }
 
-    fn inner(&self, tick: u64) -> Limit<'_> {
+    fn inner(&self, tick: u64, dispatch: u64) -> Limit<'_> {
         Limit {
             tick: PlainU64::new(tick),
+            dispatch: PlainU64::new(dispatch),
             outer: Some(self),
         }
+    }
+
+    /// The same attempt in a context that borrows nothing.
+    pub(super) fn detach(&self) -> Limit<'static> {
+        Limit {
+            dispatch: PlainU64::new(u64::from(self.attempt())),
+            ..Limit::NONE
+        }
+    }
+
+    pub(super) fn attempt(&self) -> u32 {
+        (self.dispatch.load(Ordering::Relaxed) & ATTEMPT) as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn source(&self) -> Source {
+        Source::of((self.dispatch.load(Ordering::Relaxed) & SOURCE) >> SOURCE_SHIFT)
+    }
+
+    /// Tells the source of the reply, here and further out in the same dispatch.
+    pub(super) fn set_source(&self, source: Source) {
+        let dispatch = self.dispatch.load(Ordering::Relaxed);
+        let told = dispatch & !SOURCE | (source as u64) << SOURCE_SHIFT;
+        self.dispatch.store(told, Ordering::Relaxed);
+        if let (Some(outer), 0) = (self.outer, dispatch & NESTED) {
+            outer.set_source(source);
+        }
+    }
+
+    /// A dispatch of its own begins with this.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        let dispatch = self.dispatch.get_mut();
+        *dispatch = *dispatch & ATTEMPT | NESTED;
     }
 
     /// Takes it away; returns it.
@@ -92,6 +140,7 @@ impl Clone for Limit<'_> {
     fn clone(&self) -> Self {
         Self {
             tick: PlainU64::new(self.get()),
+            dispatch: PlainU64::new(self.dispatch.load(Ordering::Relaxed)),
             outer: self.outer,
         }
     }
@@ -184,7 +233,7 @@ mod tests {
             derived.within(Bound::until(6), || assert_eq!(seen(), (true, true)));
         });
         assert_eq!(seen(), (false, false));
-        limit.within(Bound::until(10), || assert_eq!(limit.derive().get(), 10));
+        limit.within(Bound::until(10), || assert_eq!(limit.derive(1).get(), 10));
         derived.within(Bound::until(6).over(), || assert_eq!(seen(), (false, true)));
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Phase};
 mod cancel;
 mod details;
 mod limit;
+mod source;
 mod timing;
 mod trace;
 mod watch;
@@ -21,6 +22,7 @@ pub(crate) use limit::{Bound, Limit};
 use timing::Timing;
 
 pub use cancel::{CancelToken, Cancelled};
+pub use source::Source;
 pub use trace::{TraceParent, TraceParentError};
 pub(crate) use watch::Watch;
 
@@ -59,7 +61,6 @@ pub struct Context<'p> {
     timeout: u64,
     deadline: u64,
     details: Details<'p>,
-    attempt: u64,
 }
 
 impl Default for Context<'_> {
@@ -81,7 +82,6 @@ impl<'p> Context<'p> {
             timeout: NEVER,
             deadline: NEVER,
             details: Details::NONE,
-            attempt: 1,
         }
     }
 
@@ -221,7 +221,21 @@ impl<'p> Context<'p> {
     /// Which attempt this is, from 1 up.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        u32::try_from(self.attempt).unwrap_or(u32::MAX)
+        self.limit.attempt()
+    }
+
+    /// Where the reply comes from, for a middleware after the rest has run: from the handler, or from a
+    /// layer that answered in its place. Of a dispatch that gave no reply it says nothing.
+    #[inline]
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.limit.source()
+    }
+
+    /// For a middleware that gives a reply in the handler's place: tells those further out where it comes
+    /// from, so that nobody takes it for the handler's.
+    pub fn answered_by(&self, source: Source) {
+        self.limit.set_source(source);
     }
 
     /// How long the dispatch has taken until its handler was done. The first call after the handler
@@ -255,8 +269,15 @@ impl<'p> Context<'p> {
     pub fn derive(&self) -> Context<'_> {
         Context {
             timing: self.timing.clone(),
+            ..self.attempt_number(self.attempt())
+        }
+    }
+
+    /// A context for another run of the rest in the same dispatch: with a timing of its own.
+    pub(crate) fn attempt_number(&self, attempt: u32) -> Context<'_> {
+        Context {
             tick: self.tick,
-            limit: self.limit.derive(),
+            limit: self.limit.derive(attempt),
             ..self.nested()
         }
     }
@@ -271,7 +292,6 @@ impl<'p> Context<'p> {
             timeout: self.timeout,
             deadline: self.deadline,
             details: self.details.borrow(),
-            attempt: 1,
         }
     }
 
@@ -284,11 +304,10 @@ impl<'p> Context<'p> {
             timing: self.timing.clone(),
             clock: None,
             tick: self.expiry_tick(),
-            limit: Limit::NONE,
+            limit: self.limit.detach(),
             timeout: self.timeout,
             deadline: self.deadline,
             details: Details::owned(details),
-            attempt: self.attempt,
         }
     }
 
@@ -309,6 +328,7 @@ impl<'p> Context<'p> {
     #[inline]
     pub(crate) fn begin(&mut self, clock: &'p Clock) -> Result<(), Interrupt> {
         self.timing = Timing::new();
+        self.limit.begin();
         if self.clock.is_none() && !self.details.has_clock() {
             self.clock = Some(clock);
         }
@@ -428,7 +448,7 @@ impl fmt::Debug for Context<'_> {
             .field("remaining", &self.remaining())
             .field("cancelled", &self.is_cancelled())
             .field("trace", &self.trace())
-            .field("attempt", &self.attempt)
+            .field("attempt", &self.attempt())
             .finish_non_exhaustive()
     }
 }

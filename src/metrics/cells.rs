@@ -2,6 +2,7 @@
 
 use super::failure::FailureKind;
 use super::histogram::{BUCKETS, bucket_of};
+use crate::context::Source;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Bytes for each thread that has dispatched through a route.
@@ -14,6 +15,9 @@ const FAILURES: usize = if cfg!(arcbus_loom) {
     FailureKind::COUNT
 };
 
+/// The sources of replies but the handler, which is the rest.
+const SUBSTITUTES: usize = Source::ALL.len() - 1;
+
 /// Written by one thread, or by many where they are `shared`; read by all.
 #[derive(Debug)]
 #[repr(align(128))]
@@ -25,6 +29,8 @@ pub(super) struct Cells {
     /// Nanoseconds of the slowest reply.
     max: Cell,
     failures: [Cell; FAILURES],
+    /// Of the replies, how many the handler did not give.
+    substitutes: [Cell; SUBSTITUTES],
     replies: [Cell; BUCKETS],
 }
 
@@ -36,6 +42,7 @@ impl Cells {
             sum: Cell::new(),
             max: Cell::new(),
             failures: std::array::from_fn(|_| Cell::new()),
+            substitutes: std::array::from_fn(|_| Cell::new()),
             replies: std::array::from_fn(|_| Cell::new()),
         }
     }
@@ -72,6 +79,14 @@ impl Cells {
         bucket.add(1, self.shared);
     }
 
+    /// Told before the reply is counted.
+    #[cold]
+    pub(super) fn substitute(&self, source: Source) {
+        if let Some(place) = (source as usize).checked_sub(1) {
+            self.substitutes[place].add(1, self.shared);
+        }
+    }
+
     pub(super) fn fail(&self, kind: FailureKind) {
         let place = if cfg!(arcbus_loom) { 0 } else { kind as usize };
         self.failures[place].add(1, self.shared);
@@ -82,6 +97,12 @@ impl Cells {
         let replied = replies.iter_mut().zip(&self.replies);
         let failed = failures.iter_mut().zip(&self.failures);
         for (sum, cell) in replied.chain(failed) {
+            *sum += cell.get();
+        }
+    }
+
+    pub(super) fn add_substitutes(&self, substitutes: &mut [u64]) {
+        for (sum, cell) in substitutes.iter_mut().zip(&self.substitutes) {
             *sum += cell.get();
         }
     }

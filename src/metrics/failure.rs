@@ -50,6 +50,8 @@ kinds! {
     Panicked "panicked",
     /// Waiting would never have ended.
     WouldDeadlock "would_deadlock",
+    /// An earlier run of the command has no known outcome.
+    InDoubt "in_doubt",
     /// The handler's error, [`Class::Transient`].
     Transient "transient",
     /// The handler's error, [`Class::Permanent`].
@@ -80,6 +82,7 @@ impl FailureKind {
             Error::Rejected(_) => Self::Rejected,
             Error::Panicked { .. } => Self::Panicked,
             Error::WouldDeadlock { .. } => Self::WouldDeadlock,
+            Error::InDoubt => Self::InDoubt,
             Error::Handler(error) => match M::classify(error) {
                 Class::Transient => Self::Transient,
                 Class::Permanent => Self::Permanent,

@@ -3,6 +3,7 @@
 use super::cells::Cells;
 use super::failure::FailureKind;
 use super::histogram::BUCKETS;
+use crate::context::Source;
 use crate::sync::{OnceLock, SLOTS, thread_slot};
 
 /// The cells of every thread, by its slot; in the last place those that threads without one share.
@@ -18,6 +19,8 @@ pub(crate) struct Totals {
     pub(super) max: u64,
     pub(super) failures: [u64; FailureKind::COUNT],
     pub(super) replies: Box<[u64]>,
+    /// Of those, by source, the handler's left out.
+    pub(super) substitutes: [u64; Source::ALL.len() - 1],
 }
 
 impl Recorder {
@@ -41,8 +44,13 @@ impl Recorder {
             max: 0,
             failures: [0; FailureKind::COUNT],
             replies: vec![0; BUCKETS].into(),
+            substitutes: [0; Source::ALL.len() - 1],
         };
         let all = || self.cells.iter().filter_map(OnceLock::get);
+        // Substitutes before replies: there are never more of them.
+        for cells in all() {
+            cells.add_substitutes(&mut totals.substitutes);
+        }
         // Ends before beginnings: no dispatch has ended that has not begun.
         for cells in all() {
             cells.add_ends(&mut totals.replies, &mut totals.failures);
@@ -83,6 +91,12 @@ impl InFlight<'_> {
     pub(crate) fn reply(self, nanos: u64) {
         self.0.cells().reply(nanos);
         std::mem::forget(self);
+    }
+
+    /// The reply that is about to be told has another source than the handler.
+    #[cold]
+    pub(crate) fn substitute(&self, source: Source) {
+        self.0.cells().substitute(source);
     }
 
     #[cold]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::failure::FailureKind;
 use super::histogram::highest_of;
 use super::recorder::Totals;
+use crate::context::Source;
 
 /// The totals of all routes, from [`Metrics::snapshot`](super::Metrics::snapshot). Prints as a table.
 #[derive(Clone, Debug)]
@@ -66,6 +67,15 @@ impl RouteMetrics {
     #[must_use]
     pub fn replies(&self) -> u64 {
         self.totals.replies.iter().sum()
+    }
+
+    /// How many replies came from there: the handler, or a layer that answered in its place.
+    #[must_use]
+    pub fn replies_from(&self, source: Source) -> u64 {
+        match (source as usize).checked_sub(1) {
+            Some(place) => self.totals.substitutes[place],
+            None => self.replies() - self.totals.substitutes.iter().sum::<u64>(),
+        }
     }
 
     /// How many dispatches gave none.
@@ -136,7 +146,8 @@ impl fmt::Display for MetricsSnapshot {
     }
 }
 
-/// One line of the table, and one for each kind of failure there was.
+/// One line of the table, one for each source of replies besides the handler, and one for each kind of
+/// failure there was.
 impl fmt::Display for RouteMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or_none = |latency: Option<Duration>| {
@@ -154,6 +165,12 @@ impl fmt::Display for RouteMetrics {
             or_none(self.percentile(0.99)),
             or_none(self.percentile(0.999)),
         )?;
+        for source in &Source::ALL[1..] {
+            match self.replies_from(*source) {
+                0 => {}
+                count => writeln!(f, "  {:22} {count:>12}", source.name())?,
+            }
+        }
         for kind in FailureKind::ALL {
             match self.failures(*kind) {
                 0 => {}

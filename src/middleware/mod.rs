@@ -9,6 +9,7 @@ pub mod authorize;
 pub mod bulkhead;
 pub mod chaos;
 pub mod circuit_breaker;
+mod flights;
 mod handles;
 pub mod map_error;
 pub mod metrics;

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::Middleware;
+use super::{Facts, Middleware};
 use crate::message::{Kind, Message, MessageType};
 use crate::setting::InvalidSetting;
 
@@ -56,6 +56,12 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
     /// Makes the instance for `route`. Called once a registration, outside every lock.
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware;
 
+    /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain). Default: it runs the
+    /// rest once, waits for nothing and refuses nothing.
+    fn facts(&self) -> Facts {
+        Facts::new()
+    }
+
     /// How it is listed by [`routes`](crate::Bus::routes). Default: the type's name without its
     /// path. An empty name is not listed.
     fn name(&self) -> &'static str {
@@ -73,6 +79,10 @@ impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
 
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
         self.as_ref().map(|layer| layer.middleware(route))
+    }
+
+    fn facts(&self) -> Facts {
+        self.as_ref().map(Layer::facts).unwrap_or_default()
     }
 
     fn name(&self) -> &'static str {

@@ -5,6 +5,7 @@
 //! the registry stores it.
 
 mod chain;
+mod facts;
 mod gate;
 mod gated;
 mod layer;
@@ -17,6 +18,7 @@ mod small;
 mod stack;
 mod validate;
 
+pub use facts::Facts;
 pub use gate::Gate;
 pub use gated::Gated;
 pub use layer::{Layer, RouteInfo};

@@ -6,7 +6,7 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use super::layer::short_type_name;
-use super::{Layer, Middleware, RouteInfo};
+use super::{Facts, Layer, Middleware, RouteInfo};
 use crate::message::Message;
 use crate::setting::InvalidSetting;
 use crate::sync::{Arc, Mutex};
@@ -115,6 +115,10 @@ impl<M: Message, L: Layer<M>> Layer<M> for Shared<L> {
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
         self.find()
             .unwrap_or_else(|| self.keep(Arc::new(self.layer.middleware(route))))
+    }
+
+    fn facts(&self) -> Facts {
+        self.layer.facts()
     }
 
     fn name(&self) -> &'static str {

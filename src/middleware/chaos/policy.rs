@@ -1,7 +1,8 @@
 //! [`ChaosPolicy`]: which dispatches suffer, and from what.
 
+use crate::random::Random;
 use crate::setting::InvalidSetting;
-use crate::sync::{AtomicU64, Ordering, Versioned};
+use crate::sync::Versioned;
 
 /// What happens to one dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +14,6 @@ pub enum Fault {
 }
 
 /// Draws faults at given rates: the same ones in the same order for the same seed.
-///
-/// The generator is SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
-/// 2014): its state is a counter, so threads draw from one sequence by one atomic addition.
 ///
 /// ```
 /// use arcbus::middleware::chaos::ChaosPolicy;
@@ -29,8 +27,7 @@ pub enum Fault {
 /// ```
 #[derive(Debug)]
 pub struct ChaosPolicy {
-    /// Relaxed: each addition draws another number, and nothing else is ordered by it. No partner.
-    counter: AtomicU64,
+    random: Random,
     /// Of 2^32 draws, how many are delayed, fail, panic.
     rates: Versioned<3>,
 }
@@ -40,15 +37,13 @@ const FAILURES: usize = 1;
 const PANICS: usize = 2;
 /// A rate of 1.
 const ALWAYS: u64 = 1 << 32;
-/// The increment of SplitMix64: 2^64 divided by the golden ratio.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl ChaosPolicy {
     /// Draws from the sequence of `seed`. All rates are 0.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
-            counter: AtomicU64::new(seed),
+            random: Random::new(seed),
             rates: Versioned::new([0; 3]),
         }
     }
@@ -96,14 +91,7 @@ impl ChaosPolicy {
 
     fn draw(&self, of: usize) -> bool {
         let rate = self.rates.read()[of];
-        rate > 0 && self.next() >> 32 < rate
-    }
-
-    fn next(&self) -> u64 {
-        let counter = self.counter.fetch_add(GOLDEN, Ordering::Relaxed);
-        let mixed = (counter ^ (counter >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        rate > 0 && self.random.next() >> 32 < rate
     }
 
     fn set(&self, of: usize, rate: f64, field: &'static str) -> Result<(), InvalidSetting> {
@@ -146,17 +134,6 @@ mod tests {
         assert!(!policy.draw_delay());
         policy.set_delays(1.0).unwrap();
         assert!(policy.draw_delay());
-    }
-
-    #[test]
-    fn seeds_have_sequences_of_their_own() {
-        let draws = |seed| {
-            let policy = ChaosPolicy::new(seed);
-            policy.set_delays(0.5).unwrap();
-            (0..64).map(|_| policy.draw_delay()).collect::<Vec<_>>()
-        };
-        assert_eq!(draws(1), draws(1));
-        assert_ne!(draws(1), draws(2));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::context::Context;
+use crate::context::{Context, Source};
 use crate::error::{Error, Outcome};
 use crate::message::Message;
 use crate::metrics::{FailureKind, InFlight, Recorder};
@@ -47,7 +47,12 @@ impl<'r, 'c, M: Message> Entry<'c, M> for Meter<'r> {
     #[inline(always)]
     fn leave(&self, begun: Begun<'r>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
         match outcome {
-            Ok(_) => begun.dispatch.reply(cx.done_tick().wrapping_sub(begun.at)),
+            Ok(_) => {
+                if cx.source() != Source::Handler {
+                    begun.dispatch.substitute(cx.source());
+                }
+                begun.dispatch.reply(cx.done_tick().wrapping_sub(begun.at));
+            }
             Err(error) => begun.dispatch.fail(FailureKind::of::<M>(error)),
         }
     }

@@ -43,6 +43,7 @@ impl DispatchSpan {
                 trace_id = Empty,
                 parent_id = Empty,
                 outcome = Empty,
+                source = Empty,
                 elapsed_ns = Empty,
             )
         );
@@ -68,6 +69,9 @@ impl DispatchSpan {
         self.ended = true;
         self.span.record("outcome", name_of::<M>(outcome));
         self.span.record("elapsed_ns", elapsed_ns);
+        if outcome.is_ok() {
+            self.span.record("source", cx.source().name());
+        }
         let _inside = self.span.enter();
         match outcome {
             Ok(_) => at_level!(self.level, event!(outcome = "ok", "dispatched")),

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
-use crate::pipeline::{Blocked, Layer, Middleware, Next, RouteInfo};
+use crate::pipeline::{Blocked, Facts, Layer, Middleware, Next, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// A layer that acts where a condition holds and is passed by elsewhere.
@@ -109,6 +109,10 @@ impl<M: Message, C: Condition<M>, L: Layer<M>> Layer<M> for When<C, L> {
             condition: self.condition.clone(),
             middleware: self.layer.middleware(route),
         }
+    }
+
+    fn facts(&self) -> Facts {
+        self.layer.facts()
     }
 
     fn name(&self) -> &'static str {

@@ -1,0 +1,111 @@
+//! [`Flights`]: the flights of all keys.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+
+use ahash::RandomState;
+
+use super::flight::{Flight, Leader, Waiter};
+use crate::sync::{Arc, Mutex};
+
+/// Locks over which the keys are spread. A model needs no second one.
+const SHARDS: usize = if cfg!(arcbus_loom) { 1 } else { 32 };
+
+/// The flights of all keys that are in the air.
+///
+/// A shard's lock orders three things of a key: who joins its flight, its landing, and its
+/// [`detach`](Flights::detach)ment. It is taken before a flight's own. Under it run a key's `Hash` and
+/// `Eq` and what the closures say, and no other code of a user: those must not come back here.
+pub(crate) struct Flights<K, V> {
+    shards: Box<[Mutex<Shard<K, V>>]>,
+    hasher: RandomState,
+}
+
+pub(super) type Shard<K, V> = HashMap<K, Arc<Flight<V>>, RandomState>;
+
+/// What became of a request for a key.
+pub(crate) enum Joined<'f, K: Hash + Eq, V> {
+    /// Nobody is at it: who asked is to compute it.
+    Leader(Leader<'f, K, V>),
+    /// Somebody is.
+    Waiter(Waiter<'f, K, V>),
+}
+
+impl<K: Hash + Eq, V> Flights<K, V> {
+    pub(crate) fn new() -> Self {
+        // Fixed under the model, whose runs must repeat.
+        let hasher = if cfg!(arcbus_loom) {
+            RandomState::with_seeds(1, 2, 3, 4)
+        } else {
+            RandomState::new()
+        };
+        let shard = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
+        Self {
+            shards: (0..SHARDS).map(shard).collect(),
+            hasher,
+        }
+    }
+
+    /// Joins the flight of `key`, or begins one. `landed` is asked under the lock where none is in the
+    /// air: what it finds landed meanwhile.
+    pub(crate) fn join<Q, T>(
+        &self,
+        key: &Q,
+        landed: impl FnOnce() -> Option<T>,
+    ) -> Result<Joined<'_, K, V>, T>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        // Made outside the lock: copying a key is user code.
+        let owned = key.to_owned();
+        let mut shard = self.shard(key).lock();
+        if let Some(flight) = shard.get(key) {
+            let flight = Arc::clone(flight);
+            return Ok(Joined::Waiter(Waiter::new(self, owned, flight)));
+        }
+        if let Some(landed) = landed() {
+            return Err(landed);
+        }
+        let flight = Arc::new(Flight::new());
+        // The key is copied once more for the map; nothing was under it, so nothing is dropped here.
+        shard.insert(key.to_owned(), Arc::clone(&flight));
+        Ok(Joined::Leader(Leader::new(self, owned, flight)))
+    }
+
+    /// Lets whoever asks for `key` from now on begin anew: a flight in the air lands for those who wait
+    /// for it already, and nowhere else. Runs `then` before anybody can join or land.
+    pub(crate) fn detach<Q, T>(&self, key: &Q, then: impl FnOnce() -> T) -> T
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let mut shard = self.shard(key).lock();
+        let removed = shard.remove_entry(key);
+        let then = then();
+        drop(shard);
+        drop(removed);
+        then
+    }
+
+    /// [`detach`](Flights::detach)es every key that `which` holds for.
+    pub(crate) fn detach_if(&self, mut which: impl FnMut(&K) -> bool) {
+        for shard in &self.shards {
+            let removed: Vec<_> = shard.lock().extract_if(|key, _| which(key)).collect();
+            drop(removed);
+        }
+    }
+
+    pub(super) fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<Shard<K, V>> {
+        let hash = self.hasher.hash_one(key);
+        &self.shards[(hash >> 32) as usize % self.shards.len()]
+    }
+}
+
+impl<K, V> fmt::Debug for Flights<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Flights")
+    }
+}

@@ -1,0 +1,99 @@
+//! [`Facts`]: what a layer may do to a dispatch.
+
+use std::time::Duration;
+
+/// What a layer may do to a dispatch at worst, as it was set up: what
+/// [`Bus::explain`](crate::Bus::explain) adds up. Returned by [`Layer::facts`](crate::Layer::facts).
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::Facts;
+///
+/// // A layer that runs the rest up to three times, and waits up to a second in between.
+/// let facts = Facts::new().attempts(3).waits(Duration::from_secs(1));
+/// # let _ = facts;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Facts {
+    pub(crate) attempts: u32,
+    pub(crate) at_once: u32,
+    pub(crate) waits: Duration,
+    pub(crate) limit: Option<Duration>,
+    pub(crate) keeps: Option<Duration>,
+    pub(crate) errors: Vec<&'static str>,
+    pub(crate) replaces_errors: bool,
+    pub(crate) note: String,
+}
+
+impl Facts {
+    /// A layer that runs the rest once, waits for nothing and refuses nothing.
+    pub fn new() -> Self {
+        Self {
+            attempts: 1,
+            at_once: 1,
+            waits: Duration::ZERO,
+            limit: None,
+            keeps: None,
+            errors: Vec::new(),
+            replaces_errors: false,
+            note: String::new(),
+        }
+    }
+
+    /// How often it may run the rest for one message, one run after the other, the first included.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// How many runs of the rest there may be at once for one message, the first included.
+    pub fn at_once(mut self, runs: u32) -> Self {
+        self.at_once = runs;
+        self
+    }
+
+    /// How long it may wait itself, in all: before the rest, or between two runs of it.
+    /// [`Duration::MAX`]: as long as the caller gives it.
+    pub fn waits(mut self, waits: Duration) -> Self {
+        self.waits = waits;
+        self
+    }
+
+    /// It ends the rest after this time.
+    pub fn ends_after(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// It may give a reply again that is this old.
+    pub fn keeps(mut self, age: Duration) -> Self {
+        self.keeps = Some(age);
+        self
+    }
+
+    /// An error that it may end in besides those of the rest, by the name of the
+    /// [`Error`](crate::Error)'s variant: `"CircuitOpen"`.
+    pub fn fails_with(mut self, error: &'static str) -> Self {
+        self.errors.push(error);
+        self
+    }
+
+    /// It may put a reply in the place of the errors of the rest.
+    pub fn replaces_errors(mut self) -> Self {
+        self.replaces_errors = true;
+        self
+    }
+
+    /// Its settings, in a few words, for people: `"3 attempts, 50 ms doubling, full jitter"`.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,72 @@
+//! [`Random`]: numbers for jitter, faults and samples; none for secrets.
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// Draws numbers: the same ones in the same order for the same seed.
+///
+/// The generator is SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+/// 2014): its state is a counter, so threads draw from one sequence by one atomic addition.
+#[derive(Debug)]
+pub(crate) struct Random {
+    /// Relaxed: each addition draws another number, and nothing else is ordered by it. No partner.
+    counter: AtomicU64,
+}
+
+/// The increment of SplitMix64: 2^64 divided by the golden ratio.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            counter: AtomicU64::new(seed),
+        }
+    }
+
+    /// With a seed of the process's own: two processes do not draw the same.
+    pub(crate) fn seeded_by_process() -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        // A model's runs must repeat.
+        let seed = if cfg!(arcbus_loom) {
+            0
+        } else {
+            RandomState::new().hash_one(0)
+        };
+        Self::new(seed)
+    }
+
+    pub(crate) fn next(&self) -> u64 {
+        let counter = self.counter.fetch_add(GOLDEN, Ordering::Relaxed);
+        let mixed = (counter ^ (counter >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 to below 1.
+    pub(crate) fn unit(&self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_have_sequences_of_their_own() {
+        let draws = |seed| {
+            let random = Random::new(seed);
+            (0..64).map(|_| random.next()).collect::<Vec<_>>()
+        };
+        assert_eq!(draws(1), draws(1));
+        assert_ne!(draws(1), draws(2));
+    }
+
+    #[test]
+    fn units_fill_their_range() {
+        let random = Random::seeded_by_process();
+        let units: Vec<_> = (0..10_000).map(|_| random.unit()).collect();
+        assert!(units.iter().all(|unit| (0.0..1.0).contains(unit)));
+        let mean = units.iter().sum::<f64>() / 10_000.0;
+        assert!((0.48..0.52).contains(&mean), "{mean}");
+    }
+}
