@@ -197,7 +197,7 @@ impl<'f, K: Hash + Eq, V> Waiter<'f, K, V> {
                     Some(known) => known.clone_from(waker),
                     None => *place = Some(waker.clone()),
                 }
-                drop(self.waits.insert((key, Arc::clone(&flight))));
+                self.waits = Some((key, Arc::clone(&flight)));
                 return Poll::Pending;
             }
         };
