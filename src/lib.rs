@@ -33,8 +33,8 @@ pub use handler::{
 };
 pub use message::{Class, Command, Kind, Message, MessageType, Query, Same};
 pub use pipeline::{
-    Facts, Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, Layers, Middleware, More, Next,
-    NoLayers, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
+    Facts, Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, LayerInfo, Layers, Middleware,
+    More, Next, NoLayers, Role, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
 pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired};
 pub use rejection::{Rejection, RejectionKind};
@@ -47,7 +47,7 @@ pub use violations::{Violation, Violations};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bus::{assert_kind, block_static, start_static};
-    pub use crate::pipeline::{Blocked, Leaf, Stopped};
+    pub use crate::pipeline::{Blocked, Leaf, Roles, Stopped};
 }
 
 /// What the models reach of the internals.

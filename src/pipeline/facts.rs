@@ -22,7 +22,9 @@ pub struct Facts {
     pub(crate) limit: Option<Duration>,
     pub(crate) keeps: Option<Duration>,
     pub(crate) errors: Vec<&'static str>,
+    pub(crate) any_error: bool,
     pub(crate) replaces_errors: bool,
+    pub(crate) unknown: bool,
     pub(crate) note: String,
 }
 
@@ -36,8 +38,19 @@ impl Facts {
             limit: None,
             keeps: None,
             errors: Vec::new(),
+            any_error: false,
             replaces_errors: false,
+            unknown: false,
             note: String::new(),
+        }
+    }
+
+    /// A layer of which nothing is known: it may run the rest any number of times, wait as long as it
+    /// likes and end in any error. An explanation counts it as one run, and names it.
+    pub fn unknown() -> Self {
+        Self {
+            unknown: true,
+            ..Self::new().fails_with_any()
         }
     }
 
@@ -79,7 +92,15 @@ impl Facts {
         self
     }
 
-    /// It may put a reply in the place of the errors of the rest.
+    /// It may end in any error: it makes another one of that of the rest, say.
+    pub fn fails_with_any(mut self) -> Self {
+        self.any_error = true;
+        self
+    }
+
+    /// It puts a reply in the place of every error of the rest that speaks of what is behind the handler:
+    /// `CircuitOpen`, `RateLimited`, `Overloaded`, `Panicked` and `Handler`. Not for a layer that may
+    /// decline to: at worst, it does.
     pub fn replaces_errors(mut self) -> Self {
         self.replaces_errors = true;
         self
@@ -88,6 +109,15 @@ impl Facts {
     /// Its settings, in a few words, for people: `"3 attempts, 50 ms doubling, full jitter"`.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
+        self
+    }
+
+    /// The same of a layer that is passed by in some dispatches: then it ends nothing and replaces
+    /// nothing.
+    pub fn sometimes(mut self) -> Self {
+        (self.limit, self.replaces_errors) = (None, false);
+        let note = if self.note.is_empty() { "" } else { ": " };
+        self.note = format!("in some dispatches{note}{}", self.note);
         self
     }
 }
