@@ -5,6 +5,7 @@ mod clock;
 mod context;
 pub mod docs;
 mod error;
+mod explain;
 mod handler;
 mod message;
 pub mod metrics;
@@ -27,6 +28,7 @@ pub use bus::{Bus, BusBuilder, CommandBus, Dispatch, LocalBus, QueryBus, Route, 
 pub use clock::{Clock, FakeClock};
 pub use context::{CancelToken, Cancelled, Context, Source, TraceParent, TraceParentError};
 pub use error::{Error, Outcome, Phase};
+pub use explain::{Explanation, Warning};
 pub use handler::{
     AsyncFnHandler, AsyncHandlerFn, AsyncWithHandler, AsyncWithHandlerFn, DetachedFnHandler,
     FnHandler, Handler, from_async_fn, from_async_fn_with, from_detached_fn, from_fn,

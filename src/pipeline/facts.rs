@@ -25,6 +25,7 @@ pub struct Facts {
     pub(crate) any_error: bool,
     pub(crate) replaces_errors: bool,
     pub(crate) unknown: bool,
+    pub(crate) live: bool,
     pub(crate) note: String,
 }
 
@@ -41,6 +42,7 @@ impl Facts {
             any_error: false,
             replaces_errors: false,
             unknown: false,
+            live: false,
             note: String::new(),
         }
     }
@@ -103,6 +105,12 @@ impl Facts {
     /// decline to: at worst, it does.
     pub fn replaces_errors(mut self) -> Self {
         self.replaces_errors = true;
+        self
+    }
+
+    /// Its settings can be changed while it works: the figures are those of its setup.
+    pub fn live(mut self) -> Self {
+        self.live = true;
         self
     }
 

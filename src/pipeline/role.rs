@@ -21,6 +21,27 @@
 ///     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 /// }
 /// ```
+///
+/// An order that is wrong whatever the settings does not compile: a [`Hedge`](Role::Hedge) outside a
+/// [`Cache`](Role::Cache) or a [`Coalesce`](Role::Coalesce), whose second run joins the first. (Where one of
+/// them is in an `Option`, a `When` or a `.wrap(..)`, it is only warned of.)
+///
+/// ```compile_fail,E0080
+#[doc = include_str!("role/layers.in")]
+/// // error: a hedge stands outside a cache or a coalescing layer
+/// let layers = Layers::new().layer(Hedge).layer(Cache);
+/// QueryBus::builder().layers(&layers).register(from_fn(|_: Ask, _: &Context<'_>| Ok(1))).build()?;
+/// # Ok::<(), arcbus::RegistrationError>(())
+/// ```
+///
+/// The other way round, it does:
+///
+/// ```
+#[doc = include_str!("role/layers.in")]
+/// let layers = Layers::new().layer(Cache).layer(Hedge);
+/// QueryBus::builder().layers(&layers).register(from_fn(|_: Ask, _: &Context<'_>| Ok(1))).build()?;
+/// # Ok::<(), arcbus::RegistrationError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {

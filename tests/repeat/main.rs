@@ -1,0 +1,6 @@
+//! The layers that repeat and remember, and what is said of them.
+
+#[path = "../support/acts.rs"]
+mod acts;
+
+mod explain;
