@@ -252,8 +252,10 @@ fn bounded_inside(pair: &Pair<'_>) -> bool {
     pair.layers[pair.inner..].iter().any(is_bounded)
 }
 
+/// A timeout that asks about each message has no limit to name, but it has one.
 fn is_bounded(layer: &LayerInfo) -> bool {
-    layer.facts().limit.is_some()
+    let facts = layer.facts();
+    facts.limit.is_some() || (layer.role() == Timeout && !facts.sometimes)
 }
 
 fn inner_does_not_wait(pair: &Pair<'_>) -> bool {

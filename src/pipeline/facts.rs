@@ -26,6 +26,7 @@ pub struct Facts {
     pub(crate) replaces_errors: bool,
     pub(crate) unknown: bool,
     pub(crate) live: bool,
+    pub(crate) sometimes: bool,
     pub(crate) note: String,
 }
 
@@ -43,6 +44,7 @@ impl Facts {
             replaces_errors: false,
             unknown: false,
             live: false,
+            sometimes: false,
             note: String::new(),
         }
     }
@@ -124,6 +126,7 @@ impl Facts {
     /// nothing.
     pub fn sometimes(mut self) -> Self {
         (self.limit, self.replaces_errors) = (None, false);
+        self.sometimes = true;
         let note = if self.note.is_empty() { "" } else { ": " };
         self.note = format!("in some dispatches{note}{}", self.note);
         self

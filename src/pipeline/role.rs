@@ -108,7 +108,28 @@ impl Roles {
     }
 }
 
-/// Does not compile where layers stand in an order that is wrong whatever their settings.
+/// Does not compile where layers stand in an order that is wrong whatever their settings, be they in two
+/// stacks that are joined:
+///
+/// ```compile_fail,E0080
+#[doc = include_str!("role/layers.in")]
+/// let inner = Layers::new().layer(Cache);
+/// QueryBus::builder()
+///     .layer(Hedge)
+///     .layers(&inner)
+///     .register(from_fn(|_: Ask, _: &Context<'_>| Ok(1)));
+/// ```
+///
+/// But they may be where one is in an `Option`, which may be off:
+///
+/// ```
+#[doc = include_str!("role/layers.in")]
+/// let inner = Layers::new().layer(Cache);
+/// QueryBus::builder()
+///     .layer(Some(Hedge))
+///     .layers(&inner)
+///     .register(from_fn(|_: Ask, _: &Context<'_>| Ok(1)));
+/// ```
 pub(super) const fn assert_order(outer: Roles, inner: Roles) {
     assert!(
         !(outer.contain(Role::Hedge)

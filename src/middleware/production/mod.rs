@@ -47,7 +47,11 @@
 //! 6. `Timeout`: next to the handler. Its time is the handler's, and its deadline is what the handler
 //!    and the dispatches that it makes see.
 //!
-//! Layers that need more of a message (keys, retries, caches) go into a scope inside these.
+//! Layers that need more of a message (keys, retries, caches) go into a scope. Where they belong is not
+//! always inside these: a cache stands outside the limits and the breaker, a retry outside the bulkhead
+//! and the breaker. Leave those out here and put them into the scope, too;
+//! [`explain`](crate::Bus::explain) says which, and
+//! [`build_strict`](crate::BusBuilder::build_strict) refuses what it warns of.
 
 mod config;
 mod layers;

@@ -146,6 +146,14 @@ fn a_timeout_for_each_attempt_wants_one_for_all() {
         "its own"
     );
 
+    let by_message = timeout().per_message(|_: &Ask, _: &Context<'_>| None);
+    let by_message = Layers::new().layer(by_message).layer(plain::Retry());
+    assert_eq!(
+        pairs(&by_message.layer(timeout())),
+        [],
+        "as long as it says"
+    );
+
     let sometimes = When::new(|_: &Ask, _: &Context<'_>| true, timeout());
     let sometimes = Layers::new()
         .layer(sometimes)
