@@ -6,6 +6,7 @@
 
 pub mod adaptive_limit;
 pub mod authorize;
+pub mod budget;
 pub mod bulkhead;
 pub mod chaos;
 pub mod circuit_breaker;
@@ -15,6 +16,7 @@ pub mod map_error;
 pub mod metrics;
 pub mod production;
 pub mod rate_limit;
+pub mod retry;
 pub mod timeout;
 #[cfg(feature = "tracing")]
 pub mod trace;
@@ -23,6 +25,7 @@ pub mod when;
 
 pub use adaptive_limit::{AdaptiveLimit, Priority};
 pub use authorize::Authorize;
+pub use budget::Budget;
 pub use bulkhead::Bulkhead;
 pub use chaos::Chaos;
 pub use circuit_breaker::CircuitBreaker;
@@ -30,6 +33,7 @@ pub use handles::Handles;
 pub use map_error::MapError;
 pub use production::{ProductionConfig, ProductionLayers};
 pub use rate_limit::{KeyedRateLimit, RateLimit};
+pub use retry::Retry;
 pub use timeout::Timeout;
 #[cfg(feature = "tracing")]
 pub use trace::Trace;

@@ -3,4 +3,7 @@
 #[path = "../support/acts.rs"]
 mod acts;
 
+mod asking;
+mod budget;
 mod explain;
+mod retry;
