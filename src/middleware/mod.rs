@@ -6,6 +6,7 @@
 
 pub mod adaptive_limit;
 pub mod authorize;
+pub mod budget;
 pub mod bulkhead;
 pub mod chaos;
 pub mod circuit_breaker;
@@ -24,6 +25,7 @@ pub mod when;
 
 pub use adaptive_limit::{AdaptiveLimit, Priority};
 pub use authorize::Authorize;
+pub use budget::Budget;
 pub use bulkhead::Bulkhead;
 pub use chaos::Chaos;
 pub use circuit_breaker::CircuitBreaker;
