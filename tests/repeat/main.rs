@@ -5,3 +5,4 @@ mod acts;
 
 mod budget;
 mod fallback;
+mod hedge;
