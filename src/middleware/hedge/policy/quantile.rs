@@ -3,7 +3,9 @@
 //! A sample goes into a bucket of the window that is being filled, and then into the count. Who makes the
 //! count complete, and nobody else, ends the window: takes the samples out of its buckets, computes the
 //! quantile of them and of those of the window before, and puts them in the place of those. Samples that
-//! come meanwhile are taken with this window or stay for the next: each is in one, and none is lost.
+//! come meanwhile are taken with this window or stay for the next: each is in one, and none is lost. One
+//! that is taken before it is counted counts for the next: a window but the first may have as many fewer
+//! as there are threads.
 
 use crate::metrics::histogram::{BUCKETS, bucket_of, highest_of};
 use crate::sync::{AtomicU64, Ordering};
@@ -77,8 +79,9 @@ impl Quantile {
         self.samples.store(samples, Ordering::Relaxed);
         let quantile = nearest_rank(&counts, samples, self.part);
         self.nanos.store(quantile, Ordering::Relaxed);
-        // Release: pairs with the Acquire in `add`.
-        self.count.store(0, Ordering::Release);
+        // Release: pairs with the Acquire in `add`. A swap, where a store would do: `loom` lets an addition
+        // read what stood before a store, and then find its own sum after it.
+        self.count.swap(0, Ordering::Release);
     }
 
     /// Ends a window in one bucket; how many samples it has in that and the one before.
