@@ -6,4 +6,6 @@ mod acts;
 mod asking;
 mod budget;
 mod explain;
+mod fallback;
+mod hedge;
 mod retry;
