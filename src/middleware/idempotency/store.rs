@@ -196,10 +196,10 @@ impl<S> Clone for Shared<S> {
 }
 
 impl<M: Message, S: Store<M>> Stores<M> for Shared<S> {
-    type Store = PlainArc<S>;
+    type Store = Self;
 
-    fn store(&self, _window: Duration) -> Self::Store {
-        PlainArc::clone(&self.0)
+    fn store(&self, _window: Duration) -> Self {
+        self.clone()
     }
 
     fn check(&self) -> Result<(), InvalidSetting> {
@@ -211,7 +211,7 @@ impl<M: Message, S: Store<M>> Stores<M> for Shared<S> {
     }
 }
 
-impl<M: Message, S: Store<M>> Store<M> for PlainArc<S> {
+impl<M: Message, S: Store<M>> Store<M> for Shared<S> {
     type Begun = S::Begun;
     type Error = S::Error;
 
@@ -219,7 +219,7 @@ impl<M: Message, S: Store<M>> Store<M> for PlainArc<S> {
         &self,
         claim: Claim<'_>,
     ) -> impl Future<Output = Result<Begin<S::Begun, M::Reply>, S::Error>> + Send {
-        (**self).begin(claim)
+        self.0.begin(claim)
     }
 
     fn finish(
@@ -227,11 +227,11 @@ impl<M: Message, S: Store<M>> Store<M> for PlainArc<S> {
         begun: S::Begun,
         reply: &M::Reply,
     ) -> impl Future<Output = Result<(), S::Error>> + Send {
-        (**self).finish(begun, reply)
+        self.0.finish(begun, reply)
     }
 
     fn forget(&self, begun: S::Begun) -> impl Future<Output = Result<(), S::Error>> + Send {
-        (**self).forget(begun)
+        self.0.forget(begun)
     }
 }
 
