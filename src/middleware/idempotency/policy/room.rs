@@ -50,10 +50,18 @@ impl Room {
 
     /// Takes a place, if there is one: before a record is made.
     pub(super) fn take(&self) -> bool {
-        let more = |taken| (taken < self.capacity).then_some(taken + 1);
-        self.taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .is_ok()
+        let mut taken = self.taken();
+        while taken < self.capacity {
+            let (one_more, relaxed) = (taken + 1, Ordering::Relaxed);
+            let took = self
+                .taken
+                .compare_exchange_weak(taken, one_more, relaxed, relaxed);
+            match took {
+                Ok(_) => return true,
+                Err(meanwhile) => taken = meanwhile,
+            }
+        }
+        false
     }
 
     /// Gives places back: after their records are gone.
