@@ -190,6 +190,23 @@ fn those_who_wait_while_the_store_writes_get_the_reply_with_it() {
 }
 
 #[test]
+fn who_comes_while_the_store_writes_the_reply_waits_for_it() {
+    // Two polls to begin, one to run; the third waits for the reply to be written.
+    let shop = shop(&Slow::new(1));
+    let mut first = shop.pending("a", 5);
+    assert_eq!((first.poll(), shop.runs()), (None, 0));
+    assert_eq!((first.poll(), shop.runs()), (None, 1));
+    let mut second = shop.pending("a", 5);
+    assert_eq!(
+        second.poll(),
+        None,
+        "the store would say that it is in doubt"
+    );
+    assert_eq!(poll_to_the_end(&mut first), Ok(1));
+    assert_eq!((second.poll(), shop.runs()), (Some(Ok(1)), 1));
+}
+
+#[test]
 fn a_run_of_another_process_is_in_doubt_here() {
     let store = Slow::new(0);
     let (here, there) = (shop(&store), shop(&store));
