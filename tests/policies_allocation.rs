@@ -10,14 +10,14 @@ use std::time::Duration;
 use arcbus::metrics::Metrics;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, Fallback, Hedge, MapError,
-    ProductionConfig, ProductionLayers, Timeout, Validation, When,
+    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, Fallback, Hedge, Idempotency,
+    IdempotencyKey, MapError, ProductionConfig, ProductionLayers, Timeout, Validation, When,
 };
 use arcbus::{
-    BusBuilder, Context, Error, Handler, Message, MessageType, Query, QueryBus, Stack,
-    from_async_fn,
+    BusBuilder, Command, CommandBus, Context, Error, Handler, Message, MessageType, Query,
+    QueryBus, Stack, from_async_fn, from_fn,
 };
-use counting::{Counting, NOTHING, count};
+use counting::{Count, Counting, NOTHING, count};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -86,6 +86,62 @@ fn a_circuit_breaker() {
         let breaker = breaker.slow_calls(LATER, 0.5);
         assert_allocates_nothing(QueryBus::builder().layer(breaker));
     }
+}
+
+/// A command.
+#[derive(Hash)]
+struct Pay(u64);
+
+impl Message for Pay {
+    const NAME: &'static str = "pay";
+    type Kind = Command;
+    type Reply = u64;
+    type Error = String;
+}
+
+#[test]
+fn an_idempotency() {
+    const KEYS: usize = 10 * ROUNDS;
+    let bus = CommandBus::builder()
+        .layer(Idempotency::in_memory(LATER))
+        .register(from_fn(|msg: Pay, _: &Context<'_>| Ok(msg.0)))
+        .build()
+        .expect("in range");
+    let without_key = || {
+        assert_eq!(bus.execute_blocking(Pay(1)), Ok(1));
+        assert_eq!(ready(bus.execute(Pay(1))), Ok(1));
+    };
+    (0..WARM_UP).for_each(|_| without_key());
+    assert_eq!(count(|| (0..ROUNDS).for_each(|_| without_key())), NOTHING);
+
+    let with_key = |key: usize| {
+        let cx = || Context::new().with(IdempotencyKey::new(key.to_string()));
+        let (first, second) = (cx(), cx());
+        let run = count(|| assert_eq!(bus.execute_blocking_with(Pay(1), first.clone()), Ok(1)));
+        let again = count(|| assert_eq!(ready(bus.execute_with(Pay(1), second.clone())), Ok(1)));
+        (run, again)
+    };
+    let counts: Vec<_> = (0..KEYS).map(with_key).collect();
+    // One for those who may wait, gone at the end; and one for the reply that is kept. The few runs for
+    // which the tables grow are left out.
+    let (kept, replayed) = (
+        Count {
+            allocated: 2,
+            freed: 1,
+        },
+        Count {
+            allocated: 1,
+            freed: 1,
+        },
+    );
+    let runs = counts.iter().filter(|(run, _)| *run == kept);
+    let share = runs.count() as f64 / KEYS as f64;
+    assert!(share > 0.9, "{share}: {:?}", counts[KEYS - 1].0);
+    assert!(
+        counts[KEYS / 2..]
+            .iter()
+            .all(|(_, again)| *again == replayed)
+    );
 }
 
 #[test]

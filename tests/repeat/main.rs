@@ -8,4 +8,5 @@ mod budget;
 mod explain;
 mod fallback;
 mod hedge;
+mod idempotency;
 mod retry;

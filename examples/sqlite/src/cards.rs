@@ -1,0 +1,119 @@
+//! A card that is charged, and may be charged twice by who is not careful.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use arcbus::middleware::{Idempotency, IdempotencyKey};
+use arcbus::{Command, CommandBus, Context, Error, Handler, Message};
+
+use crate::store::{SqliteStore, Stored};
+
+/// Charges the card.
+#[derive(Debug, Hash)]
+pub struct Charge {
+    /// How much.
+    pub cents: u64,
+}
+
+/// The number of a charge, on the receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt(pub usize);
+
+impl Message for Charge {
+    const NAME: &'static str = "card.charge";
+    type Kind = Command;
+    type Reply = Receipt;
+    type Error = String;
+}
+
+impl Stored for Receipt {
+    fn to_text(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+/// Whether the process dies half way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// It lives.
+    Never,
+    /// It has charged the card, and has told nobody.
+    BeforeTheAnswer,
+}
+
+/// The bank: a file with a line for each charge. It is another system, that knows no keys.
+struct Bank {
+    charges: PathBuf,
+    crash: Crash,
+}
+
+impl Handler<Charge> for Bank {
+    async fn handle(&self, msg: Charge, _cx: &Context<'_>) -> Result<Receipt, String> {
+        let text = |error: std::io::Error| error.to_string();
+        let mut options = OpenOptions::new();
+        let file = options.create(true).append(true).open(&self.charges);
+        let mut file = file.map_err(text)?;
+        writeln!(file, "{}", msg.cents).map_err(text)?;
+        file.sync_all().map_err(text)?;
+        if self.crash == Crash::BeforeTheAnswer {
+            std::process::abort();
+        }
+        Ok(Receipt(charges(&self.charges).len()))
+    }
+}
+
+fn charges(path: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// A bus that charges cards, with its files in one folder.
+#[derive(Debug)]
+pub struct Cards {
+    bus: CommandBus,
+    charges: PathBuf,
+}
+
+impl Cards {
+    /// Opens, or opens again, what is in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's, and those of a registration.
+    pub fn open(folder: &Path, crash: Crash) -> Result<Self, Box<dyn std::error::Error>> {
+        let store = SqliteStore::open(&folder.join("keys.sqlite"), 100_000)?;
+        let charges = folder.join("charges.txt");
+        let bank = Bank {
+            charges: charges.clone(),
+            crash,
+        };
+        let day = Duration::from_secs(24 * 3600);
+        let bus = CommandBus::builder()
+            .layer(Idempotency::in_store(store, day).require_key())
+            .register(bank)
+            .build()?;
+        Ok(Self { bus, charges })
+    }
+
+    /// Charges the card, once for each key.
+    ///
+    /// # Errors
+    ///
+    /// Those of the bus; [`Error::InDoubt`] where an earlier charge with this key may have been made.
+    pub fn charge(&self, key: &str, cents: u64) -> Result<Receipt, Error<String>> {
+        let cx = Context::new().with(IdempotencyKey::new(key));
+        self.bus.execute_blocking_with(Charge { cents }, cx)
+    }
+
+    /// What the bank has charged: what one looks at to settle a doubt.
+    #[must_use]
+    pub fn charged(&self) -> Vec<u64> {
+        charges(&self.charges)
+    }
+}

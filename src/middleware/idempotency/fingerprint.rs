@@ -1,0 +1,148 @@
+//! [`Fingerprint`]: what tells one payload from another.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// What tells the payloads of one key apart: FNV-1a, 128 bits, of what the message's [`Hash`] writes.
+///
+/// The same in every process and on every machine: numbers are taken byte by byte from the lowest,
+/// `usize` as 64 bits. It lasts as long as the `Hash` writes the same, which a `derive` does until the
+/// fields change; the standard library does not promise it between releases of Rust. Where a store
+/// outlives those, write the `Hash` by hand. A payload that has become another one is refused, and never
+/// taken for an earlier one.
+///
+/// Two payloads with one fingerprint can be made on purpose: by who has the key anyhow, and would get
+/// the reply to the other payload.
+///
+/// FNV: G. Fowler, L. C. Noll, K.-P. Vo, "The FNV Non-Cryptographic Hash Algorithm", RFC 9923.
+///
+/// ```
+/// use arcbus::middleware::idempotency::Fingerprint;
+///
+/// assert_eq!(Fingerprint::of(&("card", 5_u32)), Fingerprint::of(&("card", 5_u32)));
+/// assert_ne!(Fingerprint::of(&("card", 5_u32)), Fingerprint::of(&("card", 6_u32)));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u128);
+
+impl Fingerprint {
+    /// That of `payload`.
+    #[must_use]
+    pub fn of(payload: &impl Hash) -> Self {
+        let mut hasher = Fnv::new();
+        payload.hash(&mut hasher);
+        Self(hasher.0)
+    }
+
+    /// As bytes, for a store.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// From a store.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({:032x})", self.0)
+    }
+}
+
+/// The hasher behind a [`Fingerprint`].
+#[derive(Clone, Debug)]
+pub struct Fnv(u128);
+
+impl Fnv {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+
+    /// One that nothing was written to.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Self::BASIS)
+    }
+}
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The default methods write a number as it stands in this machine's memory.
+macro_rules! from_the_lowest_byte {
+    ($($write:ident($number:ty as $written:ty);)*) => {
+        $(fn $write(&mut self, number: $number) {
+            self.write(&(number as $written).to_le_bytes());
+        })*
+    };
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u128::from(*byte)).wrapping_mul(Self::PRIME);
+        }
+    }
+
+    /// The lower half.
+    fn finish(&self) -> u64 {
+        self.0 as u64
+    }
+
+    from_the_lowest_byte! {
+        write_u16(u16 as u16);
+        write_u32(u32 as u32);
+        write_u64(u64 as u64);
+        write_u128(u128 as u128);
+        write_usize(usize as u64);
+        write_i16(i16 as i16);
+        write_i32(i32 as i32);
+        write_i64(i64 as i64);
+        write_i128(i128 as i128);
+        write_isize(isize as i64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_bytes(bytes: &[u8]) -> u128 {
+        let mut hasher = Fnv::new();
+        hasher.write(bytes);
+        hasher.0
+    }
+
+    #[test]
+    fn it_is_fnv_1a() {
+        assert_eq!(of_bytes(b""), 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        assert_eq!(of_bytes(b"a"), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+        assert_eq!(
+            of_bytes(b"foobar"),
+            0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18
+        );
+    }
+
+    #[test]
+    fn numbers_are_written_alike_on_every_machine() {
+        assert_eq!(Fingerprint::of(&0x0102_u16).0, of_bytes(&[2, 1]));
+        assert_eq!(
+            Fingerprint::of(&-2_i32).0,
+            of_bytes(&[0xfe, 0xff, 0xff, 0xff])
+        );
+        assert_eq!(Fingerprint::of(&7_usize), Fingerprint::of(&7_u64));
+        assert_eq!(Fingerprint::of(&-7_isize), Fingerprint::of(&-7_i64));
+    }
+
+    #[test]
+    fn its_bytes_make_it_again() {
+        let fingerprint = Fingerprint::of(&"payload");
+        assert_eq!(Fingerprint::from_bytes(fingerprint.to_bytes()), fingerprint);
+    }
+}

@@ -1,0 +1,175 @@
+//! [`Idempotency`]: the settings.
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use super::middleware::{IdempotencyMiddleware, Keys};
+use super::policy::{Room, check_window};
+use super::routes::Routes;
+use super::{ByContext, ByMessage, IdempotencyKey, InMemory, KeySource, Shared, Stores};
+use crate::context::Context;
+use crate::message::{Command, Message};
+use crate::middleware::Handles;
+use crate::pipeline::{Facts, Layer, RouteInfo};
+use crate::setting::InvalidSetting;
+use crate::sync::PlainArc;
+
+/// Lets a command act once for each key. See [the module](super).
+///
+/// For commands whose payload is [`Hash`] and whose reply is `Clone + Sync`. What is known of the keys is
+/// kept by the layer, and stays when a handler is replaced, or deregistered and registered again, through
+/// the same registrar; clones of the layer share it.
+#[derive(Clone, Debug)]
+pub struct Idempotency<S = InMemory, K = ByContext> {
+    window: Duration,
+    stores: S,
+    source: PlainArc<K>,
+    require_key: bool,
+    routes: Routes,
+}
+
+/// Room for so many keys of a message type if nobody says how many.
+const CAPACITY: usize = 65_536;
+
+impl Idempotency {
+    /// Keeps the keys in memory: of this process alone, and as long as it lives.
+    ///
+    /// `window`: how long a key is kept, from the beginning of its first run; more than zero, less than
+    /// 584 years. No default: it is how long your callers go on trying, and longer than any run.
+    #[must_use]
+    pub fn in_memory(window: Duration) -> Self {
+        let stores = InMemory {
+            capacity: CAPACITY,
+            rooms: Handles::default(),
+        };
+        Self::of(stores, window)
+    }
+
+    /// How many keys of each message type there may be, at least 1: as many as come in a window, for none
+    /// is given up before. Default: 65,536, which is 18 a second for an hour, and takes some ten megabytes
+    /// besides the replies. What is not used takes none.
+    #[must_use]
+    pub fn capacity(mut self, keys: usize) -> Self {
+        self.stores.capacity = keys;
+        self
+    }
+}
+
+impl<K> Idempotency<InMemory, K> {
+    /// How many keys of each message type there are.
+    #[must_use]
+    pub fn rooms(&self) -> Handles<Room> {
+        self.stores.rooms.clone()
+    }
+}
+
+impl<S> Idempotency<Shared<S>> {
+    /// Keeps the keys in a [`Store`](super::Store) that several message types share, and maybe several
+    /// processes. `window` as in [`in_memory`](Idempotency::in_memory).
+    ///
+    /// Who finds a key that another process is still at cannot wait for it, and is told that it is in
+    /// doubt; so is a second layer over the same store in one process: clone the layer instead.
+    #[must_use]
+    pub fn in_store(store: S, window: Duration) -> Self {
+        Self::of(Shared(PlainArc::new(store)), window)
+    }
+}
+
+impl<S> Idempotency<S> {
+    fn of(stores: S, window: Duration) -> Self {
+        Self {
+            window,
+            stores,
+            source: PlainArc::new(ByContext),
+            require_key: false,
+            routes: Routes::default(),
+        }
+    }
+
+    /// Asks `key` for the key of each message, instead of the context for an [`IdempotencyKey`]. A panic
+    /// of the closure goes to the caller.
+    ///
+    /// The closure names its message type, so the layer stands in a scope of that message.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::Context;
+    /// use arcbus::middleware::idempotency::{Idempotency, IdempotencyKey};
+    /// # use arcbus::{Command, Message};
+    /// # #[derive(Hash)]
+    /// # struct Charge { request: IdempotencyKey }
+    /// # impl Message for Charge {
+    /// #     const NAME: &'static str = "card.charge";
+    /// #     type Kind = Command;
+    /// #     type Reply = u64;
+    /// #     type Error = String;
+    /// # }
+    ///
+    /// let idempotency = Idempotency::in_memory(Duration::from_secs(3600))
+    ///     .key(|msg: &Charge, _: &Context<'_>| Some(msg.request.clone()));
+    /// # let _ = idempotency;
+    /// ```
+    #[must_use]
+    pub fn key<M, F>(self, key: F) -> Idempotency<S, ByMessage<F>>
+    where
+        M: Message,
+        F: Fn(&M, &Context<'_>) -> Option<IdempotencyKey> + Send + Sync + 'static,
+    {
+        Idempotency {
+            window: self.window,
+            stores: self.stores,
+            source: PlainArc::new(ByMessage(key)),
+            require_key: self.require_key,
+            // Its own: another key under the same text would be another thing.
+            routes: Routes::default(),
+        }
+    }
+}
+
+impl<S, K> Idempotency<S, K> {
+    /// Refuses a message that has no key. Default: it runs, and is not protected.
+    #[must_use]
+    pub fn require_key(mut self) -> Self {
+        self.require_key = true;
+        self
+    }
+}
+
+impl<M, S, K> Layer<M> for Idempotency<S, K>
+where
+    M: Message<Kind = Command, Reply: Clone + Sync> + Hash,
+    S: Stores<M>,
+    K: KeySource<M>,
+{
+    type Middleware = IdempotencyMiddleware<M, S::Store, K>;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        check_window(self.window)?;
+        self.stores.check()
+    }
+
+    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
+        let make = || Keys::new(self.stores.store(self.window), self.window);
+        IdempotencyMiddleware {
+            keys: self.routes.get_or_make(make),
+            source: PlainArc::clone(&self.source),
+            require_key: self.require_key,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let required = if self.require_key {
+            ", key required"
+        } else {
+            ""
+        };
+        let note = format!("{:?}, {}{required}", self.window, self.stores.note());
+        Facts::new()
+            .keeps(self.window)
+            .waits(Duration::MAX)
+            .fails_with("InDoubt")
+            .fails_with("Rejected")
+            .fails_with("Overloaded")
+            .note(note)
+    }
+}

@@ -1,0 +1,70 @@
+//! [`Idempotency`]: a command that is sent twice acts once.
+//!
+//! Who sends a command and gets no answer cannot know whether it acted, and sends it again. Under a key
+//! that both carry, the second finds what became of the first:
+//!
+//! | the first with this key | the second |
+//! |---|---|
+//! | gave a reply | gets that reply; [`source`](crate::Context::source) says `Replay` |
+//! | is still running in this process | waits for it, up to its own deadline and cancellation |
+//! | ended in an error of the handler, or was refused further in | runs: the key was forgotten |
+//! | ended with no known outcome: a panic, a timeout half way, a crash, a future that was dropped | [`Error::InDoubt`](crate::Error::InDoubt), and does not run |
+//! | had another payload | refused: [`Rejection::conflict`](crate::Rejection::conflict) |
+//!
+//! That holds for a window that counts from the beginning of the first run. Inside it no key is given
+//! up: a store that is full refuses new ones with [`Error::Overloaded`](crate::Error::Overloaded).
+//!
+//! ```
+//! use std::time::Duration;
+//! use arcbus::middleware::idempotency::{Idempotency, IdempotencyKey};
+//! use arcbus::{Command, CommandBus, Context, Message, from_fn};
+//!
+//! #[derive(Hash)]
+//! struct Charge { cents: u64 }
+//! impl Message for Charge {
+//!     const NAME: &'static str = "card.charge";
+//!     type Kind = Command;
+//!     type Reply = u64;
+//!     type Error = String;
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::sync::atomic::{AtomicU64, Ordering};
+//! # static CHARGED: AtomicU64 = AtomicU64::new(0);
+//! let bus = CommandBus::builder()
+//!     .layer(Idempotency::in_memory(Duration::from_secs(3600)))
+//!     .register(from_fn(|msg: Charge, _: &Context<'_>| {
+//!         Ok(CHARGED.fetch_add(msg.cents, Ordering::Relaxed) + msg.cents) // the card's total
+//!     }))
+//!     .build()?;
+//!
+//! let send = |key: &str, cents| {
+//!     let cx = Context::new().with(IdempotencyKey::new(key)); // an HTTP header, usually
+//!     bus.execute_blocking_with(Charge { cents }, cx)
+//! };
+//! assert_eq!(send("a1", 500), Ok(500));
+//! assert_eq!(send("a1", 500), Ok(500)); // the first reply again
+//! assert_eq!(send("a2", 500), Ok(1000));
+//! assert!(send("a1", 900).unwrap_err().is_rejected()); // not what it was first sent with
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! After the pattern of Stripe's API ("Designing robust and predictable APIs with idempotency", 2017) and
+//! the IETF draft "The Idempotency-Key HTTP Header Field".
+#![doc = include_str!("details.md")]
+
+mod fingerprint;
+mod key;
+mod layer;
+mod middleware;
+mod policy;
+mod routes;
+mod store;
+
+pub use fingerprint::{Fingerprint, Fnv};
+pub use key::{ByContext, ByMessage, IdempotencyKey, KeySource};
+pub use layer::Idempotency;
+pub use middleware::IdempotencyMiddleware;
+pub use policy::{MemoryStore, Room, Run};
+pub use store::{Begin, Claim, InMemory, Progress, Record, Shared, Store, Stores};

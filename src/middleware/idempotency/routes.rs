@@ -1,0 +1,39 @@
+//! [`Routes`]: what a layer keeps of each message type, whatever becomes of the handler.
+
+use std::any::Any;
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::sync::{Mutex, PlainArc};
+
+/// One value of each type; clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Routes(PlainArc<Mutex<SmallVec<[Kept; 1]>>>);
+
+type Kept = PlainArc<dyn Any + Send + Sync>;
+
+impl Routes {
+    /// The value of type `T`, made if there is none. `make` runs under the lock, so that there is one
+    /// alone: nothing of a user's, and nothing that comes back here.
+    pub(super) fn get_or_make<T: Any + Send + Sync>(
+        &self,
+        make: impl FnOnce() -> T,
+    ) -> PlainArc<T> {
+        let mut kept = self.0.lock();
+        let mut known = kept.iter().cloned();
+        if let Some(known) = known.find_map(|known| known.downcast::<T>().ok()) {
+            return known;
+        }
+        drop(known);
+        let made = PlainArc::new(make());
+        kept.push(PlainArc::clone(&made) as Kept);
+        made
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Routes({})", self.0.lock().len())
+    }
+}

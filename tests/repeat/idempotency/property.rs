@@ -1,0 +1,197 @@
+//! Any sequence of runs, in time, against a model that remembers everything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arcbus::middleware::idempotency::{
+    Begin, Fingerprint, IdempotencyKey, MemoryStore, Progress, Record, Run,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A key and a payload.
+    Begin(u8, u8),
+    /// What becomes of the run under way with this number, modulo how many there are.
+    Finish(usize),
+    Forget(usize),
+    Drop(usize),
+    Wait(u64),
+}
+
+const WINDOW: u64 = 20;
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        10 => (0..8_u8, 0..2_u8).prop_map(|(key, payload)| Step::Begin(key, payload)),
+        4 => any::<usize>().prop_map(Step::Finish),
+        4 => any::<usize>().prop_map(Step::Forget),
+        1 => any::<usize>().prop_map(Step::Drop),
+        4 => (0..8_u64).prop_map(Step::Wait),
+        1 => Just(Step::Wait(WINDOW)),
+    ];
+    vec(step, 1..200)
+}
+
+/// One run, of all there ever were.
+struct Past {
+    key: u8,
+    payload: u8,
+    begun: u64,
+    reply: Option<usize>,
+    forgotten: bool,
+}
+
+#[derive(Default)]
+struct Model {
+    past: Vec<Past>,
+    now: u64,
+}
+
+impl Model {
+    /// The runs that count.
+    fn live(&self) -> impl Iterator<Item = &Past> {
+        let counts = |run: &&Past| !run.forgotten && self.now < run.begun + WINDOW;
+        self.past.iter().filter(counts)
+    }
+
+    fn begin(&mut self, key: u8, payload: u8, capacity: usize) -> Begin<usize, Arc<usize>> {
+        if let Some(run) = self.live().find(|run| run.key == key) {
+            return Begin::Known(Record {
+                fingerprint: Fingerprint::of(&run.payload),
+                progress: match run.reply {
+                    Some(reply) => Progress::Done(Arc::new(reply)),
+                    None => Progress::Begun,
+                },
+            });
+        }
+        if self.live().count() == capacity {
+            return Begin::Full { limit: capacity };
+        }
+        self.past.push(Past {
+            key,
+            payload,
+            begun: self.now,
+            reply: None,
+            forgotten: false,
+        });
+        Begin::Run(self.past.len() - 1)
+    }
+}
+
+/// The store and its model, with the runs under way.
+struct Both {
+    store: MemoryStore<usize>,
+    model: Model,
+    runs: Vec<(Run, usize)>,
+    capacity: usize,
+}
+
+impl Both {
+    fn begin(&mut self, key: u8, payload: u8) {
+        let now = Duration::from_nanos(self.model.now);
+        let text = IdempotencyKey::new(key.to_string());
+        let real = self.store.begin(&text, Fingerprint::of(&payload), now);
+        match (real, self.model.begin(key, payload, self.capacity)) {
+            (Begin::Run(run), Begin::Run(past)) => self.runs.push((run, past)),
+            (Begin::Known(real), Begin::Known(model)) => assert_eq!(real, model),
+            (Begin::Full { limit }, Begin::Full { .. }) => assert_eq!(limit, self.capacity),
+            (real, model) => panic!("{real:?}, but the model {model:?}"),
+        }
+    }
+
+    fn take(&mut self, nth: usize) -> Option<(Run, usize)> {
+        let nth = nth.checked_rem(self.runs.len())?;
+        Some(self.runs.swap_remove(nth))
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Begin(key, payload) => self.begin(key, payload),
+            Step::Wait(nanos) => self.model.now += nanos,
+            Step::Finish(nth) => {
+                if let Some((run, past)) = self.take(nth) {
+                    self.store.finish(run, past);
+                    self.model.past[past].reply = Some(past);
+                }
+            }
+            Step::Forget(nth) => {
+                if let Some((run, past)) = self.take(nth) {
+                    self.store.forget(run);
+                    self.model.past[past].forgotten = true;
+                }
+            }
+            Step::Drop(nth) => drop(self.take(nth)),
+        }
+        let taken = self.store.room().taken();
+        assert!(
+            self.model.live().count() <= taken && taken <= self.capacity,
+            "{taken}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_remembers_what_the_model_does(capacity in 1..10_usize, steps in steps()) {
+        let window = Duration::from_nanos(WINDOW);
+        let store = MemoryStore::new(window, capacity).expect("in range");
+        let mut both = Both { store, model: Model::default(), runs: Vec::new(), capacity };
+        for step in steps {
+            both.step(step);
+        }
+    }
+}
+
+#[test]
+fn a_reading_of_the_clock_that_is_older_than_the_last_shortens_no_window() {
+    let nanos = Duration::from_nanos;
+    let store = MemoryStore::<()>::new(nanos(WINDOW), 2).expect("in range");
+    let payload = Fingerprint::of(&0);
+    let begin = |key: &str, now| store.begin(&key.into(), payload, nanos(now));
+    assert!(matches!(begin("a", 10), Begin::Run(_)));
+    assert!(matches!(begin("b", 5), Begin::Run(_)));
+    assert!(matches!(begin("b", 5 + WINDOW - 1), Begin::Known(_)));
+    assert!(matches!(
+        begin("c", 5 + WINDOW - 1),
+        Begin::Full { limit: 2 }
+    ));
+    assert!(matches!(begin("a", 10 + WINDOW - 1), Begin::Known(_)));
+    assert!(matches!(begin("c", 10 + WINDOW), Begin::Run(_)));
+}
+
+/// Looks at the store when it is dropped.
+struct Looks(Arc<MemoryStore<Looks>>);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        let begun = self
+            .0
+            .begin(&"seen".into(), Fingerprint::of(&0), Duration::from_secs(9));
+        drop(begun);
+    }
+}
+
+#[test]
+fn a_reply_is_dropped_outside_the_lock() {
+    let store = Arc::new(MemoryStore::new(Duration::from_secs(1), 9).expect("in range"));
+    let payload = Fingerprint::of(&0);
+    let begin = |key: &str, at| store.begin(&key.into(), payload, Duration::from_secs(at));
+    for key in ["a", "b", "c"] {
+        let Begin::Run(run) = begin(key, 0) else {
+            panic!("it is new")
+        };
+        store.finish(run, Looks(Arc::clone(&store)));
+    }
+    // Replaced, evicted, and one whose record is gone.
+    let Begin::Run(late) = begin("a", 1) else {
+        panic!("past its window")
+    };
+    let _ = begin("d", 2);
+    let _ = begin("e", 3);
+    store.finish(late, Looks(Arc::clone(&store)));
+    assert!(matches!(begin("seen", 9), Begin::Known(_)));
+}
