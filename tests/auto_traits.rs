@@ -13,8 +13,9 @@ use arcbus::middleware::bulkhead::{
     BulkheadMiddleware, BulkheadPolicy, BulkheadUsage, Permit, QueuedBulkhead,
     QueuedBulkheadMiddleware, Turn,
 };
+use arcbus::middleware::retry::{Backoff, Course, Jitter, RetryBy, RetryMiddleware, RetryPolicy};
 use arcbus::middleware::timeout::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
-use arcbus::middleware::{AdaptiveLimit, Bulkhead, Priority};
+use arcbus::middleware::{AdaptiveLimit, Budget, Bulkhead, Priority, Retry};
 use arcbus::middleware::{Handles, Timeout};
 use arcbus::{
     AsyncFnHandler, AsyncWithHandler, Batch, Bus, BusBuilder, CancelToken, Cancelled, Class, Clock,
@@ -101,6 +102,15 @@ all! {
      InFlight<'static>]:
         [Send, Sync, Unpin, Debug];
     [BulkheadUsage, AdaptiveUsage, Priority]: [Send, Sync, Unpin, Copy, Eq, Debug];
+}
+
+// What repeats.
+all! {
+    [Retry, RetryBy<Function>, RetryPolicy, RetryMiddleware, Handles<RetryPolicy>, Course<'static>,
+     Budget]:
+        [Send, Sync, Unpin, Debug];
+    [Retry, RetryBy<Function>, Budget]: [Clone];
+    [Backoff, Jitter]: [Send, Sync, Unpin, Copy, PartialEq, Debug];
 }
 
 // Values: also across a caught panic, and to anybody's error type.

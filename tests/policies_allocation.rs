@@ -10,8 +10,9 @@ use std::time::Duration;
 use arcbus::metrics::Metrics;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, Fallback, Hedge, Idempotency,
-    IdempotencyKey, MapError, ProductionConfig, ProductionLayers, Timeout, Validation, When,
+    AdaptiveLimit, Authorize, Budget, Bulkhead, Chaos, CircuitBreaker, Fallback, Hedge,
+    Idempotency, IdempotencyKey, MapError, ProductionConfig, ProductionLayers, Retry, Timeout,
+    Validation, When,
 };
 use arcbus::{
     BusBuilder, Command, CommandBus, Context, Error, Handler, Message, MessageType, Query,
@@ -42,6 +43,15 @@ struct Doubler;
 impl Handler<Double> for Doubler {
     async fn handle(&self, msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
         Ok(msg.0 * 2)
+    }
+}
+
+/// Its error allocates nothing.
+struct Fails;
+
+impl Handler<Double> for Fails {
+    async fn handle(&self, _msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
+        Err(String::new())
     }
 }
 
@@ -147,6 +157,40 @@ fn an_idempotency() {
 #[test]
 fn a_timeout() {
     assert_allocates_nothing(QueryBus::builder().layer(Timeout::new(LATER).grace(LATER)));
+}
+
+#[test]
+fn a_retry() {
+    assert_allocates_nothing(QueryBus::builder().layer(Retry::exponential(3, LATER / 3600)));
+    let permanent = |error: &Error<String>| error.is_handler();
+    let retry = Retry::fixed(3, Duration::ZERO).without_budget();
+    assert_allocates_nothing(QueryBus::builder().layer(retry.retry_if(permanent)));
+}
+
+/// Paid in again by the messages that follow.
+#[test]
+fn a_retry_whose_budget_is_not_full() {
+    let budget = Budget::new(0.001).burst(1_000);
+    (0..900).for_each(|_| assert!(budget.try_take(LATER)));
+    let retry = Retry::fixed(3, Duration::ZERO).budget(budget.clone());
+    assert_allocates_nothing(QueryBus::builder().layer(retry));
+    assert!(budget.available() > 100.0 && budget.available() < 200.0);
+}
+
+#[test]
+fn a_retry_of_what_is_not_worth_it() {
+    let retry = Retry::fixed(3, Duration::ZERO).retry_if(|_: &Error<String>| false);
+    let bus = QueryBus::builder()
+        .layer(retry)
+        .register(Fails)
+        .build()
+        .expect("in range");
+    let dispatch = || {
+        assert!(bus.execute_blocking(Double(1)).is_err());
+        assert!(ready(bus.execute(Double(2))).is_err());
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    assert_eq!(count(|| (0..ROUNDS).for_each(|_| dispatch())), NOTHING);
 }
 
 #[test]

@@ -8,7 +8,7 @@ const REPEAT: u64 = 1_000;
 /// What messages have paid in and no repeat has taken out.
 ///
 /// Relaxed everywhere: the word stands alone, and nothing else is read by it. No partner. Model:
-/// `budget`.
+/// `retry`.
 #[derive(Debug)]
 pub(super) struct Savings {
     /// How much it takes to be full, in thousandths of a repeat: so "full" is a look at one word.

@@ -22,7 +22,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// ```
 #[derive(Debug)]
 pub struct RetryPolicy {
-    /// Relaxed, as the tallies: each word stands alone. No partner, no model.
+    /// Relaxed, as the tallies: each word stands alone. No partner. Model: `retry`.
     attempts: AtomicU64,
     backoff: Backoff,
     random: Random,
