@@ -11,7 +11,7 @@ pub mod cache;
 pub mod chaos;
 pub mod circuit_breaker;
 pub mod coalesce;
-mod flights;
+pub(crate) mod flights;
 mod handles;
 pub mod map_error;
 pub mod metrics;
