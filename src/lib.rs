@@ -56,5 +56,6 @@ pub mod __private {
 #[cfg(arcbus_loom)]
 #[doc(hidden)]
 pub mod __model {
+    pub use crate::middleware::flights::model::{Airport, Boarding, Lead, Wait, Waited};
     pub use crate::sync::{Parking, Published, Words, weaken};
 }

@@ -13,7 +13,7 @@ pub mod chaos;
 pub mod circuit_breaker;
 pub mod coalesce;
 pub mod fallback;
-mod flights;
+pub(crate) mod flights;
 mod handles;
 pub mod hedge;
 pub mod idempotency;

@@ -5,6 +5,13 @@ mod acts;
 
 mod asking;
 mod budget;
+mod cache;
+mod cache_consistency;
+mod cache_invalidation;
+mod cache_property;
+mod cache_support;
+mod cache_waits;
+mod coalesce;
 mod explain;
 mod fallback;
 mod hedge;

@@ -26,7 +26,7 @@ use crate::sync::{Mutex, PlainArc, PlainWeak};
 ///     const NAME: &'static str = "user.get";
 ///     type Kind = Query;
 ///     type Reply = String;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 /// impl Cacheable for GetUser {
 ///     type Key = u64;

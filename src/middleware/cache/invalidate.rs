@@ -29,7 +29,7 @@ use crate::unwind::drop_caught;
 /// #     const NAME: &'static str = "user.get";
 /// #     type Kind = Query;
 /// #     type Reply = String;
-/// #     type Error = String;
+/// #     type Error = std::convert::Infallible;
 /// # }
 /// impl Cacheable for GetUser {
 ///     type Key = u64;
@@ -41,7 +41,7 @@ use crate::unwind::drop_caught;
 /// #     const NAME: &'static str = "user.rename";
 /// #     type Kind = Command;
 /// #     type Reply = ();
-/// #     type Error = String;
+/// #     type Error = std::convert::Infallible;
 /// # }
 /// impl Invalidates<GetUser> for RenameUser {
 ///     fn invalidates(&self) -> Outdated<GetUser> { Outdated::Key(self.id) }

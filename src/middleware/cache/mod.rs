@@ -12,7 +12,7 @@
 //!     const NAME: &'static str = "user.find";
 //!     type Kind = Query;
 //!     type Reply = Vec<u64>;
-//!     type Error = String;
+//!     type Error = std::convert::Infallible;
 //! }
 //!
 //! impl Cacheable for FindUsers {

@@ -4,6 +4,8 @@
 mod flight;
 mod flights;
 mod leader;
+#[cfg(arcbus_loom)]
+pub(crate) mod model;
 mod waiter;
 
 pub(crate) use flights::{Flights, Joined};
