@@ -1,12 +1,16 @@
 //! Each rule warns in the bad order, and not in the good one.
 
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use arcbus::metrics::Metrics;
 use arcbus::middleware::{
     Bulkhead, CircuitBreaker, ProductionConfig, ProductionLayers, RateLimit, Timeout, When,
 };
-use arcbus::{Context, Facts, LayerExt, Layers, Stack, Warning, guard};
+use arcbus::{CommandBus, Context, Facts, FakeClock, LayerExt, Layers, Stack, Warning, guard};
+
+use crate::acts::{Act, Actor, each_lane, poll_once};
 
 use super::stand_ins::{self, Ask, plain};
 
@@ -210,6 +214,40 @@ fn a_breaker_inside_a_timeout_needs_one_of_its_own() {
     assert_eq!(pairs(&bad), [("Timeout", "CircuitBreaker")]);
     assert_eq!(pairs(&bad.layer(timeout())), []);
     assert_eq!(pairs(&Layers::new().layer(breaker()).layer(timeout())), []);
+}
+
+/// What the rule says of a breaker inside a timeout is so.
+#[test]
+fn a_breaker_does_not_learn_of_a_handler_that_hangs_but_from_a_timeout_inside_it() {
+    let (timeout, breaker) = (|| Timeout::new(SECOND), || CircuitBreaker::consecutive(1));
+    let bad = Layers::new().layer(timeout()).layer(breaker());
+    assert!(!opens_when_the_handler_hangs(&bad));
+    assert!(opens_when_the_handler_hangs(&bad.layer(timeout())));
+    assert!(opens_when_the_handler_hangs(
+        &Layers::new().layer(breaker()).layer(timeout())
+    ));
+}
+
+fn opens_when_the_handler_hangs<S: Stack<Act>>(layers: &Layers<S>) -> bool {
+    let clock = FakeClock::new();
+    let bus = CommandBus::builder()
+        .clock(clock.clone())
+        .layers(layers)
+        .register(Actor::default())
+        .build()
+        .expect("sound");
+    {
+        let mut hangs = pin!(bus.execute(Act::Wait));
+        assert!(poll_once(hangs.as_mut()).is_pending());
+        clock.advance(SECOND);
+        let Poll::Ready(Err(error)) = poll_once(hangs.as_mut()) else {
+            panic!("it is late");
+        };
+        assert!(error.is_timeout());
+    }
+    let [blocking, awaiting] = each_lane(&bus, Act::Answer(1));
+    assert_eq!(blocking, awaiting);
+    blocking.is_err_and(|error| error.is_circuit_open())
 }
 
 #[test]
