@@ -4,10 +4,12 @@
 //! |---|---|
 //! | the handler's, [`Class::Transient`](crate::Class) | yes |
 //! | the handler's, [`Class::Unclassified`](crate::Class) | of a query; of a command no |
-//! | the handler's, [`Class::Permanent`](crate::Class) | no, unless [`retry_if`](Retry::retry_if) says so |
+//! | the handler's, [`Class::Permanent`](crate::Class) | no |
 //! | `CircuitOpen`, `RateLimited`, `Overloaded` of a layer inside | yes, not before its `retry_after` |
 //! | `Invalid`, `Rejected`, `Cancelled`, `HandlerNotFound`, `Timeout` | never |
 //! | a panic, and all else after which [the handler may have acted](crate::Error::is_indeterminate) | never |
+//!
+//! A predicate can decide in the place of the first four rows: [`retry_if`](Retry::retry_if).
 //!
 //! A command needs [`Idempotent`](crate::Idempotent), or it does not compile; every message needs `Clone`,
 //! for the handler takes it by value. So the layer stands in a scope of the messages that have both.
@@ -52,8 +54,9 @@
 //!
 //! # What it costs
 //!
-//! While nothing fails: a copy of the message, and a reading of the budget's word. An awaited message that
-//! is repeated allocates once.
+//! While nothing fails: a copy of the message, and a reading of the budget's word (2026-11: 6 instructions on
+//! a thread, 15 awaited, for a message of two words). An awaited message that is repeated allocates once, and
+//! each pause arms an alarm of the clock.
 
 mod backoff;
 mod by_error;

@@ -149,9 +149,22 @@ fn a_timeout_around_it_holds_for_all_attempts_together() {
     let (phase, elapsed) = (Phase::Indeterminate, ms(25));
     assert_eq!(outcome, Err(Error::Timeout { phase, elapsed }));
     assert_eq!(rig.attempts(), "1 2 gone");
+}
+
+#[test]
+fn a_timeout_around_it_holds_on_a_thread_too() {
+    let retry = Retry::fixed(9, ms(1));
+    let handles = retry.handles();
+    let hour = Duration::from_secs(3600);
+    let rig = rig(QueryBus::builder().layer(Timeout::new(hour)).layer(retry));
+    let policy = handles.get("ask").expect("registered");
     let clock = rig.clock.clone();
-    let blocked = rig.block_with(second_waits, Context::new(), || clock.advance(ms(1)));
-    assert!(blocked.is_err_and(|error| error.is_indeterminate()));
+    let blocked = rig.block_with(second_waits, Context::new(), || {
+        // Not before the second attempt: the pause would end too late.
+        clock.advance(if policy.repeats() == 0 { ms(1) } else { hour });
+    });
+    assert!(blocked.is_err_and(|error| error.is_timeout() && error.is_indeterminate()));
+    assert_eq!(rig.attempts(), "1 2 gone");
 }
 
 #[test]
