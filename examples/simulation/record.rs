@@ -23,9 +23,9 @@ pub(crate) struct Bin {
 /// A run.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
-    pub(crate) bins: Vec<Bin>,
+    bins: Vec<Bin>,
     /// The calls to the backend, by [`CALLS_BIN`], at the time of the call.
-    pub(crate) calls: Vec<u32>,
+    calls: Vec<u32>,
 }
 
 impl Record {
@@ -50,6 +50,13 @@ impl Record {
         match outcome {
             Ok(_) => bin.replies.push((now - arrived).as_secs_f64()),
             Err(error) => *bin.errors.entry(kind(error)).or_default() += 1,
+        }
+    }
+
+    /// Takes the calls that the backend has counted.
+    pub(crate) fn take_calls(&mut self, made: &[u32]) {
+        for (calls, made) in self.calls.iter_mut().zip(made) {
+            *calls = *made;
         }
     }
 
@@ -85,8 +92,13 @@ impl Record {
         all.get(at).or(all.last()).copied().unwrap_or(0.0)
     }
 
+    /// The bins of `span`.
+    pub(crate) fn bins_of(&self, span: Span) -> &[Bin] {
+        &self.bins[index(span.from, BIN)..index(span.until, BIN)]
+    }
+
     fn within(&self, span: Span) -> impl Iterator<Item = &Bin> {
-        self.bins[index(span.from, BIN)..index(span.until, BIN)].iter()
+        self.bins_of(span).iter()
     }
 
     fn bin(&mut self, at: Duration) -> &mut Bin {

@@ -48,7 +48,7 @@ macro_rules! scenarios {
 }
 
 /// All of them.
-pub(crate) const SCENARIOS: &[Scenario] = scenarios! {
+pub(crate) static SCENARIOS: &[Scenario] = scenarios! {
     BAD_DAY "none": |_| Layers::new();
     BAD_DAY "timeout": |_| Layers::new().layer(timeout());
     BAD_DAY "naive retry": |_| Layers::new().wrap(naive()).layer(timeout());

@@ -47,7 +47,7 @@ pub(crate) struct Timeline {
 
 /// Well, slow, down, hanging, well: at 70 % of what the backend can do when it is well. Slow, it can do
 /// 57 % of what is asked.
-pub(crate) const BAD_DAY: Timeline = Timeline {
+pub(crate) static BAD_DAY: Timeline = Timeline {
     phases: &[
         phase("well", 0, WELL),
         phase(
@@ -66,8 +66,8 @@ pub(crate) const BAD_DAY: Timeline = Timeline {
     rate: 1400.0,
 };
 
-/// Well, then one call in a hundred takes twenty times as long: at half of what the backend can do.
-pub(crate) const LONG_TAIL: Timeline = Timeline {
+/// Well, then one call in fifty takes twenty times as long: at half of what the backend can do.
+pub(crate) static LONG_TAIL: Timeline = Timeline {
     phases: &[
         phase("well", 0, WELL),
         phase(
@@ -75,7 +75,7 @@ pub(crate) const LONG_TAIL: Timeline = Timeline {
             3,
             Health::Works {
                 slower: 1.0,
-                stumbles: 0.01,
+                stumbles: 0.02,
             },
         ),
     ],

@@ -118,11 +118,8 @@ impl World {
     }
 
     fn into_record(self) -> Record {
-        let made = self.backend.made();
         let mut record = self.record.take();
-        for (calls, made) in record.calls.iter_mut().zip(made) {
-            *calls = made;
-        }
+        record.take_calls(&self.backend.made());
         record
     }
 }
