@@ -6,9 +6,11 @@
 
 pub mod adaptive_limit;
 pub mod authorize;
+pub mod budget;
 pub mod bulkhead;
 pub mod chaos;
 pub mod circuit_breaker;
+pub mod fallback;
 mod flights;
 mod handles;
 pub mod map_error;
@@ -23,9 +25,11 @@ pub mod when;
 
 pub use adaptive_limit::{AdaptiveLimit, Priority};
 pub use authorize::Authorize;
+pub use budget::Budget;
 pub use bulkhead::Bulkhead;
 pub use chaos::Chaos;
 pub use circuit_breaker::CircuitBreaker;
+pub use fallback::Fallback;
 pub use handles::Handles;
 pub use map_error::MapError;
 pub use production::{ProductionConfig, ProductionLayers};

@@ -31,7 +31,6 @@ pub use stack::{Joined, Layers, More, NoLayers, Stack};
 pub(crate) use gate::Entry;
 pub(crate) use gated::{block_through, pass_through, through_entry};
 pub(crate) use leaf::panicked;
-#[cfg(feature = "tracing")]
 pub(crate) use optional::Either;
 pub use park::{Blocked, Stopped};
 pub(crate) use park::{Quiet, block_on, edge, poll_bounded, watch_bounds};

@@ -1,0 +1,7 @@
+//! The layers that run the rest of a pipeline more than once, or not at all.
+
+#[path = "../support/acts.rs"]
+mod acts;
+
+mod budget;
+mod fallback;
