@@ -17,6 +17,7 @@ pub mod map_error;
 pub mod metrics;
 pub mod production;
 pub mod rate_limit;
+pub mod retry;
 pub mod timeout;
 #[cfg(feature = "tracing")]
 pub mod trace;
@@ -34,6 +35,7 @@ pub use handles::Handles;
 pub use map_error::MapError;
 pub use production::{ProductionConfig, ProductionLayers};
 pub use rate_limit::{KeyedRateLimit, RateLimit};
+pub use retry::Retry;
 pub use timeout::Timeout;
 #[cfg(feature = "tracing")]
 pub use trace::Trace;

@@ -3,5 +3,7 @@
 #[path = "../support/acts.rs"]
 mod acts;
 
+mod asking;
 mod budget;
 mod fallback;
+mod retry;
