@@ -131,6 +131,9 @@ impl Inner {
         if self.health == Health::Fails {
             return Err(Trouble::Down);
         }
+        if self.hiccups() {
+            return Err(Trouble::Reset);
+        }
         if self.waiting.len() >= ROOM {
             return Err(Trouble::Full);
         }
@@ -162,19 +165,22 @@ impl Inner {
         }
     }
 
+    fn hiccups(&mut self) -> bool {
+        let Health::Works(pace) = self.health else {
+            return false;
+        };
+        pace.fails > 0.0 && self.random.unit() < pace.fails
+    }
+
+    /// Of the next that waits; `None` if it is not begun.
     fn service_time(&mut self) -> Option<Duration> {
-        let Health::Works { slower, stumbles } = self.health else {
+        let Health::Works(pace) = self.health else {
             return None;
         };
-        if self.waiting.is_empty() {
-            return None;
-        }
-        let stumble = if self.random.unit() < stumbles {
-            STUMBLE
-        } else {
-            1.0
-        };
-        Some(self.random.log_normal(SERVICE * slower * stumble, SPREAD))
+        self.waiting.front()?;
+        let stumbles = self.random.unit() < pace.stumbles;
+        let mean = SERVICE * pace.slower * if stumbles { STUMBLE } else { 1.0 };
+        Some(self.random.log_normal(mean, SPREAD))
     }
 
     fn advance(&mut self, now: Duration) -> Vec<Call> {

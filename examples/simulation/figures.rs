@@ -3,14 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::record::{BIN, Record};
+use super::record::{BIN, Bin, Record};
 use super::runs::Runs;
-use super::timeline::{BAD_DAY, Span, Timeline};
+use super::scenario::{BURST, FIRST_PAUSE, LONGEST_PAUSE, MINIMUM, RATIO};
+use super::spectrum::{highest, spectrum};
+use super::timeline::{BAD_DAY, HICCUPS, Span, Timeline};
 
 /// How soon after the backend has recovered nearly all get replies again.
 const SOON: f64 = 2.0;
 /// What counts as nearly all.
 const NEARLY_ALL: f64 = 0.95;
+/// How high the spectrum of the calls may be, where noise is 1: of calls that come independently of each
+/// other it is higher in one of 20,000 runs.
+const NO_WAVE: f64 = 5.0;
 /// Over so many bins, half a second, that share is taken.
 const STEADY: usize = 5;
 
@@ -53,36 +58,121 @@ impl fmt::Display for Figure {
             Asked::AtMost(bound) => ("at most", bound),
             Asked::AtLeast(bound) => ("at least", bound),
         };
-        let verdict = if self.holds() { "holds" } else { "DOES NOT HOLD" };
-        write!(f, "{:<74} {:>7.3}  {word:>8} {bound:>7.3}  {verdict}", self.what, self.found)
+        let verdict = if self.holds() {
+            "holds"
+        } else {
+            "DOES NOT HOLD"
+        };
+        write!(
+            f,
+            "{:<66} {:>7.3}  {word:>8} {bound:>7.3}  {verdict}",
+            self.what, self.found
+        )
     }
 }
 
+/// The scenarios by which it is judged.
+pub(crate) const JUDGED: &[&str] = &[
+    "naive retry",
+    "retry",
+    "retry, no budget",
+    "retry, no jitter",
+    "breaker, retry",
+    "preset",
+    "preset, adaptive",
+    "flaky, retry",
+];
+
 /// All of them.
 pub(crate) fn figures(runs: &Runs) -> Vec<Figure> {
-    let mut figures = recovery(runs);
-    figures.extend(goodput(runs));
+    let mut figures = amplification(runs);
+    figures.extend(waves(runs));
+    figures.extend(recovery(runs));
+    figures.push(goodput(runs));
+    figures.push(hiccups(runs));
     figures
 }
 
-fn recovery(runs: &Runs) -> Vec<Figure> {
-    let figure = |name: &&str| {
-        let found = recovered_after(runs.of(name), &BAD_DAY);
-        let found = found.map_or(f64::INFINITY, |time| time.as_secs_f64());
-        let what = format!("{name}: seconds from the recovery to replies for 95 %");
-        Figure::at_most(SOON, found, what)
+/// While nothing is answered the backend is not called more often than the budget says.
+fn amplification(runs: &Runs) -> Vec<Figure> {
+    let figure = |name: &str| {
+        let record = runs.of(name);
+        let what = format!("{name}: calls a message in the outage; one and the budget");
+        Figure::at_most(most_calls(record), calls_a_message(record), what)
     };
-    ["preset"].iter().map(figure).collect()
+    ["retry", "breaker, retry", "preset", "preset, adaptive"]
+        .map(figure)
+        .into()
 }
 
-fn goodput(runs: &Runs) -> Vec<Figure> {
+fn outage() -> Span {
+    BAD_DAY.span("down").to(BAD_DAY.span("hangs"))
+}
+
+/// In the outage.
+pub(crate) fn calls_a_message(record: &Record) -> f64 {
+    record.calls_made(outage()) / record.offered(outage())
+}
+
+/// The bound on that, to the call: each message once; the repeats that were paid in since what is made
+/// in the outage can have been taken out, one pause before; what was saved up until then; the minimum of
+/// each second, as many of which may come at once.
+pub(crate) fn most_calls(record: &Record) -> f64 {
+    let outage = outage();
+    let paying = Span {
+        from: outage.from - LONGEST_PAUSE,
+        ..outage
+    };
+    let minimum = f64::from(MINIMUM) * (1.0 + paying.seconds());
+    let repeats = RATIO * record.offered(paying) + f64::from(BURST) + minimum;
+    1.0 + repeats / record.offered(outage)
+}
+
+/// Those who fail together when it goes down come back spread, and without jitter together.
+fn waves(runs: &Runs) -> [Figure; 3] {
+    let spread = |name| {
+        let what = format!("{name}: waves in the calls when it goes down, noise is 1");
+        Figure::at_most(NO_WAVE, highest_wave(runs.of(name)), what)
+    };
+    let what = "retry, no jitter: the same, so that waves would be seen";
+    let in_step = Figure::at_least(NO_WAVE, highest_wave(runs.of("retry, no jitter")), what);
+    [spread("retry"), spread("retry, no budget"), in_step]
+}
+
+/// The highest power in the spectrum of the calls, from the frequency of the first pause up: slower than
+/// that, also spread repeats follow those who failed.
+pub(crate) fn highest_wave(record: &Record) -> f64 {
+    let spectrum = spectrum(record.calls(BAD_DAY.span("down")));
+    highest(&spectrum, 1.0 / FIRST_PAUSE.as_secs_f64())
+}
+
+fn recovery(runs: &Runs) -> [Figure; 4] {
+    let figure = |name| {
+        let found = recovered_after(runs.of(name), &BAD_DAY);
+        let found = found.map_or(f64::INFINITY, |time| time.as_secs_f64());
+        let what = format!("{name}: seconds after the recovery to 95 % replies");
+        Figure::at_most(SOON, found, what)
+    };
+    ["retry", "breaker, retry", "preset", "preset, adaptive"].map(figure)
+}
+
+fn goodput(runs: &Runs) -> Figure {
     let bad = bad_time(&BAD_DAY);
     let ratio = runs.of("preset").replies(bad) / runs.of("naive retry").replies(bad);
-    vec![Figure::at_least(
-        2.0,
-        ratio,
-        "preset: replies in the bad time, times those of naive retry",
-    )]
+    let what = "preset: replies in the bad time, times those of naive retry";
+    Figure::at_least(2.0, ratio, what)
+}
+
+/// What fails now and then is what a retry is for.
+fn hiccups(runs: &Runs) -> Figure {
+    let span = HICCUPS.span("flaky");
+    let record = runs.of("flaky, retry");
+    let share = 100.0 * record.replies(span) / record.offered(span);
+    Figure::at_least(
+        99.9,
+        share,
+        "flaky, retry: replies in time, of 100 messages",
+    )
 }
 
 /// From when it goes wrong to the end: what is lost after the recovery is lost by it, too.
@@ -94,7 +184,7 @@ pub(crate) fn bad_time(timeline: &Timeline) -> Span {
 pub(crate) fn recovered_after(record: &Record, timeline: &Timeline) -> Option<Duration> {
     let span = timeline.span("recovered");
     let bins = record.bins_of(span);
-    let served = |bins: &[super::record::Bin]| {
+    let served = |bins: &[Bin]| {
         let offered: u32 = bins.iter().map(|bin| bin.offered).sum();
         let replies: usize = bins.iter().map(|bin| bin.replies.len()).sum();
         replies as f64 >= NEARLY_ALL * f64::from(offered)

@@ -83,7 +83,7 @@ fn simulate(
     folder: Option<PathBuf>,
     out: &mut impl Write,
 ) -> Result<bool, Box<dyn Error>> {
-    let runs = Runs::new(seed)?;
+    let runs = Runs::all(seed)?;
     report::write_runs(out, &runs)?;
     let figures = figures::figures(&runs);
     report::write_figures(out, &figures)?;

@@ -41,7 +41,11 @@ fn whole_day() -> Span {
 fn parts_of_the_day() -> Vec<(f64, f64, &'static str)> {
     let parts = BAD_DAY.phases.iter().map(|phase| {
         let span = BAD_DAY.span(phase.name);
-        (span.from.as_secs_f64(), span.until.as_secs_f64(), phase.name)
+        (
+            span.from.as_secs_f64(),
+            span.until.as_secs_f64(),
+            phase.name,
+        )
     });
     parts.collect()
 }
@@ -88,7 +92,10 @@ fn calls(runs: &Runs) -> Plot {
         let seconds = CALLS_BIN.as_secs_f64() * bins as f64;
         let calls = record.calls(whole_day()).chunks(bins).enumerate();
         let point = |(at, calls): (usize, &[u32])| {
-            (at as f64 * seconds, f64::from(calls.iter().sum::<u32>()) / seconds)
+            (
+                at as f64 * seconds,
+                f64::from(calls.iter().sum::<u32>()) / seconds,
+            )
         };
         calls.map(point).collect()
     };
@@ -96,7 +103,10 @@ fn calls(runs: &Runs) -> Plot {
         file: "calls",
         title: "Calls to the backend",
         x: Axis::linear("time, s", [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]),
-        y: Axis::linear("a second", [0.0, 1000.0, 2000.0, 3000.0, 4000.0, 5000.0, 6000.0]),
+        y: Axis::linear(
+            "a second",
+            [0.0, 1000.0, 2000.0, 3000.0, 4000.0, 5000.0, 6000.0],
+        ),
         parts: parts_of_the_day(),
         lines: lines(&SHOWN, runs, rate),
     }

@@ -5,25 +5,46 @@ use std::io::{self, Write};
 use super::figures::{Figure, bad_time, recovered_after};
 use super::record::Record;
 use super::runs::Runs;
-use super::timeline::{BAD_DAY, LONG_TAIL, Timeline};
+use super::timeline::{BAD_DAY, HICCUPS, LONG_TAIL, Timeline};
 
-/// Writes what came of each scenario.
+/// Writes what came of each scenario, a table a timeline.
 ///
 /// # Errors
 ///
 /// If it cannot be written.
 pub(crate) fn write_runs(out: &mut impl Write, runs: &Runs) -> io::Result<()> {
-    writeln!(out, "A bad day. Replies in time, and calls to the backend, of 100 messages:")?;
+    writeln!(
+        out,
+        "A bad day. Replies in time, and calls to the backend, of 100 messages:"
+    )?;
     let phases = BAD_DAY.phases.iter();
     let names: String = phases.map(|phase| format!("{:>13}", phase.name)).collect();
-    writeln!(out, "{:<26}{names} {:>8} {:>10}", "", "bad time", "well after")?;
-    for (scenario, record) in on(runs, &BAD_DAY) {
-        write_bad_day(out, scenario, record)?;
+    writeln!(
+        out,
+        "{:<22}{names} {:>8} {:>10}",
+        "", "bad time", "well after"
+    )?;
+    for (name, record) in on(runs, &BAD_DAY) {
+        write_bad_day(out, name, record)?;
     }
-    writeln!(out, "\nA long tail. Latencies in milliseconds:")?;
-    writeln!(out, "{:<26}{:>8}{:>8}{:>8} {:>8}", "", "p50", "p99", "p99.9", "calls")?;
-    for (scenario, record) in on(runs, &LONG_TAIL) {
-        write_tail(out, scenario, record)?;
+    writeln!(
+        out,
+        "\nOne call in fifty takes twenty times as long. Milliseconds, and calls of 100 messages:"
+    )?;
+    writeln!(
+        out,
+        "{:<22}{:>8}{:>8}{:>8} {:>8}",
+        "", "p50", "p99", "p99.9", "calls"
+    )?;
+    for (name, record) in on(runs, &LONG_TAIL) {
+        write_tail(out, name, record)?;
+    }
+    writeln!(
+        out,
+        "\nOne call in 33 fails. Replies, and calls, of 100 messages:"
+    )?;
+    for (name, record) in on(runs, &HICCUPS) {
+        write_hiccups(out, name, record)?;
     }
     Ok(())
 }
@@ -35,7 +56,9 @@ pub(crate) fn write_runs(out: &mut impl Write, runs: &Runs) -> io::Result<()> {
 /// If they cannot be written.
 pub(crate) fn write_figures(out: &mut impl Write, figures: &[Figure]) -> io::Result<()> {
     writeln!(out)?;
-    figures.iter().try_for_each(|figure| writeln!(out, "{figure}"))
+    figures
+        .iter()
+        .try_for_each(|figure| writeln!(out, "{figure}"))
 }
 
 fn on<'r>(
@@ -49,7 +72,7 @@ fn on<'r>(
 }
 
 fn write_bad_day(out: &mut impl Write, name: &str, record: &Record) -> io::Result<()> {
-    write!(out, "{name:<26}")?;
+    write!(out, "{name:<22}")?;
     for phase in BAD_DAY.phases {
         let span = BAD_DAY.span(phase.name);
         let offered = record.offered(span) / 100.0;
@@ -70,5 +93,20 @@ fn write_tail(out: &mut impl Write, name: &str, record: &Record) -> io::Result<(
     let [middle, high, highest] =
         [0.5, 0.99, 0.999].map(|quantile| 1000.0 * record.latency(span, quantile));
     let calls = 100.0 * record.calls_made(span) / record.offered(span);
-    writeln!(out, "{name:<26}{middle:>8.0}{high:>8.0}{highest:>8.0} {calls:>8.1}")
+    writeln!(
+        out,
+        "{name:<22}{middle:>8.0}{high:>8.0}{highest:>8.0} {calls:>8.1}"
+    )
+}
+
+fn write_hiccups(out: &mut impl Write, name: &str, record: &Record) -> io::Result<()> {
+    let span = HICCUPS.span("flaky");
+    let offered = record.offered(span) / 100.0;
+    let (replies, calls) = (record.replies(span), record.calls_made(span));
+    writeln!(
+        out,
+        "{name:<22}{:>8.2}{:>8.1}",
+        replies / offered,
+        calls / offered
+    )
 }

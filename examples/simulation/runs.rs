@@ -1,4 +1,4 @@
-//! All scenarios, run.
+//! Scenarios that were run.
 
 use arcbus::RegistrationError;
 
@@ -6,7 +6,7 @@ use super::record::Record;
 use super::scenario::{self, SCENARIOS, Scenario};
 use super::world;
 
-/// The records of all scenarios.
+/// The records of scenarios.
 #[derive(Debug)]
 pub(crate) struct Runs(Vec<(&'static Scenario, Record)>);
 
@@ -16,21 +16,44 @@ impl Runs {
     /// # Errors
     ///
     /// If a setting of a layer is out of range.
-    pub(crate) fn new(seed: u64) -> Result<Self, RegistrationError> {
+    pub(crate) fn all(seed: u64) -> Result<Self, RegistrationError> {
+        Self::of_scenarios(SCENARIOS, seed)
+    }
+
+    /// Runs those with these names.
+    ///
+    /// # Errors
+    ///
+    /// If a setting of a layer is out of range.
+    ///
+    /// # Panics
+    ///
+    /// If there is none of a name.
+    pub(crate) fn some(names: &[&str], seed: u64) -> Result<Self, RegistrationError> {
+        Self::of_scenarios(names.iter().map(|name| scenario::find(name)), seed)
+    }
+
+    fn of_scenarios(
+        scenarios: impl IntoIterator<Item = &'static Scenario>,
+        seed: u64,
+    ) -> Result<Self, RegistrationError> {
         let run = |scenario| Ok((scenario, world::run(scenario, seed)?));
-        SCENARIOS.iter().map(run).collect::<Result<_, _>>().map(Self)
+        scenarios
+            .into_iter()
+            .map(run)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The record of the scenario `name`.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// If it was not run.
     pub(crate) fn of(&self, name: &str) -> &Record {
         let found = self.iter().find(|(scenario, _)| scenario.name == name);
-        found.map(|(_, record)| record).unwrap_or_else(|| {
-            panic!("there is no scenario '{}'", scenario::find(name).name);
-        })
+        let (_, record) = found.unwrap_or_else(|| panic!("'{name}' was not run"));
+        record
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static Scenario, &Record)> {

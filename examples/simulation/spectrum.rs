@@ -27,12 +27,12 @@ pub(crate) fn spectrum(calls: &[u32]) -> Vec<(f64, f64)> {
     smooth.collect()
 }
 
-/// The highest power at `lowest` hertz or above, and the median of all powers there.
-pub(crate) fn peak_and_median(spectrum: &[(f64, f64)], lowest: f64) -> (f64, f64) {
-    let high = spectrum.iter().filter(|(frequency, _)| *frequency >= lowest);
-    let mut powers: Vec<_> = high.map(|(_, power)| *power).collect();
-    powers.sort_by(f64::total_cmp);
-    (powers[powers.len() - 1], powers[powers.len() / 2])
+/// The highest power at `lowest` hertz or above.
+pub(crate) fn highest(spectrum: &[(f64, f64)], lowest: f64) -> f64 {
+    let high = spectrum
+        .iter()
+        .filter(|(frequency, _)| *frequency >= lowest);
+    high.fold(0.0, |highest, (_, power)| power.max(highest))
 }
 
 fn detrended(calls: &[u32]) -> Vec<f64> {

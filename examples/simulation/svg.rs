@@ -107,10 +107,18 @@ impl Plot {
             let (from, until) = (self.at_x(*from), self.at_x(*until));
             if number % 2 == 1 {
                 let (width, height) = (until - from, bottom - top);
-                add(svg, format_args!("<rect class=\"p\" x=\"{from:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height}\"/>"));
+                add(
+                    svg,
+                    format_args!(
+                        "<rect class=\"p\" x=\"{from:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height}\"/>"
+                    ),
+                );
             }
             let (middle, y) = ((from + until) / 2.0, top - 4.0);
-            add(svg, format_args!("<text class=\"n m\" x=\"{middle:.1}\" y=\"{y}\">{name}</text>"));
+            add(
+                svg,
+                format_args!("<text class=\"n m\" x=\"{middle:.1}\" y=\"{y}\">{name}</text>"),
+            );
         }
     }
 
@@ -118,17 +126,49 @@ impl Plot {
         let [left, top, right, bottom] = AREA;
         for mark in &self.y.marks {
             let y = self.at_y(*mark);
-            add(svg, format_args!("<path class=\"g\" d=\"M{left} {y:.1}H{right}\"/>"));
-            add(svg, format_args!("<text class=\"e\" x=\"{}\" y=\"{:.1}\">{mark}</text>", left - 6.0, y + 4.0));
+            add(
+                svg,
+                format_args!("<path class=\"g\" d=\"M{left} {y:.1}H{right}\"/>"),
+            );
+            add(
+                svg,
+                format_args!(
+                    "<text class=\"e\" x=\"{}\" y=\"{:.1}\">{mark}</text>",
+                    left - 6.0,
+                    y + 4.0
+                ),
+            );
         }
         for mark in &self.x.marks {
             let x = self.at_x(*mark);
-            add(svg, format_args!("<path class=\"g\" d=\"M{x:.1} {bottom}v5\"/>"));
-            add(svg, format_args!("<text class=\"m\" x=\"{x:.1}\" y=\"{}\">{mark}</text>", bottom + 19.0));
+            add(
+                svg,
+                format_args!("<path class=\"g\" d=\"M{x:.1} {bottom}v5\"/>"),
+            );
+            add(
+                svg,
+                format_args!(
+                    "<text class=\"m\" x=\"{x:.1}\" y=\"{}\">{mark}</text>",
+                    bottom + 19.0
+                ),
+            );
         }
         let (x, y) = ((left + right) / 2.0, (top + bottom) / 2.0);
-        add(svg, format_args!("<text class=\"m\" x=\"{x}\" y=\"{}\">{}</text>", bottom + 39.0, self.x.title));
-        add(svg, format_args!("<text class=\"m\" transform=\"translate(16 {y})rotate(-90)\">{}</text>", self.y.title));
+        add(
+            svg,
+            format_args!(
+                "<text class=\"m\" x=\"{x}\" y=\"{}\">{}</text>",
+                bottom + 39.0,
+                self.x.title
+            ),
+        );
+        add(
+            svg,
+            format_args!(
+                "<text class=\"m\" transform=\"translate(16 {y})rotate(-90)\">{}</text>",
+                self.y.title
+            ),
+        );
     }
 
     fn add_lines(&self, svg: &mut String) {
@@ -140,9 +180,26 @@ impl Plot {
                 let (x, y) = (self.at_x(*x), self.at_y(*y));
                 write!(points, "{x:.1},{y:.1} ").expect("a string takes everything");
             }
-            add(svg, format_args!("<polyline class=\"l s{number}\" points=\"{}\"/>", points.trim_end()));
-            add(svg, format_args!("<path class=\"l s{number}\" d=\"M{x} {y}h24\"/>"));
-            add(svg, format_args!("<text x=\"{}\" y=\"{}\">{}</text>", x + 30.0, y + 4.0, line.name));
+            add(
+                svg,
+                format_args!(
+                    "<polyline class=\"l s{number}\" points=\"{}\"/>",
+                    points.trim_end()
+                ),
+            );
+            add(
+                svg,
+                format_args!("<path class=\"l s{number}\" d=\"M{x} {y}h24\"/>"),
+            );
+            add(
+                svg,
+                format_args!(
+                    "<text x=\"{}\" y=\"{}\">{}</text>",
+                    x + 30.0,
+                    y + 4.0,
+                    line.name
+                ),
+            );
         }
     }
 }

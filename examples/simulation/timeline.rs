@@ -5,22 +5,45 @@ use std::time::Duration;
 /// How the backend is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Health {
-    /// It works. A call takes `slower` times as long as usual; of some, the share `stumbles`, each takes
-    /// [`STUMBLE`] times as long again.
-    Works { slower: f64, stumbles: f64 },
+    Works(Pace),
     /// It has crashed: what it had taken in fails, and so does each new call, at once.
     Fails,
     /// It takes calls in until its queue is full, and begins none.
     Hangs,
 }
 
+/// How it works.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pace {
+    /// How many times as long as usual a call takes.
+    pub(crate) slower: f64,
+    /// The share of calls that take [`STUMBLE`] times as long as others.
+    pub(crate) stumbles: f64,
+    /// The share of calls that fail at once.
+    pub(crate) fails: f64,
+}
+
 /// How many times as long a call takes that stumbles: one that meets a pause, a lost packet, a cold page.
 pub(crate) const STUMBLE: f64 = 20.0;
 
-const WELL: Health = Health::Works {
+const USUAL: Pace = Pace {
     slower: 1.0,
     stumbles: 0.0,
+    fails: 0.0,
 };
+const WELL: Health = Health::Works(USUAL);
+const SLOW: Health = Health::Works(Pace {
+    slower: 2.5,
+    ..USUAL
+});
+const STUMBLING: Health = Health::Works(Pace {
+    stumbles: 0.02,
+    ..USUAL
+});
+const FLAKY: Health = Health::Works(Pace {
+    fails: 0.03,
+    ..USUAL
+});
 
 /// From when on the backend is how.
 #[derive(Clone, Copy, Debug)]
@@ -50,14 +73,7 @@ pub(crate) struct Timeline {
 pub(crate) static BAD_DAY: Timeline = Timeline {
     phases: &[
         phase("well", 0, WELL),
-        phase(
-            "slow",
-            5,
-            Health::Works {
-                slower: 2.5,
-                stumbles: 0.0,
-            },
-        ),
+        phase("slow", 5, SLOW),
         phase("down", 10, Health::Fails),
         phase("hangs", 14, Health::Hangs),
         phase("recovered", 15, WELL),
@@ -66,19 +82,16 @@ pub(crate) static BAD_DAY: Timeline = Timeline {
     rate: 1400.0,
 };
 
-/// Well, then one call in fifty takes twenty times as long: at half of what the backend can do.
+/// One call in fifty takes twenty times as long: at half of what the backend can do otherwise.
 pub(crate) static LONG_TAIL: Timeline = Timeline {
-    phases: &[
-        phase("well", 0, WELL),
-        phase(
-            "stumbling",
-            3,
-            Health::Works {
-                slower: 1.0,
-                stumbles: 0.02,
-            },
-        ),
-    ],
+    phases: &[phase("well", 0, WELL), phase("stumbling", 3, STUMBLING)],
+    end: Duration::from_secs(15),
+    rate: 1000.0,
+};
+
+/// One call in 33 fails: at half of what the backend can do.
+pub(crate) static HICCUPS: Timeline = Timeline {
+    phases: &[phase("well", 0, WELL), phase("flaky", 3, FLAKY)],
     end: Duration::from_secs(15),
     rate: 1000.0,
 };

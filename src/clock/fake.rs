@@ -98,7 +98,9 @@ impl FakeClock {
     #[must_use]
     pub fn next_alarm(&self) -> Option<Duration> {
         let tick = self.shared.queue.first()?;
-        Some(Duration::from_nanos(tick.saturating_sub(self.shared.now.get())))
+        Some(Duration::from_nanos(
+            tick.saturating_sub(self.shared.now.get()),
+        ))
     }
 
     /// A [`Clock`] that shows this time, to build a bus with.
