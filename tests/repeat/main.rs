@@ -6,4 +6,5 @@ mod acts;
 mod asking;
 mod budget;
 mod fallback;
+mod hedge;
 mod retry;
