@@ -3,6 +3,9 @@
 
 mod flight;
 mod flights;
+mod leader;
+mod waiter;
 
-pub(crate) use flight::{Arrival, Leader, Waiter};
 pub(crate) use flights::{Flights, Joined};
+pub(crate) use leader::Leader;
+pub(crate) use waiter::{Arrival, Waiter};
