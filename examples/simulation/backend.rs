@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
+use arcbus::middleware::Cacheable;
 use arcbus::{Class, Context, Handler, Message, Query};
 
 use super::random::Random;
@@ -42,6 +43,14 @@ impl Message for GetQuote {
 
     fn classify(_: &Trouble) -> Class {
         Class::Transient
+    }
+}
+
+impl Cacheable for GetQuote {
+    type Key = u32;
+
+    fn key(&self) -> &u32 {
+        &self.key
     }
 }
 

@@ -7,7 +7,7 @@ use super::record::{BIN, Bin, Record};
 use super::runs::Runs;
 use super::scenario::{BURST, FIRST_PAUSE, LONGEST_PAUSE, MINIMUM, RATIO};
 use super::spectrum::{highest, spectrum};
-use super::timeline::{BAD_DAY, HICCUPS, Span, Timeline};
+use super::timeline::{BAD_DAY, HICCUPS, LONG_TAIL, Span, Timeline};
 
 /// How soon after the backend has recovered nearly all get replies again.
 const SOON: f64 = 2.0;
@@ -15,7 +15,10 @@ const SOON: f64 = 2.0;
 const NEARLY_ALL: f64 = 0.95;
 /// How high the spectrum of the calls may be, where noise is 1: of calls that come independently of each
 /// other it is higher in one of 20,000 runs.
-const NO_WAVE: f64 = 5.0;
+pub(crate) const NO_WAVE: f64 = 5.0;
+/// The frequency of the first pause, in hertz. Slower than that, repeats follow those who failed also where
+/// they are spread.
+pub(crate) const LOWEST_WAVE: f64 = 1000.0 / FIRST_PAUSE.as_millis() as f64;
 /// Over so many bins, half a second, that share is taken.
 const STEADY: usize = 5;
 
@@ -81,6 +84,8 @@ pub(crate) const JUDGED: &[&str] = &[
     "preset",
     "preset, adaptive",
     "flaky, retry",
+    "tail",
+    "tail, hedge",
 ];
 
 /// All of them.
@@ -90,6 +95,7 @@ pub(crate) fn figures(runs: &Runs) -> Vec<Figure> {
     figures.extend(recovery(runs));
     figures.push(goodput(runs));
     figures.push(hiccups(runs));
+    figures.extend(long_tail(runs));
     figures
 }
 
@@ -114,18 +120,22 @@ pub(crate) fn calls_a_message(record: &Record) -> f64 {
     record.calls_made(outage()) / record.offered(outage())
 }
 
-/// The bound on that, to the call: each message once; the repeats that were paid in since what is made
-/// in the outage can have been taken out, one pause before; what was saved up until then; the minimum of
-/// each second, as many of which may come at once.
+/// The bound on that, to the call: each message once, and the repeats. They were paid since what is made in
+/// the outage can have been taken out: one pause before.
 pub(crate) fn most_calls(record: &Record) -> f64 {
     let outage = outage();
     let paying = Span {
         from: outage.from - LONGEST_PAUSE,
         ..outage
     };
-    let minimum = f64::from(MINIMUM) * (1.0 + paying.seconds());
-    let repeats = RATIO * record.offered(paying) + f64::from(BURST) + minimum;
-    1.0 + repeats / record.offered(outage)
+    1.0 + paid_repeats(record, paying) / record.offered(outage)
+}
+
+/// How many repeats can be taken out of the budget in `span`: what its messages pay in; what was saved up
+/// before; and the minimum of each second, as many of which may come at once.
+fn paid_repeats(record: &Record, span: Span) -> f64 {
+    let minimum = f64::from(MINIMUM) * (1.0 + span.seconds());
+    RATIO * record.offered(span) + f64::from(BURST) + minimum
 }
 
 /// Those who fail together when it goes down come back spread, and without jitter together.
@@ -139,11 +149,10 @@ fn waves(runs: &Runs) -> [Figure; 3] {
     [spread("retry"), spread("retry, no budget"), in_step]
 }
 
-/// The highest power in the spectrum of the calls, from the frequency of the first pause up: slower than
-/// that, also spread repeats follow those who failed.
+/// The highest power in the spectrum of the calls, from [`LOWEST_WAVE`] up.
 pub(crate) fn highest_wave(record: &Record) -> f64 {
     let spectrum = spectrum(record.calls(BAD_DAY.span("down")));
-    highest(&spectrum, 1.0 / FIRST_PAUSE.as_secs_f64())
+    highest(&spectrum, LOWEST_WAVE)
 }
 
 fn recovery(runs: &Runs) -> [Figure; 4] {
@@ -173,6 +182,22 @@ fn hiccups(runs: &Runs) -> Figure {
         share,
         "flaky, retry: replies in time, of 100 messages",
     )
+}
+
+/// A second answer in the place of one that takes long, for calls that its budget pays.
+fn long_tail(runs: &Runs) -> [Figure; 2] {
+    let span = LONG_TAIL.span("stumbling");
+    let [alone, hedged] = ["tail", "tail, hedge"].map(|name| runs.of(name));
+    let slowest = hedged.latency(span, 0.999) / alone.latency(span, 0.999);
+    let calls = hedged.calls_made(span) / hedged.offered(span);
+    [
+        Figure::at_most(0.6, slowest, "tail, hedge: p99.9, of that without"),
+        Figure::at_most(
+            1.0 + paid_repeats(hedged, span) / hedged.offered(span),
+            calls,
+            "tail, hedge: calls a message; one and the budget",
+        ),
+    ]
 }
 
 /// From when it goes wrong to the end: what is lost after the recovery is lost by it, too.

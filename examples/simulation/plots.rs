@@ -3,10 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::backend::CALLS_BIN;
+use super::figures::{LOWEST_WAVE, NO_WAVE};
 use super::record::{BIN, Bin, Record};
 use super::runs::Runs;
+use super::spectrum::spectrum;
 use super::svg::{Axis, Line, Plot, definition};
 use super::timeline::{BAD_DAY, LONG_TAIL, Span};
 
@@ -15,7 +18,13 @@ const AVERAGED: usize = 2;
 
 /// The plots of `runs`.
 pub(crate) fn plots(runs: &Runs) -> Vec<Plot> {
-    vec![goodput(runs), calls(runs), tail(runs)]
+    vec![
+        goodput(runs),
+        calls(runs),
+        waves(runs),
+        frequencies(runs),
+        tail(runs),
+    ]
 }
 
 /// Writes them to `folder`, and with them the definitions that a page embeds them by.
@@ -73,20 +82,34 @@ fn served(bins: &[Bin], _: usize) -> f64 {
     100.0 * replies as f64 / f64::from(offered.max(1))
 }
 
-const SHOWN: [&str; 5] = ["none", "naive retry", "bulkhead", "breaker", "preset"];
-
 fn goodput(runs: &Runs) -> Plot {
+    let shown = [
+        "timeout",
+        "naive retry",
+        "bulkhead",
+        "breaker",
+        "preset",
+        "preset, stale",
+    ];
     Plot {
         file: "goodput",
         title: "Replies in time, of the messages that arrived",
         x: Axis::linear("time of arrival, s", [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]),
         y: Axis::linear("%", [0.0, 25.0, 50.0, 75.0, 100.0]),
         parts: parts_of_the_day(),
-        lines: lines(&SHOWN, runs, |record| over_the_day(served, record)),
+        lines: lines(&shown, runs, |record| over_the_day(served, record)),
     }
 }
 
 fn calls(runs: &Runs) -> Plot {
+    let shown = [
+        "timeout",
+        "naive retry",
+        "retry",
+        "breaker",
+        "preset",
+        "preset, stale",
+    ];
     let rate = |record: &Record| {
         let bins = (BIN.as_nanos() / CALLS_BIN.as_nanos()) as usize * AVERAGED;
         let seconds = CALLS_BIN.as_secs_f64() * bins as f64;
@@ -103,12 +126,54 @@ fn calls(runs: &Runs) -> Plot {
         file: "calls",
         title: "Calls to the backend",
         x: Axis::linear("time, s", [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]),
-        y: Axis::linear(
-            "a second",
-            [0.0, 1000.0, 2000.0, 3000.0, 4000.0, 5000.0, 6000.0],
-        ),
+        y: Axis::linear("a second", [0.0, 2000.0, 4000.0, 6000.0]),
         parts: parts_of_the_day(),
-        lines: lines(&SHOWN, runs, rate),
+        lines: lines(&shown, runs, rate),
+    }
+}
+
+const RETRIES: [&str; 3] = ["retry, no jitter", "retry, no budget", "retry"];
+
+/// The first second and a half after the crash.
+fn waves(runs: &Runs) -> Plot {
+    let down = BAD_DAY.span("down").from;
+    let span = Span {
+        from: down - Duration::from_millis(100),
+        until: down + Duration::from_millis(1500),
+    };
+    let bin = CALLS_BIN.as_secs_f64();
+    let counts = |record: &Record| {
+        let calls = record.calls(span).iter().enumerate();
+        let point = |(at, calls): (usize, &u32)| (at as f64 * bin - 0.1, f64::from(*calls));
+        calls.map(point).collect()
+    };
+    Plot {
+        file: "waves",
+        title: "Calls to the backend after it has crashed",
+        x: Axis::linear(
+            "seconds after the crash",
+            [-0.1, 0.0, 0.1, 0.3, 0.5, 0.7, 1.0, 1.5],
+        ),
+        y: Axis::linear("in 10 ms", [0.0, 50.0, 100.0, 150.0, 200.0]),
+        parts: Vec::new(),
+        lines: lines(&RETRIES, runs, counts),
+    }
+}
+
+fn frequencies(runs: &Runs) -> Plot {
+    let down = BAD_DAY.span("down");
+    let mut lines = lines(&RETRIES, runs, |record| spectrum(record.calls(down)));
+    lines.push(Line {
+        name: "bound of noise".into(),
+        points: vec![(LOWEST_WAVE, NO_WAVE), (50.0, NO_WAVE)],
+    });
+    Plot {
+        file: "spectrum",
+        title: "Their spectrum while it is down",
+        x: Axis::linear("hertz", [0.0, 10.0, 20.0, 30.0, 40.0, 50.0]),
+        y: Axis::linear("power, of noise", [0.0, 4.0, 8.0, 12.0, 16.0]),
+        parts: Vec::new(),
+        lines,
     }
 }
 
@@ -125,6 +190,6 @@ fn tail(runs: &Runs) -> Plot {
         x: Axis::logarithmic("than ms", [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0]),
         y: Axis::logarithmic("%", [0.1, 1.0, 10.0, 100.0]),
         parts: Vec::new(),
-        lines: lines(&["tail"], runs, slower),
+        lines: lines(&["tail", "tail, hedge"], runs, slower),
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use arcbus::metrics::Metrics;
 use arcbus::middleware::retry::Jitter;
 use arcbus::middleware::{
-    AdaptiveLimit, Budget, Bulkhead, CircuitBreaker, RateLimit, Retry, Timeout, Validation,
+    AdaptiveLimit, Budget, Bulkhead, Cache, CircuitBreaker, Coalesce, Hedge, RateLimit, Retry,
+    Timeout, Validation,
 };
 use arcbus::{FakeClock, Layers, QueryBus, RegistrationError, Stack};
 
@@ -64,9 +65,15 @@ pub(crate) static SCENARIOS: &[Scenario] = scenarios! {
     BAD_DAY "breaker": |_| Layers::new().layer(breaker()).layer(timeout());
     BAD_DAY "breaker, naive retry": |_| Layers::new().wrap(naive()).layer(breaker()).layer(timeout());
     BAD_DAY "breaker, retry": |site| Layers::new().layer(retry(site)).layer(breaker()).layer(timeout());
+    BAD_DAY "hedge": |_| Layers::new().layer(hedge()).layer(timeout());
+    BAD_DAY "coalesce": |_| Layers::new().layer(Coalesce::new()).layer(timeout());
+    BAD_DAY "cache": |_| Layers::new().layer(cache()).layer(timeout());
+    BAD_DAY "cache, stale": |_| Layers::new().layer(stale_cache()).layer(timeout());
     BAD_DAY "preset": |site| preset(site).layer(bulkhead()).layer(breaker()).layer(timeout());
     BAD_DAY "preset, adaptive": |site| preset(site).layer(aimd()).layer(breaker()).layer(timeout());
+    BAD_DAY "preset, stale": |site| preset(site).layer(stale_cache()).layer(bulkhead()).layer(breaker()).layer(timeout());
     LONG_TAIL "tail": |_| Layers::new().layer(timeout());
+    LONG_TAIL "tail, hedge": |_| Layers::new().layer(hedge()).layer(timeout());
     HICCUPS "flaky": |_| Layers::new().layer(timeout());
     HICCUPS "flaky, retry": |site| Layers::new().layer(retry(site)).layer(timeout());
 };
@@ -137,6 +144,21 @@ fn aimd() -> AdaptiveLimit {
 
 fn breaker() -> CircuitBreaker {
     CircuitBreaker::time_window(Duration::from_secs(1)).open_for(Duration::from_millis(500))
+}
+
+/// When nineteen of twenty would have been answered.
+fn hedge() -> Hedge {
+    Hedge::quantile(0.95).samples(1000).budget(budget())
+}
+
+/// A second old at most.
+fn cache() -> Cache {
+    Cache::ttl(Duration::from_secs(1)).jitter(0.0)
+}
+
+/// Rather eleven seconds old than none.
+fn stale_cache() -> Cache {
+    cache().stale_while_revalidate(Duration::from_secs(10))
 }
 
 /// The outer layers of a service; a limit, a breaker and a timeout go inside.
