@@ -154,7 +154,7 @@ fn waves(runs: &Runs) -> Plot {
             "seconds after the crash",
             [-0.1, 0.0, 0.1, 0.3, 0.5, 0.7, 1.0, 1.5],
         ),
-        y: Axis::linear("in 10 ms", [0.0, 50.0, 100.0, 150.0, 200.0]),
+        y: Axis::linear("in 10 ms", [0.0, 40.0, 80.0, 120.0]),
         parts: Vec::new(),
         lines: lines(&RETRIES, runs, counts),
     }
@@ -171,7 +171,7 @@ fn frequencies(runs: &Runs) -> Plot {
         file: "spectrum",
         title: "Their spectrum while it is down",
         x: Axis::linear("hertz", [0.0, 10.0, 20.0, 30.0, 40.0, 50.0]),
-        y: Axis::linear("power, of noise", [0.0, 4.0, 8.0, 12.0, 16.0]),
+        y: Axis::linear("power, of noise", [0.0, 2.0, 4.0, 6.0, 8.0]),
         parts: Vec::new(),
         lines,
     }
