@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use arcbus::{FakeClock, QueryBus};
+use arcbus::{Context, FakeClock, QueryBus};
 
 use simulation::backend::{Backend, GetQuote, SERVERS};
 use simulation::executor::Tasks;
@@ -65,6 +65,23 @@ fn a_naive_retry_multiplies_the_calls_and_never_recovers() {
 fn repeats_without_a_budget_multiply_the_calls() {
     let record = run("retry, no budget", 1);
     assert!(calls_a_message(&record) > 2.0 * most_calls(&record));
+}
+
+#[test]
+fn a_service_recovers_with_its_backend() {
+    for name in [
+        "breaker",
+        "bulkhead",
+        "preset",
+        "preset, adaptive",
+        "preset, stale",
+    ] {
+        let after = recovered_after(&run(name, 2), &BAD_DAY);
+        assert!(
+            after.is_some_and(|time| time.as_secs() < 2),
+            "{name}: {after:?}"
+        );
+    }
 }
 
 #[test]
@@ -188,6 +205,32 @@ fn tasks_are_polled_once_for_each_time_they_are_woken() {
     }));
     tasks.run();
     assert_eq!(*polls.borrow(), 3);
+}
+
+/// What time jumps to: the first of the alarms, whatever the order in which they were set.
+#[test]
+fn a_clock_tells_the_first_alarm_of_those_who_wait() {
+    let clock = FakeClock::new();
+    let backend = Backend::new(Health::Hangs, Random::new(1));
+    let builder = QueryBus::builder().clock(clock.clone());
+    let bus = builder.register(backend).build().unwrap();
+    let (mut tasks, ends) = (Tasks::default(), Rc::new(RefCell::new(Vec::new())));
+    for millis in [30, 20, 40] {
+        let (bus, ends) = (bus.clone(), ends.clone());
+        tasks.spawn(async move {
+            let cx = Context::new().timeout(Duration::from_millis(millis));
+            let _ = bus.execute_with(GetQuote { key: 1 }, cx).await;
+            ends.borrow_mut().push(millis);
+        });
+    }
+    tasks.run();
+    for (jump, ended) in [(20, &[20][..]), (10, &[20, 30]), (10, &[20, 30, 40])] {
+        assert_eq!(clock.next_alarm(), Some(Duration::from_millis(jump)));
+        clock.advance(Duration::from_millis(jump));
+        tasks.run();
+        assert_eq!(*ends.borrow(), ended);
+    }
+    assert_eq!(clock.next_alarm(), None);
 }
 
 /// Counts of independent calls, about `mean` a bin.
