@@ -74,20 +74,6 @@ impl fmt::Display for Figure {
     }
 }
 
-/// The scenarios by which it is judged.
-pub(crate) const JUDGED: &[&str] = &[
-    "naive retry",
-    "retry",
-    "retry, no budget",
-    "retry, no jitter",
-    "breaker, retry",
-    "preset",
-    "preset, adaptive",
-    "flaky, retry",
-    "tail",
-    "tail, hedge",
-];
-
 /// All of them.
 pub(crate) fn figures(runs: &Runs) -> Vec<Figure> {
     let mut figures = amplification(runs);

@@ -68,11 +68,6 @@ impl Record {
         self.within(span).map(|bin| bin.replies.len() as f64).sum()
     }
 
-    pub(crate) fn errors(&self, span: Span, kind: &str) -> u32 {
-        let bins = self.within(span);
-        bins.filter_map(|bin| bin.errors.get(kind)).sum()
-    }
-
     /// The calls to the backend in `span`, in bins of [`CALLS_BIN`].
     pub(crate) fn calls(&self, span: Span) -> &[u32] {
         &self.calls[index(span.from, CALLS_BIN)..index(span.until, CALLS_BIN)]

@@ -3,7 +3,7 @@
 use arcbus::RegistrationError;
 
 use super::record::Record;
-use super::scenario::{self, SCENARIOS, Scenario};
+use super::scenario::{SCENARIOS, Scenario};
 use super::world;
 
 /// The records of scenarios.
@@ -20,20 +20,12 @@ impl Runs {
         Self::of_scenarios(SCENARIOS, seed)
     }
 
-    /// Runs those with these names.
+    /// Runs these.
     ///
     /// # Errors
     ///
     /// If a setting of a layer is out of range.
-    ///
-    /// # Panics
-    ///
-    /// If there is none of a name.
-    pub(crate) fn some(names: &[&str], seed: u64) -> Result<Self, RegistrationError> {
-        Self::of_scenarios(names.iter().map(|name| scenario::find(name)), seed)
-    }
-
-    fn of_scenarios(
+    pub(crate) fn of_scenarios(
         scenarios: impl IntoIterator<Item = &'static Scenario>,
         seed: u64,
     ) -> Result<Self, RegistrationError> {

@@ -78,16 +78,6 @@ pub(crate) static SCENARIOS: &[Scenario] = scenarios! {
     HICCUPS "flaky, retry": |site| Layers::new().layer(retry(site)).layer(timeout());
 };
 
-/// The scenario `name`.
-///
-/// # Panics
-///
-/// If there is none.
-pub(crate) fn find(name: &str) -> &'static Scenario {
-    let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
-    found.unwrap_or_else(|| panic!("there is no scenario '{name}'"))
-}
-
 /// Above what one call in ten thousand takes when all is well, and four times below the callers' patience.
 fn timeout() -> Timeout {
     Timeout::new(Duration::from_millis(250))
