@@ -10,10 +10,13 @@ use std::time::Duration;
 use arcbus::metrics::Metrics;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, MapError, ProductionConfig,
-    ProductionLayers, Timeout, Validation, When,
+    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, Fallback, Hedge, MapError,
+    ProductionConfig, ProductionLayers, Timeout, Validation, When,
 };
-use arcbus::{BusBuilder, Context, Error, Handler, Message, MessageType, Query, QueryBus, Stack};
+use arcbus::{
+    BusBuilder, Context, Error, Handler, Message, MessageType, Query, QueryBus, Stack,
+    from_async_fn,
+};
 use counting::{Counting, NOTHING, count};
 
 #[global_allocator]
@@ -24,6 +27,7 @@ const ROUNDS: usize = 1000;
 /// Far enough away that it never comes.
 const LATER: Duration = Duration::from_secs(3600);
 
+#[derive(Clone)]
 struct Double(u64);
 
 impl Message for Double {
@@ -114,6 +118,59 @@ fn a_rate_limit() {
         _ => "a name of which a copy would be allocated",
     });
     assert_allocates_nothing(QueryBus::builder().layer(by_ref));
+}
+
+#[test]
+fn a_fallback() {
+    assert_allocates_nothing(QueryBus::builder().layer(Fallback::value(7)));
+    let with = |_: &Error<String>, msg: &Double| Some(msg.0);
+    assert_allocates_nothing(QueryBus::builder().layer(Fallback::with(with)));
+    assert_allocates_nothing(QueryBus::builder().layer(Fallback::handler::<Double>(Doubler)));
+}
+
+#[test]
+fn a_hedge() {
+    assert_allocates_nothing(QueryBus::builder().layer(Hedge::after(LATER)));
+    assert_allocates_nothing(QueryBus::builder().layer(Hedge::after(Duration::ZERO)));
+    let measured = || Hedge::quantile(0.95).samples(1);
+    assert_allocates_nothing(QueryBus::builder().layer(measured()));
+    let pinned = measured().min_delay(LATER).max_delay(LATER);
+    assert_allocates_nothing(QueryBus::builder().layer(pinned));
+}
+
+/// What a dispatch allocates whose handler waits once.
+fn allocated_in_a_wait<S: Stack<Double>>(builder: BusBuilder<Query, S>) -> u64 {
+    let once = async |msg: Double, _: &Context<'_>| {
+        let mut waited = false;
+        std::future::poll_fn(|_| match std::mem::replace(&mut waited, true) {
+            false => Poll::Pending,
+            true => Poll::Ready(()),
+        })
+        .await;
+        Ok::<u64, String>(msg.0)
+    };
+    let bus = builder
+        .register(from_async_fn(once))
+        .build()
+        .expect("in range");
+    let dispatch = || {
+        let mut waiting = pin!(bus.execute(Double(1)));
+        let mut task = Task::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut task).is_pending());
+        assert!(waiting.poll(&mut task).is_ready());
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    let counted = count(|| (0..ROUNDS).for_each(|_| dispatch()));
+    assert_eq!(counted.allocated, counted.freed);
+    counted.allocated
+}
+
+#[test]
+fn a_wait_that_is_not_hedged_costs_no_more_than_its_alarm() {
+    let timed = allocated_in_a_wait(QueryBus::builder().layer(Timeout::new(LATER)));
+    assert!(allocated_in_a_wait(QueryBus::builder().layer(Hedge::after(LATER))) < timed);
+    let measured = Hedge::quantile(0.95).samples(1_000_000);
+    assert_eq!(allocated_in_a_wait(QueryBus::builder().layer(measured)), 0);
 }
 
 #[test]

@@ -7,14 +7,22 @@ use std::task::Poll;
 use std::time::Duration;
 
 use arcbus::metrics::Metrics;
+use arcbus::middleware::fallback::{FallbackMiddleware, Unavailable, Value, With};
 use arcbus::middleware::{Fallback, Timeout};
 use arcbus::{
-    BusBuilder, CancelToken, Class, Command, CommandBus, Context, Error, FakeClock, Handler, Layer,
-    Message, Middleware, Next, Outcome, Phase, Query, QueryBus, Rejection, Source, from_async_fn,
-    from_fn,
+    BusBuilder, CancelToken, Class, Command, CommandBus, Context, Error, Facts, FakeClock, Handler,
+    Layer, Message, Middleware, Next, Outcome, Phase, Query, QueryBus, Rejection, Source,
+    from_async_fn, from_fn,
 };
 
 use crate::acts::{Act, Actor, Noted, Steps, each_lane, each_lane_with, layers, poll_once, ready};
+
+static_assertions::assert_impl_all!(
+    Fallback<Value<u32>>: Layer<Act>, Send, Sync, Unpin, Clone, std::fmt::Debug
+);
+static_assertions::assert_impl_all!(
+    FallbackMiddleware<With<fn()>, Unavailable>: Send, Sync, Unpin, std::fmt::Debug
+);
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -467,17 +475,28 @@ fn timed<S: arcbus::Stack<Act>>(builder: BusBuilder<Command, S>) -> Outcome<Act>
 
 #[test]
 fn a_handler_that_a_timeout_has_ended_is_replaced() {
+    assert!(timed(CommandBus::builder()).unwrap_err().is_timeout());
     let slow = timed(CommandBus::builder().layer(Fallback::value(9)));
     assert_eq!(slow, Ok(9));
 }
 
 #[test]
 fn switched_off_it_is_not_there() {
-    let (off, _) = bus(None::<Fallback<arcbus::middleware::fallback::Value<u32>>>);
+    let (off, _) = bus(None::<Fallback<Value<u32>>>);
     let failed = || Err(Error::Handler("failed".to_owned()));
     assert_eq!(each_lane(&off, Act::Fail), [failed(), failed()]);
     assert!(layers(&off).is_empty());
     let (on, _) = bus(Some(Fallback::value(9)));
     assert_eq!(each_lane(&on, Act::Fail), [Ok(9), Ok(9)]);
     assert_eq!(layers(&on), ["Fallback"]);
+}
+
+#[test]
+fn it_says_what_it_may_do() {
+    let facts = |note: &str| Facts::new().replaces_errors().note(note);
+    assert_eq!(Layer::<Act>::facts(&Fallback::value(9)), facts("a value"));
+    let with = Fallback::with(|_: &Error<String>, _: &Act| None);
+    assert_eq!(Layer::<Act>::facts(&with), facts("a closure"));
+    let handler = Fallback::handler::<Act>(Actor::default());
+    assert_eq!(Layer::<Act>::facts(&handler), facts("a handler"));
 }

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use arcbus::middleware::hedge::{HedgeCounts, HedgeMiddleware, HedgePolicy};
 use arcbus::middleware::{Budget, Hedge};
 use arcbus::{Facts, FakeClock, Layer, QueryBus, RegistrationError};
 
 use super::replicas::{Ask, End::*, MS, Replicas, ask};
 use crate::acts::{Steps, layers};
+
+static_assertions::assert_impl_all!(Hedge: Send, Sync, Unpin, Clone, std::fmt::Debug);
+static_assertions::assert_impl_all!(HedgePolicy: Send, Sync, Unpin, std::fmt::Debug);
+static_assertions::assert_impl_all!(HedgeMiddleware: Send, Sync, Unpin, std::fmt::Debug);
+static_assertions::assert_impl_all!(HedgeCounts: Send, Sync, Copy, Eq, std::fmt::Debug);
 
 const FAR: Duration = Duration::from_nanos(u64::MAX);
 
