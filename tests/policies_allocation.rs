@@ -10,15 +10,7 @@ use std::time::Duration;
 use arcbus::metrics::Metrics;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Budget, Bulkhead, Chaos, CircuitBreaker, Fallback, Hedge,
-    Idempotency, IdempotencyKey, MapError, ProductionConfig, ProductionLayers, Retry, Timeout,
-    Validation, When,
-};
-use arcbus::{
-    BusBuilder, Command, CommandBus, Context, Error, Handler, Message, MessageType, Query,
-    QueryBus, Stack, from_async_fn, from_fn,
-};
-use counting::{Count, Counting, NOTHING, count};
+    AdaptiveLimit, Authorize, Budget, Bulkhead, BusBuilder, Chaos, CircuitBreaker, Command, CommandBus, Context, Count, Counting, Error, Fallback, Handler, Hedge, Idempotency, IdempotencyKey, MapError, Message, MessageType, NOTHING, ProductionConfig, ProductionLayers, Query, QueryBus, Retry, Stack, Timeout, Validation, When,
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
