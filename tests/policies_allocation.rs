@@ -4,13 +4,15 @@
 mod counting;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use arcbus::metrics::Metrics;
+use arcbus::middleware::cache::Outdated;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Budget, Bulkhead, BusBuilder, Chaos, CircuitBreaker, Command, CommandBus, Context, Count, Counting, Error, Fallback, Handler, Hedge, Idempotency, IdempotencyKey, MapError, Message, MessageType, NOTHING, ProductionConfig, ProductionLayers, Query, QueryBus, Retry, Stack, Timeout, Validation, When,
+    AdaptiveLimit, Authorize, Budget, Bulkhead, BusBuilder, Cache, Cacheable, Chaos, CircuitBreaker, Command, CommandBus, Context, Count, Counting, Error, Fallback, Handler, Hedge, Idempotency, IdempotencyKey, Invalidates, MapError, Message, MessageType, NOTHING, ProductionConfig, ProductionLayers, Query, QueryBus, Retry, Stack, Timeout, Validation, When,
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -283,6 +285,90 @@ fn a_whole_stack() {
         .bulkhead(Bulkhead::new(1))
         .circuit_breaker(CircuitBreaker::count_window(100).slow_calls(LATER, 0.5));
     assert_allocates_nothing(QueryBus::builder().layers(&ProductionLayers::queries(config)));
+}
+
+impl Cacheable for Double {
+    type Key = u64;
+    fn key(&self) -> &u64 {
+        &self.0
+    }
+}
+
+/// Asks by a string, for a reply that is shared.
+struct Name(&'static str);
+
+impl Message for Name {
+    const NAME: &'static str = "name";
+    type Kind = Query;
+    type Reply = Arc<str>;
+    type Error = String;
+}
+
+impl Cacheable for Name {
+    type Key = str;
+    fn key(&self) -> &str {
+        self.0
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Tenant(String);
+
+#[test]
+fn a_hit_of_a_cache() {
+    assert_allocates_nothing(QueryBus::builder().layer(Cache::ttl(LATER)));
+    let stale = Cache::ttl(LATER).stale_while_revalidate(LATER);
+    assert_allocates_nothing(QueryBus::builder().layer(stale.cache_errors(LATER)));
+
+    let name = |msg: Name, _: &Context<'_>| Ok(Arc::from(msg.0));
+    let bus = QueryBus::builder()
+        .layer(Cache::ttl(LATER).vary_by::<Tenant>())
+        .register(from_fn(name))
+        .build()
+        .expect("in range");
+    let cx = Context::new().with(Tenant("a tenant of some length".into()));
+    let dispatch = || {
+        let long = "a name of which a copy would be allocated";
+        let reply = bus.execute_blocking_in(&cx, Name(long));
+        assert_eq!(reply.as_deref(), Ok(long));
+        assert_eq!(ready(bus.execute_in(&cx, Name(long))).as_deref(), Ok(long));
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    assert_eq!(count(|| (0..ROUNDS).for_each(|_| dispatch())), NOTHING);
+}
+
+struct Put(u64);
+
+impl Message for Put {
+    const NAME: &'static str = "put";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+impl Invalidates<Double> for Put {
+    fn invalidates(&self) -> Outdated<Double> {
+        match self.0 {
+            0 => Outdated::Nothing,
+            key => Outdated::Key(key),
+        }
+    }
+}
+
+#[test]
+fn a_command_that_changes_nothing_of_a_cache() {
+    let cache = Cache::ttl(LATER);
+    let bus = CommandBus::builder()
+        .layer(cache.invalidator::<Double>())
+        .register(from_fn(|_: Put, _: &Context<'_>| Ok(())))
+        .build()
+        .expect("in range");
+    let dispatch = || {
+        assert_eq!(bus.execute_blocking(Put(0)), Ok(()));
+        assert_eq!(ready(bus.execute(Put(0))), Ok(()));
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    assert_eq!(count(|| (0..ROUNDS).for_each(|_| dispatch())), NOTHING);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! published.
 #![cfg(arcbus_loom)]
 
-use std::mem::forget;
+use std::mem::{ManuallyDrop, forget};
 use std::task::Poll;
 
 use arcbus::__model::{Airport, Boarding, Lead, Parking, Wait, Waited};
@@ -89,7 +89,10 @@ impl Ways {
     }
 }
 
-fn wait(mut wait: Wait<'static, Made>) -> Waited<'static, Made> {
+/// What has come holds nothing more. What never comes is not dropped while the model ends, which `loom`
+/// could not bear.
+fn wait(wait: Wait<'static, Made>) -> Waited<'static, Made> {
+    let mut wait = ManuallyDrop::new(wait);
     let parking = Parking::new();
     let waker = parking.waker();
     loop {
@@ -145,13 +148,14 @@ fn who_joins_while_another_lands_gets_its_value() {
     });
 }
 
-/// Three, of which two may wait at once.
+/// Three, of which two may wait at once: always with a bound, for they have more orders than anybody waits
+/// for.
 #[test]
 fn all_who_wait_get_the_one_value() {
     static WAYS: Ways = Ways::new();
     static BOTH: Seen = Seen::new();
     let states = [("both waited", &BOTH), ("found it landed", &WAYS.found)];
-    explore_bounded("flights, two who wait", 2, states, || {
+    explore_bounded("flights, two who wait", 3, states, || {
         let shelf = shelf();
         let lead = shelf.leads();
         let before = WAYS.waited.times();
@@ -204,7 +208,7 @@ fn when_a_leader_gives_up_the_next_takes_over() {
         ("one that waited took over", &WAYS.took_over),
         ("the other waited on", &WAYS.waited),
     ];
-    explore_bounded("flights, giving up", 2, states, || gives_up(&WAYS, drop));
+    explore_bounded("flights, giving up", 3, states, || gives_up(&WAYS, drop));
 }
 
 #[test]
@@ -241,7 +245,7 @@ fn one_that_leaves_when_it_is_named_names_the_next() {
     static NAMED: Seen = Seen::new();
     static BEFORE: Seen = Seen::new();
     let states = [("named", &NAMED), ("not yet", &BEFORE)];
-    explore_bounded("flights, leaving", 2, states, || {
+    explore("flights, leaving", 3, states, || {
         leaves(&NAMED, &BEFORE, drop);
     });
 }
@@ -260,7 +264,7 @@ fn the_next_is_stranded_by_one_that_was_named_and_forgot() {
 fn invalidate(seen: &'static Invalidated, command: fn(&'static Shelf), land: Land) {
     let shelf = shelf();
     let data = Arc::new(AtomicUsize::new(1));
-    let read = |data: &AtomicUsize| match shelf.join() {
+    let read = move |data: &AtomicUsize| match shelf.join() {
         Ok(Boarding::Leads(lead)) => {
             let value = data.load(SeqCst);
             seen.detached.count(!land(shelf, lead, value));
@@ -325,7 +329,7 @@ fn take_off(shelf: &Shelf) {
 #[test]
 fn what_was_detached_is_not_published_and_not_joined() {
     static SEEN: Invalidated = Invalidated::new();
-    explore_bounded("flights, invalidation", 3, SEEN.states(), || {
+    explore("flights, invalidation", 3, SEEN.states(), || {
         let command = |shelf: &'static Shelf| shelf.airport.detach(KEY, || take_off(shelf));
         invalidate(&SEEN, command, Shelf::land);
     });
@@ -334,7 +338,7 @@ fn what_was_detached_is_not_published_and_not_joined() {
 #[test]
 fn all_are_detached_before_what_is_kept_is_taken_off() {
     static SEEN: Invalidated = Invalidated::new();
-    explore_bounded("flights, invalidation of all", 3, SEEN.states(), || {
+    explore("flights, invalidation of all", 3, SEEN.states(), || {
         let command = |shelf: &'static Shelf| {
             shelf.airport.detach_all();
             take_off(shelf);

@@ -397,3 +397,25 @@ fn outer_layers_read_the_end_of_a_run_anew() {
     assert_eq!(route.max(), Some(SECOND));
     assert_eq!(route.replies_from(Source::Cache), 1);
 }
+
+#[test]
+fn every_public_type_goes_everywhere() {
+    use arcbus::middleware::Coalesce;
+    use arcbus::middleware::cache::{CacheStats, Invalidator, InvalidatorMiddleware, Outdated};
+    use static_assertions::assert_impl_all;
+    use std::fmt::Debug;
+
+    assert_impl_all!(Cache: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(<Cache as Layer<Get>>::Middleware: Send, Sync, Unpin, Debug);
+    assert_impl_all!(Coalesce: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(CacheHandle<Get>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(Invalidator<Get>: Send, Sync, Unpin, Clone, Debug);
+    assert_impl_all!(InvalidatorMiddleware<Get>: Send, Sync, Unpin, Debug);
+    assert_impl_all!(CacheStats: Send, Sync, Copy, Eq, Debug);
+    assert_impl_all!(Outdated<Get>: Send, Debug);
+    let debug = format!("{:?} {:?}", exact(SECOND), exact(SECOND).handle::<Get>());
+    assert!(
+        debug.contains("10000 replies") && debug.contains("\"get\""),
+        "{debug}"
+    );
+}
