@@ -44,18 +44,18 @@ impl Idempotency {
         };
         Self::of(stores, window)
     }
+}
 
+impl<K> Idempotency<InMemory, K> {
     /// How many keys of each message type there may be, at least 1: as many as come in a window, for none
-    /// is given up before. Default: 65,536, which is 18 a second for an hour, and takes some ten megabytes
+    /// is given up before. Default: 65,536, which is 18 a second for an hour, and takes up to twenty megabytes
     /// besides the replies. What is not used takes none.
     #[must_use]
     pub fn capacity(mut self, keys: usize) -> Self {
         self.stores.capacity = keys;
         self
     }
-}
 
-impl<K> Idempotency<InMemory, K> {
     /// How many keys of each message type there are.
     #[must_use]
     pub fn rooms(&self) -> Handles<Room> {
