@@ -12,7 +12,15 @@ use arcbus::metrics::Metrics;
 use arcbus::middleware::cache::Outdated;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Budget, Bulkhead, BusBuilder, Cache, Cacheable, Chaos, CircuitBreaker, Command, CommandBus, Context, Count, Counting, Error, Fallback, Handler, Hedge, Idempotency, IdempotencyKey, Invalidates, MapError, Message, MessageType, NOTHING, ProductionConfig, ProductionLayers, Query, QueryBus, Retry, Stack, Timeout, Validation, When,
+    AdaptiveLimit, Authorize, Budget, Bulkhead, Cache, Cacheable, Chaos, CircuitBreaker, Fallback,
+    Hedge, Idempotency, IdempotencyKey, Invalidates, MapError, ProductionConfig, ProductionLayers,
+    Retry, Timeout, Validation, When,
+};
+use arcbus::{
+    BusBuilder, Command, CommandBus, Context, Error, Handler, Message, MessageType, Query,
+    QueryBus, Stack, from_async_fn, from_fn,
+};
+use counting::{Count, Counting, NOTHING, count};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -24,15 +24,6 @@ const OF_A_HANDLER: [&str; 3] = ["Invalid", "Panicked", "Handler"];
 /// What the caller and its lane add, whatever the layers.
 const OF_THE_CALLER: [&str; 3] = ["Timeout", "Cancelled", "WouldDeadlock"];
 
-/// What [`Facts::replaces_errors`] takes away.
-const OF_THE_BACKEND: [&str; 5] = [
-    "CircuitOpen",
-    "RateLimited",
-    "Overloaded",
-    "Panicked",
-    "Handler",
-];
-
 /// In the order of [`ALL`]; a name that is none of those stands behind them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Errors(Vec<&'static str>);
@@ -44,9 +35,7 @@ impl Errors {
 
     /// What they become in a layer.
     pub(super) fn through(mut self, facts: &Facts) -> Self {
-        if facts.replaces_errors {
-            self.0.retain(|error| !OF_THE_BACKEND.contains(error));
-        }
+        self.0.retain(|error| !facts.replaced.contains(error));
         self.add(&facts.errors);
         if facts.any_error {
             self.add(&ALL);

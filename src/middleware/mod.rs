@@ -14,7 +14,6 @@ pub mod circuit_breaker;
 pub mod coalesce;
 pub mod fallback;
 pub(crate) mod flights;
-mod flights;
 mod handles;
 pub mod hedge;
 pub mod idempotency;

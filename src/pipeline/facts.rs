@@ -23,7 +23,7 @@ pub struct Facts {
     pub(crate) keeps: Option<Duration>,
     pub(crate) errors: Vec<&'static str>,
     pub(crate) any_error: bool,
-    pub(crate) replaces_errors: bool,
+    pub(crate) replaced: Vec<&'static str>,
     pub(crate) unknown: bool,
     pub(crate) live: bool,
     pub(crate) sometimes: bool,
@@ -41,7 +41,7 @@ impl Facts {
             keeps: None,
             errors: Vec::new(),
             any_error: false,
-            replaces_errors: false,
+            replaced: Vec::new(),
             unknown: false,
             live: false,
             sometimes: false,
@@ -102,11 +102,10 @@ impl Facts {
         self
     }
 
-    /// It puts a reply in the place of every error of the rest that speaks of what is behind the handler:
-    /// `CircuitOpen`, `RateLimited`, `Overloaded`, `Panicked` and `Handler`. Not for a layer that may
-    /// decline to: at worst, it does.
-    pub fn replaces_errors(mut self) -> Self {
-        self.replaces_errors = true;
+    /// An error of the rest that it puts a reply in the place of, whenever there is one, by the name of the
+    /// [`Error`](crate::Error)'s variant. Not for a layer that may decline to: at worst, it does.
+    pub fn replaces(mut self, error: &'static str) -> Self {
+        self.replaced.push(error);
         self
     }
 
@@ -125,7 +124,7 @@ impl Facts {
     /// The same of a layer that is passed by in some dispatches: then it ends nothing and replaces
     /// nothing.
     pub fn sometimes(mut self) -> Self {
-        (self.limit, self.replaces_errors) = (None, false);
+        (self.limit, self.replaced) = (None, Vec::new());
         self.sometimes = true;
         let note = if self.note.is_empty() { "" } else { ": " };
         self.note = format!("in some dispatches{note}{}", self.note);

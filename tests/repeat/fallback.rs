@@ -493,8 +493,15 @@ fn switched_off_it_is_not_there() {
 
 #[test]
 fn it_says_what_it_may_do() {
-    let facts = |note: &str| Facts::new().replaces_errors().note(note);
-    assert_eq!(Layer::<Act>::facts(&Fallback::value(9)), facts("a value"));
+    let facts = |note: &str| Facts::new().note(note);
+    let always = facts("a value")
+        .replaces("CircuitOpen")
+        .replaces("RateLimited")
+        .replaces("Overloaded")
+        .replaces("Panicked");
+    assert_eq!(Layer::<Act>::facts(&Fallback::value(9)), always);
+    let seldom = Fallback::value(9).when(|error: &Error<String>| error.is_circuit_open());
+    assert_eq!(Layer::<Act>::facts(&seldom), facts("a value"));
     let with = Fallback::with(|_: &Error<String>, _: &Act| None);
     assert_eq!(Layer::<Act>::facts(&with), facts("a closure"));
     let handler = Fallback::handler::<Act>(Actor::default());

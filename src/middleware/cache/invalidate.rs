@@ -7,7 +7,7 @@ use super::{CacheHandle, Cacheable};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::{Command, Message};
-use crate::pipeline::{Entry, Layer, Middleware, RouteInfo, through_entry};
+use crate::pipeline::{Entry, Layer, Middleware, Role, RouteInfo, through_entry};
 use crate::unwind::drop_caught;
 
 /// A command that changes what replies to the query `Q` say.
@@ -129,6 +129,8 @@ impl<Q: Cacheable> Invalidator<Q> {
 
 impl<C: Invalidates<Q>, Q: Cacheable> Layer<C> for Invalidator<Q> {
     type Middleware = InvalidatorMiddleware<Q>;
+
+    const ROLE: Role = Role::Invalidator;
 
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
         InvalidatorMiddleware(self.0.clone())

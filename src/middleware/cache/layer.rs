@@ -13,7 +13,7 @@ use super::route::CacheRoute;
 use super::vary::{Alike, By, Vary};
 use super::{CacheHandle, CacheMiddleware, Cacheable};
 use crate::nanos::nanos;
-use crate::pipeline::{Facts, Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -179,6 +179,8 @@ fn check_time(time: Duration, field: &'static str) -> Result<(), InvalidSetting>
 
 impl<M: Cacheable, V: Vary, K: Keep<M>> Layer<M> for Cache<V, K> {
     type Middleware = CacheMiddleware<M, V, K>;
+
+    const ROLE: Role = Role::Cache;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         check_time(self.ttl, "Cache.ttl")?;

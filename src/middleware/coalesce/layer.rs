@@ -9,7 +9,7 @@ use crate::middleware::cache::{
     Alike, By, CacheHandle, CacheMiddleware, Handles, Invalidator, Replies, Vary, keeping_nothing,
     waiting,
 };
-use crate::pipeline::{Facts, Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 
 /// Lets dispatches of one key that come while another runs wait for its reply. See
 /// [the module](super).
@@ -65,6 +65,8 @@ impl<V> Coalesce<V> {
 
 impl<M: Cacheable, V: Vary> Layer<M> for Coalesce<V> {
     type Middleware = CacheMiddleware<M, V, Replies>;
+
+    const ROLE: Role = Role::Coalesce;
 
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
         keeping_nothing(&self.handles)

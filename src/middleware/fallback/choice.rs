@@ -9,11 +9,17 @@ pub struct Unavailable;
 
 /// Chooses the errors that are replaced.
 pub trait Choice<M: Message>: Send + Sync + 'static {
+    /// Those that are whenever they come, by name: for people.
+    const ALWAYS: &'static [&'static str] = &[];
+
     /// Whether this one is.
     fn replaces(&self, error: &Error<M::Error>) -> bool;
 }
 
 impl<M: Message> Choice<M> for Unavailable {
+    const ALWAYS: &'static [&'static str] =
+        &["CircuitOpen", "RateLimited", "Overloaded", "Panicked"];
+
     fn replaces(&self, error: &Error<M::Error>) -> bool {
         match error {
             Error::Handler(error) => M::classify(error) != Class::Permanent,

@@ -8,7 +8,7 @@ use super::substitute::{Substitute, Value, With};
 use crate::error::Error;
 use crate::handler::Handler;
 use crate::message::Message;
-use crate::pipeline::{Facts, Layer, Leaf, RouteInfo};
+use crate::pipeline::{Facts, Layer, Leaf, Role, RouteInfo};
 use crate::sync::PlainArc;
 
 /// Replaces errors by a reply. See [the module](super) for which, and for what it means on commands.
@@ -156,6 +156,8 @@ where
 {
     type Middleware = FallbackMiddleware<S, P>;
 
+    const ROLE: Role = Role::Fallback;
+
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
         FallbackMiddleware {
             substitute: PlainArc::clone(&self.substitute),
@@ -164,7 +166,11 @@ where
     }
 
     fn facts(&self) -> Facts {
-        Facts::new().replaces_errors().note(S::NOTE)
+        let replaced = if S::ALWAYS { P::ALWAYS } else { &[] };
+        let facts = Facts::new().note(S::NOTE);
+        replaced
+            .iter()
+            .fold(facts, |facts, error| facts.replaces(error))
     }
 }
 

@@ -17,6 +17,9 @@ pub trait Substitute<M: Message>: Send + Sync + 'static {
     /// In a word, for people.
     const NOTE: &'static str;
 
+    /// Whether it has a reply for every error.
+    const ALWAYS: bool = false;
+
     /// Copies that.
     fn keep(msg: &M) -> Self::Kept;
 
@@ -49,6 +52,8 @@ where
     type Kept = ();
 
     const NOTE: &'static str = "a value";
+
+    const ALWAYS: bool = true;
 
     #[inline(always)]
     fn keep(_msg: &M) {}

@@ -7,7 +7,7 @@ use super::policy::{Delay, HedgePolicy, Quantile};
 use crate::message::{Message, Query};
 use crate::middleware::{Budget, Handles};
 use crate::nanos::nanos;
-use crate::pipeline::{Facts, Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Runs a query a second time beside the first when that is slow. See [the module](super).
@@ -199,6 +199,8 @@ fn default_budget() -> Budget {
 
 impl<M: Message<Kind = Query> + Clone> Layer<M> for Hedge {
     type Middleware = HedgeMiddleware;
+
+    const ROLE: Role = Role::Hedge;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.check()

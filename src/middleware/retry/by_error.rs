@@ -7,7 +7,7 @@ use super::{Retry, RetryMiddleware, RetryPolicy};
 use crate::error::Error;
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Facts, Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::repeat::Repeatable;
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
@@ -40,6 +40,8 @@ where
     F: Fn(&Error<M::Error>) -> bool + Send + Sync + 'static,
 {
     type Middleware = RetryMiddleware<Chosen<F>>;
+
+    const ROLE: Role = Role::Retry;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.retry.check()

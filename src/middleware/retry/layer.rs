@@ -7,7 +7,7 @@ use super::{Backoff, Jitter, RetryBy, RetryMiddleware, RetryPolicy};
 use crate::error::Error;
 use crate::message::Message;
 use crate::middleware::{Budget, Handles};
-use crate::pipeline::{Facts, Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::repeat::Repeatable;
 use crate::setting::InvalidSetting;
 
@@ -190,6 +190,8 @@ impl Retry {
 
 impl<M: Message + Repeatable> Layer<M> for Retry {
     type Middleware = RetryMiddleware;
+
+    const ROLE: Role = Role::Retry;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.check()

@@ -205,7 +205,14 @@ fn each_layer_adds_its_errors() {
 
 #[test]
 fn what_a_layer_makes_of_errors_it_makes_of_those_inside() {
-    let fallback = || Fallback(Facts::new().replaces_errors());
+    let fallback = || {
+        Fallback(
+            Facts::new()
+                .replaces("CircuitOpen")
+                .replaces("Panicked")
+                .replaces("Handler"),
+        )
+    };
     let breaker = || CircuitBreaker::consecutive(1);
     let outside = Layers::new().layer(fallback()).layer(breaker());
     assert_eq!(explain(&outside).errors(), ["Invalid"]);
