@@ -211,7 +211,7 @@ fn payload() -> Fingerprint {
     Fingerprint::of(&PAYLOAD)
 }
 
-/// Two threads with a key each, and room for one.
+/// Two threads with a key each, of two shards, and room for one.
 fn last_place(looks_first: bool, first: &'static Seen, second: &'static Seen) {
     let capacity = if looks_first { 2 } else { 1 };
     let store = Arc::new(MemoryStore::<usize>::new(HOUR, capacity).unwrap());
@@ -224,7 +224,7 @@ fn last_place(looks_first: bool, first: &'static Seen, second: &'static Seen) {
     };
     let others = Arc::clone(&store);
     let other = thread::spawn(move || begin(&others, "a"));
-    let one = begin(&store, "b");
+    let one = begin(&store, "bb");
     let other = other.join().unwrap();
     assert!(one != other, "both or none");
     assert_eq!(store.room().taken(), 1);
@@ -258,7 +258,7 @@ fn a_full_store_makes_room_for_both_when_two_windows_are_over() {
     let states = [("both", &SWEPT)];
     explore("idempotency, swept", 3, states, || {
         let store = Arc::new(MemoryStore::<usize>::new(HOUR, 2).unwrap());
-        for old in ["a", "b"] {
+        for old in ["a", "bb"] {
             assert!(matches!(
                 store.begin(&key(old), payload(), Duration::ZERO),
                 Begin::Run(_)
@@ -269,7 +269,7 @@ fn a_full_store_makes_room_for_both_when_two_windows_are_over() {
             matches!(store.begin(&key(name), payload(), HOUR), Begin::Run(_))
         };
         let other = thread::spawn(move || begin(&others, "c"));
-        let one = begin(&store, "d");
+        let one = begin(&store, "dd");
         assert!(one && other.join().unwrap());
         assert_eq!(store.room().taken(), 2);
         SWEPT.count(true);

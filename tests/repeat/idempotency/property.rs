@@ -163,35 +163,47 @@ fn a_reading_of_the_clock_that_is_older_than_the_last_shortens_no_window() {
     assert!(matches!(begin("c", 10 + WINDOW), Begin::Run(_)));
 }
 
-/// Looks at the store when it is dropped.
+/// Looks into every shard of the store when it is dropped.
 struct Looks(Arc<MemoryStore<Looks>>);
 
 impl Drop for Looks {
     fn drop(&mut self) {
-        let begun = self
-            .0
-            .begin(&"seen".into(), Fingerprint::of(&0), Duration::from_secs(9));
-        drop(begun);
+        begin_many(&self.0, "seen", Duration::from_secs(9), drop);
+    }
+}
+
+const MANY: usize = 200;
+
+fn begin_many<R>(
+    store: &MemoryStore<R>,
+    name: &str,
+    at: Duration,
+    mut then: impl FnMut(Begin<Run, Arc<R>>),
+) {
+    for n in 0..MANY {
+        let key = IdempotencyKey::new(format!("{name} {n}"));
+        then(store.begin(&key, Fingerprint::of(&0), at));
     }
 }
 
 #[test]
 fn a_reply_is_dropped_outside_the_lock() {
-    let store = Arc::new(MemoryStore::new(Duration::from_secs(1), 9).expect("in range"));
-    let payload = Fingerprint::of(&0);
-    let begin = |key: &str, at| store.begin(&key.into(), payload, Duration::from_secs(at));
-    for key in ["a", "b", "c"] {
-        let Begin::Run(run) = begin(key, 0) else {
-            panic!("it is new")
-        };
+    let second = Duration::from_secs(1);
+    let store = Arc::new(MemoryStore::new(second, MANY * 9).expect("in range"));
+    let mut late = Vec::new();
+    for (name, at) in [("first", 0), ("late", 0), ("forgotten", 0), ("second", 2)] {
+        // What is past its window goes when others come.
+        begin_many(&store, name, second * at, |begin| match begin {
+            Begin::Run(run) if name == "late" => late.push(run),
+            Begin::Run(run) if name == "forgotten" => store.forget(run),
+            Begin::Run(run) => store.finish(run, Looks(Arc::clone(&store))),
+            known => drop(known),
+        });
+    }
+    // And at once, what is too late.
+    for run in late {
         store.finish(run, Looks(Arc::clone(&store)));
     }
-    // Replaced, evicted, and one whose record is gone.
-    let Begin::Run(late) = begin("a", 1) else {
-        panic!("past its window")
-    };
-    let _ = begin("d", 2);
-    let _ = begin("e", 3);
-    store.finish(late, Looks(Arc::clone(&store)));
-    assert!(matches!(begin("seen", 9), Begin::Known(_)));
+    let known = |begin| assert!(matches!(begin, Begin::Known(_)));
+    begin_many(&store, "seen", 9 * second, known);
 }
