@@ -4,16 +4,18 @@ use std::fmt;
 use std::time::Duration;
 
 use arcbus::metrics::Metrics;
+use arcbus::middleware::production::RetryingStack;
 use arcbus::middleware::retry::Jitter;
 use arcbus::middleware::{
-    AdaptiveLimit, Budget, Bulkhead, Cache, CircuitBreaker, Coalesce, Hedge, RateLimit, Retry,
-    Timeout, Validation,
+    AdaptiveLimit, Budget, Bulkhead, Cache, CircuitBreaker, Coalesce, Hedge, ProductionConfig,
+    ProductionLayers, RateLimit, Retry, Timeout,
 };
 use arcbus::{FakeClock, Layers, QueryBus, RegistrationError, Stack};
 
 use super::backend::{Backend, GetQuote};
 use super::naive::NaiveRetry;
 use super::timeline::{BAD_DAY, HICCUPS, LONG_TAIL, Timeline};
+use super::world::PATIENCE;
 
 /// Which layers on which day.
 pub(crate) struct Scenario {
@@ -69,9 +71,9 @@ pub(crate) static SCENARIOS: &[Scenario] = scenarios! {
     BAD_DAY "coalesce": |_| Layers::new().layer(Coalesce::new()).layer(timeout());
     BAD_DAY "cache": |_| Layers::new().layer(cache()).layer(timeout());
     BAD_DAY "cache, stale": |_| Layers::new().layer(stale_cache()).layer(timeout());
-    BAD_DAY "preset": |site| preset(site).layer(bulkhead()).layer(breaker()).layer(timeout());
-    BAD_DAY "preset, adaptive": |site| preset(site).layer(aimd()).layer(breaker()).layer(timeout());
-    BAD_DAY "preset, stale": |site| preset(site).layer(stale_cache()).layer(bulkhead()).layer(breaker()).layer(timeout());
+    BAD_DAY "preset": |site| preset(site);
+    BAD_DAY "preset, adaptive": |site| adaptive_preset(site);
+    BAD_DAY "preset, stale": |site| Layers::new().layer(stale_cache()).layers(&preset(site));
     LONG_TAIL "tail": |_| Layers::new().layer(timeout());
     LONG_TAIL "tail, hedge": |_| Layers::new().layer(hedge()).layer(timeout());
     HICCUPS "flaky": |_| Layers::new().layer(timeout());
@@ -151,12 +153,31 @@ fn stale_cache() -> Cache {
     cache().stale_while_revalidate(Duration::from_secs(10))
 }
 
-/// The outer layers of a service; a limit, a breaker and a timeout go inside.
-fn preset(site: &Site) -> Layers<impl Stack<GetQuote> + use<>> {
-    Layers::new()
-        .layer(Metrics::new().layer())
-        .layer(Validation::new())
-        .layer(retry(site))
+/// The layers of a service, as arcbus has them ready.
+fn preset(site: &Site) -> Layers<RetryingStack<Retry>> {
+    let config = ProductionConfig::new()
+        .metrics(Metrics::new().layer())
+        .bulkhead(bulkhead())
+        .circuit_breaker(breaker())
+        .timeout(timeout());
+    ProductionLayers::retrying(config, patience(), retry(site))
+}
+
+/// The same with a limit that finds itself in the place of the bulkhead.
+fn adaptive_preset(site: &Site) -> Layers<impl Stack<GetQuote> + use<>> {
+    let outer = ProductionConfig::new()
+        .metrics(Metrics::new().layer())
+        .circuit_breaker(None)
+        .timeout(None);
+    ProductionLayers::retrying(outer, patience(), retry(site))
+        .layer(aimd())
+        .layer(breaker())
+        .layer(timeout())
+}
+
+/// As long as the callers wait.
+fn patience() -> Timeout {
+    Timeout::new(PATIENCE)
 }
 
 impl fmt::Debug for Scenario {
