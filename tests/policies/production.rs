@@ -49,7 +49,7 @@ fn the_layers_stand_in_the_order_that_is_documented() {
 
 #[test]
 fn a_retry_stands_between_those_that_watch_and_those_that_guard() {
-    let total = Timeout::new(Duration::from_secs(5));
+    let total = Timeout::new(Duration::from_secs(2));
     let retry = Retry::fixed(3, Duration::from_millis(1));
     let stack = ProductionLayers::retrying(everything(&Metrics::new()), total, retry);
     let explained = stack.explain::<Ask>();
@@ -63,7 +63,7 @@ fn a_retry_stands_between_those_that_watch_and_those_that_guard() {
     assert_eq!(names[4..], ALL[2..]);
     assert_eq!(explained.warnings(), []);
     assert_eq!(explained.max_handler_calls(), 3);
-    assert_eq!(explained.longest(), Some(Duration::from_secs(5)));
+    assert_eq!(explained.longest(), Some(Duration::from_secs(2)));
 }
 
 /// May be repeated.
