@@ -138,9 +138,10 @@ impl<M: Cacheable> fmt::Debug for CacheHandle<M> {
 
 /// The handles of a layer, a message each; clones are the same.
 #[derive(Clone, Default)]
-pub(in crate::middleware) struct Handles(PlainArc<Mutex<Vec<(&'static str, TypeId, Handle)>>>);
+pub(in crate::middleware) struct Handles(PlainArc<Mutex<Vec<Handle>>>);
 
-type Handle = Box<dyn Any + Send + Sync>;
+/// Name and type of a message, and its [`CacheHandle`].
+type Handle = (&'static str, TypeId, Box<dyn Any + Send + Sync>);
 
 impl Handles {
     pub(in crate::middleware) fn of<M: Cacheable>(&self) -> CacheHandle<M> {

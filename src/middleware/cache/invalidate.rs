@@ -78,6 +78,9 @@ pub trait Invalidates<Q: Cacheable>: Message<Kind = Command> {
     fn invalidates(&self) -> Outdated<Q>;
 }
 
+/// Says of each key whether it is meant.
+pub type Which<K> = Box<dyn Fn(&K) -> bool + Send>;
+
 /// What a command makes outdated of the replies to `Q`.
 pub enum Outdated<Q: Cacheable> {
     /// Nothing.
@@ -87,7 +90,7 @@ pub enum Outdated<Q: Cacheable> {
     /// Under each of these.
     Keys(Vec<<Q::Key as ToOwned>::Owned>),
     /// Under each key this holds for. A panic of it counts as [`All`](Outdated::All).
-    If(Box<dyn Fn(&Q::Key) -> bool + Send>),
+    If(Which<Q::Key>),
     /// Everything.
     All,
 }

@@ -68,7 +68,7 @@ mod vary;
 mod wait;
 
 pub use handle::CacheHandle;
-pub use invalidate::{Invalidates, Invalidator, InvalidatorMiddleware, Outdated};
+pub use invalidate::{Invalidates, Invalidator, InvalidatorMiddleware, Outdated, Which};
 pub use key::Cacheable;
 pub use layer::Cache;
 pub use middleware::CacheMiddleware;

@@ -3,7 +3,7 @@
 use std::hash::Hash;
 
 use super::flight::{Flight, Successor};
-use super::flights::{Flights, take};
+use super::map::{Flights, take};
 use crate::sync::Arc;
 use crate::unwind::wake_caught;
 

@@ -4,8 +4,8 @@ use std::hash::Hash;
 use std::task::{Poll, Waker};
 
 use super::flight::{Flight, Turn};
-use super::flights::Flights;
 use super::leader::{Leader, give_up};
+use super::map::Flights;
 use crate::sync::Arc;
 
 /// What a [`Waiter`] waited for.
