@@ -105,19 +105,25 @@ pub(crate) fn block_on<M: Message>(
     }
 }
 
-/// Polls `pipeline` and, if it is pending, asks whether `cx` was interrupted meanwhile.
+/// Polls `pipeline` and, if it is pending, asks whether `cx` was interrupted meanwhile. One that was
+/// cancelled while it was polled is polled once more: it may end by itself, and say how far it came.
 #[inline(always)]
 pub(crate) fn poll_bounded<M: Message>(
-    pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
+    mut pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
     cx: &Context<'_>,
     watch: &mut Option<Box<Watch>>,
     task: &mut task::Context<'_>,
 ) -> Poll<Outcome<M>> {
-    match pipeline.poll(task) {
+    let knew = cx.is_cancelled();
+    match pipeline.as_mut().poll(task) {
         Poll::Ready(outcome) => Poll::Ready(outcome),
         Poll::Pending => match watch_bounds::<M>(cx, watch, task) {
             Ok(()) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
+            Err(error) if knew || !error.is_cancelled() => Poll::Ready(Err(error)),
+            Err(error) => match pipeline.poll(task) {
+                Poll::Ready(outcome) => Poll::Ready(outcome),
+                Poll::Pending => Poll::Ready(Err(error)),
+            },
         },
     }
 }
@@ -153,12 +159,17 @@ fn park_until_done<M: Message>(
     // It has been polled once before.
     bounds.check_limit(&waker)?;
     loop {
+        let knew = cx.is_cancelled();
         if let Poll::Ready(outcome) = pipeline.as_mut().poll(&mut task) {
             return Ok(outcome);
         }
         bounds.check_limit(&waker)?;
-        bounds.check_caller(&waker)?;
-        parker.park();
+        match bounds.check_caller(&waker) {
+            Ok(()) => parker.park(),
+            // As in `poll_bounded`: the next turn is the last.
+            Err(_) if !knew && cx.is_cancelled() => {}
+            Err(stopped) => return Err(stopped),
+        }
     }
 }
 

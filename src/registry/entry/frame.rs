@@ -40,6 +40,20 @@ pub(super) enum Started<'a, M: Message> {
 }
 
 impl<M: Message> Out<M> {
+    #[cold]
+    fn write<'a>(&mut self, outcome: Outcome<M>) -> Started<'a, M> {
+        match outcome {
+            Ok(reply) => {
+                self.reply.write(reply);
+                Started::Reply
+            }
+            Err(error) => {
+                self.error.write(error);
+                Started::Error
+            }
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn new() -> Self {
         Self {
@@ -257,7 +271,12 @@ impl<'r, M: Message, F> Filled<'r, M, F> {
 
     /// Makes a frame of it after a poll that was pending, unless the context was interrupted meanwhile.
     #[cold]
-    fn keep(self, entry: &Entry, task: &mut task::Context<'_>, out: &mut Out<M>) -> Started<'r, M>
+    fn keep(
+        mut self,
+        entry: &Entry,
+        task: &mut task::Context<'_>,
+        out: &mut Out<M>,
+    ) -> Started<'r, M>
     where
         F: Future<Output = Outcome<M>>,
     {
@@ -266,9 +285,13 @@ impl<'r, M: Message, F> Filled<'r, M, F> {
         // SAFETY: filled, and the future reads it only, too.
         let cx = unsafe { &(*head.as_ptr()).cx };
         if let Err(error) = watch_bounds::<M>(cx, &mut watch, task) {
-            out.error.write(error);
+            // As in `poll_bounded`; it was not cancelled when it began.
+            let ended = match error.is_cancelled().then(|| self.poll(task)) {
+                Some(Poll::Ready(outcome)) => outcome,
+                _ => Err(error),
+            };
             drop_caught(|| drop(self));
-            return Started::Error;
+            return out.write(ended);
         }
         // SAFETY: in bounds, and nothing else uses it.
         let kept = unsafe { &mut (*head.as_ptr()).kept };
