@@ -77,9 +77,9 @@ fn after_a_doubt_none_of_them_runs() {
             go.cancel();
             assert!(first.poll().expect("a panic").is_err());
         }
-        for n in 0..3 {
-            assert_eq!(others[n].wakes(), 1, "{n}");
-            assert_eq!(others[n].poll(), Some(in_doubt()));
+        for other in &mut others {
+            assert_eq!(other.wakes(), 1);
+            assert_eq!(other.poll(), Some(in_doubt()));
         }
         assert_eq!((shop.runs(), shop.payments.running()), (1, 0));
     }
