@@ -5,6 +5,7 @@ mod clock;
 mod context;
 pub mod docs;
 mod error;
+mod explain;
 mod handler;
 mod message;
 pub mod metrics;
@@ -27,14 +28,15 @@ pub use bus::{Bus, BusBuilder, CommandBus, Dispatch, LocalBus, QueryBus, Route, 
 pub use clock::{Clock, FakeClock};
 pub use context::{CancelToken, Cancelled, Context, Source, TraceParent, TraceParentError};
 pub use error::{Error, Outcome, Phase};
+pub use explain::{Explanation, Warning};
 pub use handler::{
     AsyncFnHandler, AsyncHandlerFn, AsyncWithHandler, AsyncWithHandlerFn, DetachedFnHandler,
     FnHandler, Handler, from_async_fn, from_async_fn_with, from_detached_fn, from_fn,
 };
 pub use message::{Class, Command, Kind, Message, MessageType, Query, Same};
 pub use pipeline::{
-    Facts, Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, Layers, Middleware, More, Next,
-    NoLayers, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
+    Facts, Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, LayerInfo, Layers, Middleware,
+    More, Next, NoLayers, Role, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
 pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired};
 pub use rejection::{Rejection, RejectionKind};
@@ -47,12 +49,13 @@ pub use violations::{Violation, Violations};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bus::{assert_kind, block_static, start_static};
-    pub use crate::pipeline::{Blocked, Leaf, Stopped};
+    pub use crate::pipeline::{Blocked, Leaf, Roles, Stopped};
 }
 
 /// What the models reach of the internals.
 #[cfg(arcbus_loom)]
 #[doc(hidden)]
 pub mod __model {
+    pub use crate::middleware::flights::model::{Airport, Boarding, Lead, Wait, Waited};
     pub use crate::sync::{Parking, Published, Words, weaken};
 }

@@ -50,7 +50,7 @@ impl Verdict {
     }
 
     #[cold]
-    fn of_error<M: Message>(error: &Error<M::Error>) -> Self {
+    pub(crate) fn of_error<M: Message>(error: &Error<M::Error>) -> Self {
         match error {
             Error::Handler(error) => Self::of_class(M::classify(error)),
             Error::Panicked { .. }

@@ -13,15 +13,17 @@ use arcbus::middleware::bulkhead::{
     BulkheadMiddleware, BulkheadPolicy, BulkheadUsage, Permit, QueuedBulkhead,
     QueuedBulkheadMiddleware, Turn,
 };
+use arcbus::middleware::retry::{Backoff, Course, Jitter, RetryBy, RetryMiddleware, RetryPolicy};
 use arcbus::middleware::timeout::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
-use arcbus::middleware::{AdaptiveLimit, Bulkhead, Priority};
+use arcbus::middleware::{AdaptiveLimit, Budget, Bulkhead, Priority, Retry};
 use arcbus::middleware::{Handles, Timeout};
 use arcbus::{
     AsyncFnHandler, AsyncWithHandler, Batch, Bus, BusBuilder, CancelToken, Cancelled, Class, Clock,
-    Command, Context, DetachedFnHandler, Dispatch, Drained, Error, FakeClock, FnHandler, Gated,
-    Guard, Handler, Inspect, LayerExt, Layers, LocalBus, Message, MessageType, More, NoLayers,
-    Phase, Query, Registrar, RegistrationError, Rejection, RejectionKind, Retired, Route,
-    RouteInfo, Shared, TraceParent, TraceParentError, Violation, Violations, Wrapped, static_bus,
+    Command, Context, DetachedFnHandler, Dispatch, Drained, Error, Explanation, Facts, FakeClock,
+    FnHandler, Gated, Guard, Handler, Inspect, LayerExt, LayerInfo, Layers, LocalBus, Message,
+    MessageType, More, NoLayers, Phase, Query, Registrar, RegistrationError, Rejection,
+    RejectionKind, Retired, Role, Route, RouteInfo, Shared, TraceParent, TraceParentError,
+    Violation, Violations, Warning, Wrapped, static_bus,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -102,10 +104,20 @@ all! {
     [BulkheadUsage, AdaptiveUsage, Priority]: [Send, Sync, Unpin, Copy, Eq, Debug];
 }
 
+// What repeats.
+all! {
+    [Retry, RetryBy<Function>, RetryPolicy, RetryMiddleware, Handles<RetryPolicy>, Course<'static>,
+     Budget]:
+        [Send, Sync, Unpin, Debug];
+    [Retry, RetryBy<Function>, Budget]: [Clone];
+    [Backoff, Jitter]: [Send, Sync, Unpin, Copy, PartialEq, Debug];
+}
+
 // Values: also across a caught panic, and to anybody's error type.
 all! {
     [Error<String>, Phase, Rejection, RejectionKind, Violation, Violations, TraceParent,
-     TraceParentError, RegistrationError, MessageType, Class, RouteInfo]:
+     TraceParentError, RegistrationError, MessageType, Class, RouteInfo, Explanation, Facts, LayerInfo,
+     Role, Warning]:
         [Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone, Debug];
     [Error<std::fmt::Error>, Rejection, Violations, TraceParentError, RegistrationError]:
         [std::error::Error];

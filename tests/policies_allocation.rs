@@ -4,18 +4,21 @@
 mod counting;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
 use arcbus::metrics::Metrics;
+use arcbus::middleware::cache::Outdated;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, Idempotency, IdempotencyKey,
-    MapError, ProductionConfig, ProductionLayers, Timeout, Validation, When,
+    AdaptiveLimit, Authorize, Budget, Bulkhead, Cache, Cacheable, Chaos, CircuitBreaker, Fallback,
+    Hedge, Idempotency, IdempotencyKey, Invalidates, MapError, ProductionConfig, ProductionLayers,
+    Retry, Timeout, Validation, When,
 };
 use arcbus::{
     BusBuilder, Command, CommandBus, Context, Error, Handler, Message, MessageType, Query,
-    QueryBus, Stack, from_fn,
+    QueryBus, Stack, from_async_fn, from_fn,
 };
 use counting::{Count, Counting, NOTHING, count};
 
@@ -27,6 +30,7 @@ const ROUNDS: usize = 1000;
 /// Far enough away that it never comes.
 const LATER: Duration = Duration::from_secs(3600);
 
+#[derive(Clone)]
 struct Double(u64);
 
 impl Message for Double {
@@ -41,6 +45,15 @@ struct Doubler;
 impl Handler<Double> for Doubler {
     async fn handle(&self, msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
         Ok(msg.0 * 2)
+    }
+}
+
+/// Its error allocates nothing.
+struct Fails;
+
+impl Handler<Double> for Fails {
+    async fn handle(&self, _msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
+        Err(String::new())
     }
 }
 
@@ -149,6 +162,40 @@ fn a_timeout() {
 }
 
 #[test]
+fn a_retry() {
+    assert_allocates_nothing(QueryBus::builder().layer(Retry::exponential(3, LATER / 3600)));
+    let permanent = |error: &Error<String>| error.is_handler();
+    let retry = Retry::fixed(3, Duration::ZERO).without_budget();
+    assert_allocates_nothing(QueryBus::builder().layer(retry.retry_if(permanent)));
+}
+
+/// Paid in again by the messages that follow.
+#[test]
+fn a_retry_whose_budget_is_not_full() {
+    let budget = Budget::new(0.001).burst(1_000);
+    (0..900).for_each(|_| assert!(budget.try_take(LATER)));
+    let retry = Retry::fixed(3, Duration::ZERO).budget(budget.clone());
+    assert_allocates_nothing(QueryBus::builder().layer(retry));
+    assert!(budget.available() > 100.0 && budget.available() < 200.0);
+}
+
+#[test]
+fn a_retry_of_what_is_not_worth_it() {
+    let retry = Retry::fixed(3, Duration::ZERO).retry_if(|_: &Error<String>| false);
+    let bus = QueryBus::builder()
+        .layer(retry)
+        .register(Fails)
+        .build()
+        .expect("in range");
+    let dispatch = || {
+        assert!(bus.execute_blocking(Double(1)).is_err());
+        assert!(ready(bus.execute(Double(2))).is_err());
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    assert_eq!(count(|| (0..ROUNDS).for_each(|_| dispatch())), NOTHING);
+}
+
+#[test]
 fn metrics() {
     assert_allocates_nothing(QueryBus::builder().layer(Metrics::new().layer()));
 }
@@ -176,6 +223,59 @@ fn a_rate_limit() {
 }
 
 #[test]
+fn a_fallback() {
+    assert_allocates_nothing(QueryBus::builder().layer(Fallback::value(7)));
+    let with = |_: &Error<String>, msg: &Double| Some(msg.0);
+    assert_allocates_nothing(QueryBus::builder().layer(Fallback::with(with)));
+    assert_allocates_nothing(QueryBus::builder().layer(Fallback::handler::<Double>(Doubler)));
+}
+
+#[test]
+fn a_hedge() {
+    assert_allocates_nothing(QueryBus::builder().layer(Hedge::after(LATER)));
+    assert_allocates_nothing(QueryBus::builder().layer(Hedge::after(Duration::ZERO)));
+    let measured = || Hedge::quantile(0.95).samples(1);
+    assert_allocates_nothing(QueryBus::builder().layer(measured()));
+    let pinned = measured().min_delay(LATER).max_delay(LATER);
+    assert_allocates_nothing(QueryBus::builder().layer(pinned));
+}
+
+/// What a dispatch allocates whose handler waits once.
+fn allocated_in_a_wait<S: Stack<Double>>(builder: BusBuilder<Query, S>) -> u64 {
+    let once = async |msg: Double, _: &Context<'_>| {
+        let mut waited = false;
+        std::future::poll_fn(|_| match std::mem::replace(&mut waited, true) {
+            false => Poll::Pending,
+            true => Poll::Ready(()),
+        })
+        .await;
+        Ok::<u64, String>(msg.0)
+    };
+    let bus = builder
+        .register(from_async_fn(once))
+        .build()
+        .expect("in range");
+    let dispatch = || {
+        let mut waiting = pin!(bus.execute(Double(1)));
+        let mut task = Task::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut task).is_pending());
+        assert!(waiting.poll(&mut task).is_ready());
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    let counted = count(|| (0..ROUNDS).for_each(|_| dispatch()));
+    assert_eq!(counted.allocated, counted.freed);
+    counted.allocated
+}
+
+#[test]
+fn a_wait_that_is_not_hedged_costs_no_more_than_its_alarm() {
+    let timed = allocated_in_a_wait(QueryBus::builder().layer(Timeout::new(LATER)));
+    assert!(allocated_in_a_wait(QueryBus::builder().layer(Hedge::after(LATER))) < timed);
+    let measured = Hedge::quantile(0.95).samples(1_000_000);
+    assert_eq!(allocated_in_a_wait(QueryBus::builder().layer(measured)), 0);
+}
+
+#[test]
 fn what_acts_on_some_messages() {
     let map = |error: Error<String>, _: &Context<'_>| error;
     assert_allocates_nothing(QueryBus::builder().layer(MapError::new(map)));
@@ -193,6 +293,90 @@ fn a_whole_stack() {
         .bulkhead(Bulkhead::new(1))
         .circuit_breaker(CircuitBreaker::count_window(100).slow_calls(LATER, 0.5));
     assert_allocates_nothing(QueryBus::builder().layers(&ProductionLayers::queries(config)));
+}
+
+impl Cacheable for Double {
+    type Key = u64;
+    fn key(&self) -> &u64 {
+        &self.0
+    }
+}
+
+/// Asks by a string, for a reply that is shared.
+struct Name(&'static str);
+
+impl Message for Name {
+    const NAME: &'static str = "name";
+    type Kind = Query;
+    type Reply = Arc<str>;
+    type Error = String;
+}
+
+impl Cacheable for Name {
+    type Key = str;
+    fn key(&self) -> &str {
+        self.0
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Tenant(String);
+
+#[test]
+fn a_hit_of_a_cache() {
+    assert_allocates_nothing(QueryBus::builder().layer(Cache::ttl(LATER)));
+    let stale = Cache::ttl(LATER).stale_while_revalidate(LATER);
+    assert_allocates_nothing(QueryBus::builder().layer(stale.cache_errors(LATER)));
+
+    let name = |msg: Name, _: &Context<'_>| Ok(Arc::from(msg.0));
+    let bus = QueryBus::builder()
+        .layer(Cache::ttl(LATER).vary_by::<Tenant>())
+        .register(from_fn(name))
+        .build()
+        .expect("in range");
+    let cx = Context::new().with(Tenant("a tenant of some length".into()));
+    let dispatch = || {
+        let long = "a name of which a copy would be allocated";
+        let reply = bus.execute_blocking_in(&cx, Name(long));
+        assert_eq!(reply.as_deref(), Ok(long));
+        assert_eq!(ready(bus.execute_in(&cx, Name(long))).as_deref(), Ok(long));
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    assert_eq!(count(|| (0..ROUNDS).for_each(|_| dispatch())), NOTHING);
+}
+
+struct Put(u64);
+
+impl Message for Put {
+    const NAME: &'static str = "put";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+impl Invalidates<Double> for Put {
+    fn invalidates(&self) -> Outdated<Double> {
+        match self.0 {
+            0 => Outdated::Nothing,
+            key => Outdated::Key(key),
+        }
+    }
+}
+
+#[test]
+fn a_command_that_changes_nothing_of_a_cache() {
+    let cache = Cache::ttl(LATER);
+    let bus = CommandBus::builder()
+        .layer(cache.invalidator::<Double>())
+        .register(from_fn(|_: Put, _: &Context<'_>| Ok(())))
+        .build()
+        .expect("in range");
+    let dispatch = || {
+        assert_eq!(bus.execute_blocking(Put(0)), Ok(()));
+        assert_eq!(ready(bus.execute(Put(0))), Ok(()));
+    };
+    (0..WARM_UP).for_each(|_| dispatch());
+    assert_eq!(count(|| (0..ROUNDS).for_each(|_| dispatch())), NOTHING);
 }
 
 #[test]

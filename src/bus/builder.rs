@@ -128,19 +128,44 @@ impl<K: Kind, S> BusBuilder<K, S> {
         self.open().map(|(bus, _)| bus)
     }
 
+    /// [`build`](BusBuilder::build) that refuses layers in a dangerous order: what
+    /// [`Bus::explain`] warns of is an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](BusBuilder::build); and [`DangerousOrder`](RegistrationError::DangerousOrder) with all
+    /// that is dangerous about the first such route. Nothing is built then.
+    pub fn build_strict(self) -> Result<Bus<K>, RegistrationError> {
+        self.open_strict().map(|(bus, _)| bus)
+    }
+
     /// The bus, and the handle that changes its handlers while the program runs.
     ///
     /// # Errors
     ///
     /// As [`build`](BusBuilder::build).
     pub fn open(self) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
+        self.make(false)
+    }
+
+    /// [`open`](BusBuilder::open) that refuses layers in a dangerous order, of these handlers and of those
+    /// that are registered later.
+    ///
+    /// # Errors
+    ///
+    /// As [`build_strict`](BusBuilder::build_strict).
+    pub fn open_strict(self) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
+        self.make(true)
+    }
+
+    fn make(self, strict: bool) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
         let Settings { capacity, clock } = self.settings;
         if capacity == 0 {
             return Err(out_of_range("at least 1"));
         }
         let table = Table::with_capacity(capacity.max(self.changes.len()))
             .map_err(|_| out_of_range("small enough for the memory there is"))?;
-        let store = Arc::new(Store::new(table, clock.unwrap_or_default()));
+        let store = Arc::new(Store::new(table, clock.unwrap_or_default(), strict));
         let _ = store.commit(self.changes)?;
         Ok((
             Bus::new(Arc::clone(&store)),

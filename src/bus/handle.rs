@@ -8,6 +8,7 @@ use super::{BusBuilder, LocalBus, Route};
 use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::Outcome;
+use crate::explain::Explanation;
 use crate::message::{Command, Kind, Message, Query, Same};
 use crate::pipeline::RouteInfo;
 use crate::registry::{RegistrationError, Store, Table};
@@ -185,6 +186,20 @@ impl<K: Kind> Bus<K> {
         M: Message<Kind: Same<K>>,
     {
         Route::new(Arc::clone(&self.store))
+    }
+
+    /// What the message's route may do at worst: how often its handler is run, how long it takes, what
+    /// is kept, which errors there may be; and which layers stand in a dangerous order. See
+    /// [`Explanation`] for an example.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
+    pub fn explain<M>(&self) -> Result<Explanation, RegistrationError>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        self.store.explain::<M>()
     }
 
     /// What is registered now, by name.

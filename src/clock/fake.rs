@@ -59,6 +59,50 @@ impl FakeClock {
         self.shared.queue.ring(now);
     }
 
+    /// How long until the next of those who wait for a moment would be woken; `None` where nobody waits.
+    /// What a simulation [advances](Self::advance) by when there is nothing else to do.
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use std::pin::pin;
+    /// use std::task::{self, Waker};
+    /// use std::time::Duration;
+    /// use arcbus::{Context, FakeClock, Message, Query, QueryBus, from_async_fn};
+    ///
+    /// struct Search;
+    /// impl Message for Search {
+    ///     const NAME: &'static str = "search";
+    ///     type Kind = Query;
+    ///     type Reply = u32;
+    ///     type Error = String;
+    /// }
+    ///
+    /// async fn search(_: Search, _: &Context<'_>) -> Result<u32, String> {
+    ///     pending().await
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let fake = FakeClock::new();
+    /// let bus = QueryBus::builder().clock(fake.clock()).register(from_async_fn(search)).build()?;
+    /// let cx = Context::new().timeout(Duration::from_millis(20));
+    /// let mut dispatch = pin!(bus.execute_with(Search, cx));
+    /// let mut task = task::Context::from_waker(Waker::noop());
+    /// assert_eq!(fake.next_alarm(), None);
+    /// assert!(dispatch.as_mut().poll(&mut task).is_pending());
+    /// assert_eq!(fake.next_alarm(), Some(Duration::from_millis(20)));
+    /// fake.advance(Duration::from_millis(20));
+    /// assert!(dispatch.as_mut().poll(&mut task).is_ready());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<Duration> {
+        let tick = self.shared.queue.first()?;
+        Some(Duration::from_nanos(
+            tick.saturating_sub(self.shared.now.get()),
+        ))
+    }
+
     /// A [`Clock`] that shows this time, to build a bus with.
     #[must_use]
     pub fn clock(&self) -> Clock {
@@ -240,6 +284,24 @@ mod tests {
         fake.advance(SECOND * 7200);
         assert_eq!(log.noted(), []);
         assert_eq!(log.holders(), 2, "a waker was left behind");
+    }
+
+    #[test]
+    fn tells_the_next_alarm() {
+        let fake = FakeClock::new();
+        let clock = fake.clock();
+        let (_log, waker) = Log::waker(1);
+        assert_eq!(fake.next_alarm(), None);
+        let later = clock.arm(in_seconds(&clock, 3), &waker);
+        let sooner = clock.arm(in_seconds(&clock, 2), &waker);
+        assert_eq!(fake.next_alarm(), Some(SECOND * 2));
+        fake.advance(SECOND);
+        assert_eq!(fake.next_alarm(), Some(SECOND));
+        drop(sooner);
+        assert_eq!(fake.next_alarm(), Some(SECOND * 2));
+        fake.advance(SECOND * 2);
+        assert_eq!(fake.next_alarm(), None);
+        drop(later);
     }
 
     #[test]

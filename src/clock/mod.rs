@@ -13,6 +13,7 @@ mod timer;
 
 pub(crate) use due::Due;
 pub use fake::FakeClock;
+pub(crate) use sleep::Sleep;
 pub(crate) use timer::Alarm;
 
 use crate::nanos::nanos;

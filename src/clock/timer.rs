@@ -184,6 +184,11 @@ impl TimerQueue {
         old.is_ok()
     }
 
+    /// When the first waker is due.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.alarms.lock().wakers.keys().next().map(|key| key.tick)
+    }
+
     fn remove(&self, key: Key) {
         let waker = self.alarms.lock().wakers.remove(&key);
         drop(waker);

@@ -38,7 +38,7 @@ impl Watch {
     }
 
     /// Also of the limit that holds where it is asked for.
-    pub(super) fn until_expiry(cx: &Context<'_>) -> Self {
+    pub(crate) fn until_expiry(cx: &Context<'_>) -> Self {
         Self::new(cx, cx.expiry_tick())
     }
 
@@ -49,7 +49,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn poll(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {
+    pub(crate) fn poll(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {
         // Every token is registered, whatever the ones before it say.
         let cancelled = self
             .tokens

@@ -11,3 +11,9 @@ pub mod orderings {}
 
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}
+
+// The pictures: links to files lead nowhere in rendered pages. Of two definitions of a link the first
+// holds, so here it is the picture itself.
+#[doc = include_str!("plots/embedded.md")]
+#[doc = include_str!("simulation.md")]
+pub mod simulation {}

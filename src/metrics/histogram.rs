@@ -9,7 +9,7 @@ const BITS: u32 = 4;
 const POWERS: u32 = 36;
 
 /// A model has two: it looks at every one.
-pub(super) const BUCKETS: usize = if cfg!(arcbus_loom) {
+pub(crate) const BUCKETS: usize = if cfg!(arcbus_loom) {
     2
 } else {
     ((POWERS - BITS + 1) << BITS) as usize + 1
@@ -17,7 +17,7 @@ pub(super) const BUCKETS: usize = if cfg!(arcbus_loom) {
 
 /// The bucket of a latency in nanoseconds: of one beyond the last bucket, a number beyond that.
 #[inline(always)]
-pub(super) fn bucket_of(nanos: u64) -> usize {
+pub(crate) fn bucket_of(nanos: u64) -> usize {
     // What is below 2 * 2^BITS has a bucket for each nanosecond.
     let power = (nanos | 1 << BITS).ilog2();
     let shift = power - BITS;
@@ -25,7 +25,7 @@ pub(super) fn bucket_of(nanos: u64) -> usize {
 }
 
 /// The highest latency in nanoseconds that a bucket holds; of the last one, the lowest.
-pub(super) fn highest_of(bucket: usize) -> u64 {
+pub(crate) fn highest_of(bucket: usize) -> u64 {
     if bucket == BUCKETS - 1 {
         return 1 << POWERS;
     }

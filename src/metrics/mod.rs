@@ -54,7 +54,7 @@
 
 mod cells;
 mod failure;
-mod histogram;
+pub(crate) mod histogram;
 #[cfg(arcbus_loom)]
 mod model;
 mod recorder;

@@ -22,7 +22,11 @@ pub struct Facts {
     pub(crate) limit: Option<Duration>,
     pub(crate) keeps: Option<Duration>,
     pub(crate) errors: Vec<&'static str>,
-    pub(crate) replaces_errors: bool,
+    pub(crate) any_error: bool,
+    pub(crate) replaced: Vec<&'static str>,
+    pub(crate) unknown: bool,
+    pub(crate) live: bool,
+    pub(crate) sometimes: bool,
     pub(crate) note: String,
 }
 
@@ -36,8 +40,21 @@ impl Facts {
             limit: None,
             keeps: None,
             errors: Vec::new(),
-            replaces_errors: false,
+            any_error: false,
+            replaced: Vec::new(),
+            unknown: false,
+            live: false,
+            sometimes: false,
             note: String::new(),
+        }
+    }
+
+    /// A layer of which nothing is known: it may run the rest any number of times, wait as long as it
+    /// likes and end in any error. An explanation counts it as one run, and names it.
+    pub fn unknown() -> Self {
+        Self {
+            unknown: true,
+            ..Self::new().fails_with_any()
         }
     }
 
@@ -79,15 +96,38 @@ impl Facts {
         self
     }
 
-    /// It may put a reply in the place of the errors of the rest.
-    pub fn replaces_errors(mut self) -> Self {
-        self.replaces_errors = true;
+    /// It may end in any error: it makes another one of that of the rest, say.
+    pub fn fails_with_any(mut self) -> Self {
+        self.any_error = true;
+        self
+    }
+
+    /// An error of the rest that it puts a reply in the place of, whenever there is one, by the name of the
+    /// [`Error`](crate::Error)'s variant. Not for a layer that may decline to: at worst, it does.
+    pub fn replaces(mut self, error: &'static str) -> Self {
+        self.replaced.push(error);
+        self
+    }
+
+    /// Its settings can be changed while it works: the figures are those of its setup.
+    pub fn live(mut self) -> Self {
+        self.live = true;
         self
     }
 
     /// Its settings, in a few words, for people: `"3 attempts, 50 ms doubling, full jitter"`.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
+        self
+    }
+
+    /// The same of a layer that is passed by in some dispatches: then it ends nothing and replaces
+    /// nothing.
+    pub fn sometimes(mut self) -> Self {
+        (self.limit, self.replaced) = (None, Vec::new());
+        self.sometimes = true;
+        let note = if self.note.is_empty() { "" } else { ": " };
+        self.note = format!("in some dispatches{note}{}", self.note);
         self
     }
 }

@@ -1,5 +1,6 @@
 //! [`Gate`]: a middleware that only looks before and after.
 
+use super::{Facts, Role};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
@@ -42,6 +43,9 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
     /// rest of the pipeline panics; then [`leave`](Gate::leave) is not called.
     type Pass: Send;
 
+    /// What it is for, where the order of layers matters. Default: nothing that matters to it.
+    const ROLE: Role = Role::Other;
+
     /// Lets the message pass, or refuses it.
     ///
     /// # Errors
@@ -51,6 +55,12 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
 
     /// Sees the outcome of a message that passed.
     fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>);
+
+    /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain), where it stands in
+    /// `.wrap(..)`. Default: it runs the rest once, waits for nothing, and may refuse with any error.
+    fn facts(&self) -> Facts {
+        Facts::new().fails_with_any()
+    }
 
     /// Whether it does anything: `None` does not, and is not listed.
     #[doc(hidden)]
@@ -62,6 +72,8 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
 impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
     type Pass = Option<G::Pass>;
 
+    const ROLE: Role = G::ROLE;
+
     #[inline(always)]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
         self.as_ref().map(|gate| gate.enter(msg, cx)).transpose()
@@ -72,6 +84,10 @@ impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
         if let (Some(gate), Some(pass)) = (self, pass) {
             gate.leave(pass, outcome, cx);
         }
+    }
+
+    fn facts(&self) -> Facts {
+        self.as_ref().map(G::facts).unwrap_or_default()
     }
 
     fn is_on(&self) -> bool {

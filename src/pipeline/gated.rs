@@ -7,7 +7,7 @@ use pin_project_lite::pin_project;
 
 use super::gate::Entry;
 use super::park::Blocked;
-use super::{Gate, Middleware, Next};
+use super::{Facts, Gate, Middleware, Next, Role};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
@@ -65,7 +65,13 @@ pub(crate) use through_entry;
 pub struct Gated<G>(pub G);
 
 impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
+    const ROLE: Role = G::ROLE;
+
     through_entry!(this => &this.0);
+
+    fn facts(&self) -> Facts {
+        self.0.facts()
+    }
 
     fn is_on(&self) -> bool {
         self.0.is_on()

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Facts, Middleware};
+use super::{Facts, Middleware, Role, Roles};
 use crate::message::{Kind, Message, MessageType};
 use crate::setting::InvalidSetting;
 
@@ -43,6 +43,13 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
     /// What it makes.
     type Middleware: Middleware<M>;
 
+    /// What it is for, where the order of layers matters. Default: nothing that matters to it.
+    const ROLE: Role = Role::Other;
+
+    /// The roles that it has in every dispatch: what the compiler may judge an order by.
+    #[doc(hidden)]
+    const ROLES: Roles = Roles::of(Self::ROLE);
+
     /// Whether its settings are in range. Asked before [`middleware`](Layer::middleware), once a
     /// registration. Default: they are.
     ///
@@ -56,10 +63,10 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
     /// Makes the instance for `route`. Called once a registration, outside every lock.
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware;
 
-    /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain). Default: it runs the
-    /// rest once, waits for nothing and refuses nothing.
+    /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain): of the message
+    /// `M`, as set up. Default: [`unknown`](Facts::unknown).
     fn facts(&self) -> Facts {
-        Facts::new()
+        Facts::unknown()
     }
 
     /// How it is listed by [`routes`](crate::Bus::routes). Default: the type's name without its
@@ -72,6 +79,9 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
 /// `None` is the layer switched off: nothing but a branch is left of it.
 impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
     type Middleware = Option<L::Middleware>;
+
+    const ROLE: Role = L::ROLE;
+    const ROLES: Roles = Roles::NONE;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.as_ref().map_or(Ok(()), Layer::check)
@@ -107,20 +117,59 @@ pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
     }
 }
 
+/// What is known of a layer of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerInfo {
+    name: &'static str,
+    role: Role,
+    facts: Facts,
+}
+
+impl LayerInfo {
+    /// `None` of a layer that is switched off.
+    pub(super) fn of<M: Message, L: Layer<M>>(layer: &L) -> Option<Self> {
+        let name = layer.name();
+        (!name.is_empty()).then(|| Self {
+            name,
+            role: L::ROLE,
+            facts: layer.facts(),
+        })
+    }
+
+    /// [`Layer::name`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// [`Layer::ROLE`].
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// [`Layer::facts`], as they were when the route was registered.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
 /// What is known of a route: message, kind, layers, and when it was registered.
 #[derive(Clone, Debug)]
 pub struct RouteInfo {
     message: MessageType,
     kind: &'static str,
-    layers: Vec<&'static str>,
+    names: Vec<&'static str>,
+    layers: Vec<LayerInfo>,
     registered_at: SystemTime,
 }
 
 impl RouteInfo {
-    pub(crate) fn new<M: Message>(layers: Vec<&'static str>) -> Self {
+    pub(crate) fn new<M: Message>(layers: Vec<LayerInfo>) -> Self {
         Self {
             message: MessageType::of::<M>(),
             kind: M::Kind::NAME,
+            names: layers.iter().map(LayerInfo::name).collect(),
             layers,
             registered_at: SystemTime::now(),
         }
@@ -147,6 +196,10 @@ impl RouteInfo {
     /// The names of the layers around the handler, outermost first.
     #[must_use]
     pub fn layers(&self) -> &[&'static str] {
+        &self.names
+    }
+
+    pub(crate) fn stack(&self) -> &[LayerInfo] {
         &self.layers
     }
 

@@ -25,7 +25,7 @@ pub struct Leaf<H> {
 }
 
 impl<H> Leaf<H> {
-    pub(super) fn new(handler: H) -> Self {
+    pub(crate) fn new(handler: H) -> Self {
         Self { handler }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::optional::Either;
 use super::park::{Blocked, block_on};
+use super::{Facts, Role};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
@@ -39,6 +40,9 @@ use crate::sync::Arc;
     note = "a layer goes into `.layer(..)`, a plain middleware into `.wrap(..)`, a gate into `.wrap(Gated(..))`"
 )]
 pub trait Middleware<M: Message>: Send + Sync + 'static {
+    /// What it is for, where the order of layers matters. Default: nothing that matters to it.
+    const ROLE: Role = Role::Other;
+
     /// Handles one message, usually by running `next`.
     fn handle(
         &self,
@@ -60,6 +64,12 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
             Some(this) => Either::on(this.handle(msg, cx, next)),
             None => Either::off(next.run(msg, cx)),
         }
+    }
+
+    /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain), where it stands in
+    /// `.wrap(..)`. Default: [`unknown`](Facts::unknown).
+    fn facts(&self) -> Facts {
+        Facts::unknown()
     }
 
     /// [`handle`](Middleware::handle) on this thread, to its end. What only looks before and after
@@ -109,6 +119,8 @@ pub(super) mod sealed {
 }
 
 impl<M: Message, W: Middleware<M>> Middleware<M> for Arc<W> {
+    const ROLE: Role = W::ROLE;
+
     #[inline(always)]
     fn handle(
         &self,
@@ -144,12 +156,18 @@ impl<M: Message, W: Middleware<M>> Middleware<M> for Arc<W> {
         W::block_optional(this.map(|this| &**this), msg, cx, next)
     }
 
+    fn facts(&self) -> Facts {
+        (**self).facts()
+    }
+
     fn is_on(&self) -> bool {
         (**self).is_on()
     }
 }
 
 impl<M: Message, W: Middleware<M>> Middleware<M> for Option<W> {
+    const ROLE: Role = W::ROLE;
+
     #[inline(always)]
     fn handle(
         &self,
@@ -163,6 +181,10 @@ impl<M: Message, W: Middleware<M>> Middleware<M> for Option<W> {
     #[inline(always)]
     fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
         W::block_optional(self.as_ref(), msg, cx, next)
+    }
+
+    fn facts(&self) -> Facts {
+        self.as_ref().map(W::facts).unwrap_or_default()
     }
 
     fn is_on(&self) -> bool {

@@ -6,7 +6,7 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use super::layer::short_type_name;
-use super::{Facts, Layer, Middleware, RouteInfo};
+use super::{Facts, Layer, Middleware, Role, Roles, RouteInfo};
 use crate::message::Message;
 use crate::setting::InvalidSetting;
 use crate::sync::{Arc, Mutex};
@@ -29,8 +29,15 @@ impl<W> fmt::Debug for Wrapped<W> {
 impl<M: Message, W: Middleware<M>> Layer<M> for Wrapped<W> {
     type Middleware = Arc<W>;
 
+    const ROLE: Role = W::ROLE;
+    const ROLES: Roles = Roles::NONE;
+
     fn middleware(&self, _route: &RouteInfo) -> Arc<W> {
         Arc::clone(&self.0)
+    }
+
+    fn facts(&self) -> Facts {
+        self.0.facts()
     }
 
     fn name(&self) -> &'static str {
@@ -106,6 +113,9 @@ impl<L> fmt::Debug for Shared<L> {
 
 impl<M: Message, L: Layer<M>> Layer<M> for Shared<L> {
     type Middleware = Arc<L::Middleware>;
+
+    const ROLE: Role = L::ROLE;
+    const ROLES: Roles = L::ROLES;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.layer.check()

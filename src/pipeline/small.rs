@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Gate, Gated};
+use super::{Facts, Gate, Gated, Role};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
@@ -55,6 +55,8 @@ where
 {
     type Pass = ();
 
+    const ROLE: Role = Role::Authorize;
+
     #[inline]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         Ok((self.0)(msg, cx)?)
@@ -62,6 +64,10 @@ where
 
     #[inline]
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
+
+    fn facts(&self) -> Facts {
+        Facts::new().fails_with("Rejected")
+    }
 }
 
 /// A middleware that calls one closure before the handler and one after it.
@@ -124,6 +130,10 @@ where
     #[inline]
     fn leave(&self, (): (), outcome: &Outcome<M>, cx: &Context<'_>) {
         (self.after)(outcome, cx);
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new()
     }
 }
 

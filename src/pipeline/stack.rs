@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::chain::Chain;
+use super::role::assert_order;
 use super::shared::Wrapped;
-use super::{Layer, Leaf, Next, RouteInfo};
+use super::{Layer, LayerInfo, Leaf, Next, Roles, RouteInfo};
 use crate::handler::Handler;
 use crate::message::Message;
 use crate::setting::InvalidSetting;
@@ -80,9 +81,9 @@ impl<S> Layers<S> {
     where
         S: Stack<M>,
     {
-        let mut names = Vec::new();
-        self.0.names(&mut names);
-        RouteInfo::new::<M>(names)
+        let mut layers = Vec::new();
+        self.0.list(&mut layers);
+        RouteInfo::new::<M>(layers)
     }
 
     /// `handler` with an instance of every layer around it.
@@ -136,6 +137,10 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
     /// `N` with the stack around it.
     type Around<N: Next<M>>: Next<M>;
 
+    /// What its layers are for.
+    #[doc(hidden)]
+    const ROLES: Roles;
+
     /// Whether the settings of every layer are in range, from the outermost inwards.
     ///
     /// # Errors
@@ -146,12 +151,13 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
     /// Puts an instance of every layer around `next`.
     fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N>;
 
-    /// Adds the names of the layers, outermost first.
-    fn names(&self, names: &mut Vec<&'static str>);
+    /// Adds what is known of the layers, outermost first.
+    fn list(&self, layers: &mut Vec<LayerInfo>);
 }
 
 impl<M: Message> Stack<M> for NoLayers {
     type Around<N: Next<M>> = N;
+    const ROLES: Roles = Roles::NONE;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         Ok(())
@@ -161,11 +167,12 @@ impl<M: Message> Stack<M> for NoLayers {
         next
     }
 
-    fn names(&self, _names: &mut Vec<&'static str>) {}
+    fn list(&self, _layers: &mut Vec<LayerInfo>) {}
 }
 
 impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
     type Around<N: Next<M>> = S::Around<Chain<L::Middleware, N>>;
+    const ROLES: Roles = S::ROLES.and(L::ROLES);
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.outer.check()?;
@@ -173,18 +180,20 @@ impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
     }
 
     fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N> {
+        const { assert_order(S::ROLES, L::ROLES) };
         let inner = Chain::new(self.layer.middleware(route), next);
         self.outer.around(route, inner)
     }
 
-    fn names(&self, names: &mut Vec<&'static str>) {
-        self.outer.names(names);
-        names.extend(Some(self.layer.name()).filter(|name| !name.is_empty()));
+    fn list(&self, layers: &mut Vec<LayerInfo>) {
+        self.outer.list(layers);
+        layers.extend(LayerInfo::of::<M, L>(&self.layer));
     }
 }
 
 impl<M: Message, S: Stack<M>, T: Stack<M>> Stack<M> for Joined<S, T> {
     type Around<N: Next<M>> = S::Around<T::Around<N>>;
+    const ROLES: Roles = S::ROLES.and(T::ROLES);
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.outer.check()?;
@@ -192,12 +201,13 @@ impl<M: Message, S: Stack<M>, T: Stack<M>> Stack<M> for Joined<S, T> {
     }
 
     fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N> {
+        const { assert_order(S::ROLES, T::ROLES) };
         self.outer.around(route, self.inner.around(route, next))
     }
 
-    fn names(&self, names: &mut Vec<&'static str>) {
-        self.outer.names(names);
-        self.inner.names(names);
+    fn list(&self, layers: &mut Vec<LayerInfo>) {
+        self.outer.list(layers);
+        self.inner.list(layers);
     }
 }
 

@@ -110,6 +110,21 @@ impl<K, S> fmt::Debug for Batch<K, S> {
     }
 }
 
+impl Change {
+    /// Itself, or the refusal of a route whose layers stand in a dangerous order.
+    pub(super) fn in_good_order(self) -> Self {
+        let (Self::Register(entry) | Self::Replace(entry)) = &self else {
+            return self;
+        };
+        let warnings = entry.info().explain().warnings().to_vec();
+        if warnings.is_empty() {
+            return self;
+        }
+        let message = entry.info().message();
+        Self::Impossible(RegistrationError::DangerousOrder { message, warnings })
+    }
+}
+
 /// What to do with a route for `handler` that has an instance of every layer around it.
 pub(crate) fn change<M, H, S>(
     layers: &Layers<S>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::explain::Warning;
 use crate::message::MessageType;
 use crate::setting::InvalidSetting;
 
@@ -33,6 +34,14 @@ pub enum RegistrationError {
     },
     /// A setting of the builder or of a layer is out of range.
     InvalidSetting(InvalidSetting),
+    /// Layers around the message's handler stand in a dangerous order, and the bus is
+    /// [strict](crate::BusBuilder::build_strict).
+    DangerousOrder {
+        /// The message.
+        message: MessageType,
+        /// All that is dangerous about it: one or more.
+        warnings: Vec<Warning>,
+    },
 }
 
 impl fmt::Display for RegistrationError {
@@ -57,6 +66,12 @@ impl fmt::Display for RegistrationError {
                 "message {message} has no handler: use `register` to add one"
             ),
             Self::InvalidSetting(invalid) => invalid.fmt(f),
+            Self::DangerousOrder { message, warnings } => {
+                write!(f, "message {message} has layers in a dangerous order")?;
+                warnings
+                    .iter()
+                    .try_for_each(|warning| write!(f, "\n  {warning}"))
+            }
         }
     }
 }

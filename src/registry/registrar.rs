@@ -8,6 +8,7 @@ use super::error::RegistrationError;
 use super::retired::Retired;
 use super::store::Store;
 use super::table::Table;
+use crate::explain::Explanation;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Layers, More, Stack, Wrapped};
@@ -144,6 +145,19 @@ impl<K: Kind, S> Registrar<K, S> {
         let mut batch = Batch::new(self.layers.clone());
         changes(&mut batch);
         self.commit(batch.into_changes())
+    }
+
+    /// What the message's route may do at worst, as it is registered: see
+    /// [`Bus::explain`](crate::Bus::explain).
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
+    pub fn explain<M>(&self) -> Result<Explanation, RegistrationError>
+    where
+        M: Message<Kind: Same<K>>,
+    {
+        self.store.explain::<M>()
     }
 
     fn commit(&self, changes: Vec<Change>) -> Result<Retired, RegistrationError> {

@@ -8,17 +8,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::batch::Change;
-use super::entry::Entry;
+use super::entry::{Entry, Typed};
 use super::error::RegistrationError;
 use super::table::Table;
 use super::tomb::{Ticket, Tomb};
 use crate::clock::Clock;
+use crate::explain::Explanation;
+use crate::message::{Message, MessageType};
 use crate::sync::{Arc, Mutex, Publishes, Snapshot};
 use crate::unwind::drop_caught;
 
 pub(crate) struct Store {
     table: Snapshot<Table>,
     clock: Clock,
+    /// Whether a route with layers in a dangerous order is refused.
+    strict: bool,
     graveyard: Mutex<Graveyard>,
 }
 
@@ -37,10 +41,11 @@ struct Buried {
 }
 
 impl Store {
-    pub(crate) fn new(table: Table, clock: Clock) -> Self {
+    pub(crate) fn new(table: Table, clock: Clock, strict: bool) -> Self {
         Self {
             table: Snapshot::new(table),
             clock,
+            strict,
             graveyard: Mutex::new(Graveyard::default()),
         }
     }
@@ -59,7 +64,7 @@ impl Store {
     ///
     /// No user code runs under the lock: routes are made before, and dropped after it.
     pub(crate) fn commit(&self, changes: Vec<Change>) -> Result<Arc<Tomb>, RegistrationError> {
-        let mut changes = changes.into_iter();
+        let mut changes = self.judged(changes).into_iter();
         let mut removed = Vec::new();
         let tomb = {
             let mut graveyard = self.graveyard.lock();
@@ -82,6 +87,25 @@ impl Store {
                 self.reclaim();
                 Err(error)
             }
+        }
+    }
+
+    /// The changes, of which a strict bus refuses some. Refused routes are dropped here.
+    fn judged(&self, changes: Vec<Change>) -> Vec<Change> {
+        if !self.strict {
+            return changes;
+        }
+        changes.into_iter().map(Change::in_good_order).collect()
+    }
+
+    /// What the route of `M` may do at worst.
+    pub(crate) fn explain<M: Message>(&self) -> Result<Explanation, RegistrationError> {
+        let route = self.table.load().get::<M>().map(Typed::pin);
+        match route {
+            Some(route) => Ok(route.info().explain()),
+            None => Err(RegistrationError::NotRegistered {
+                message: MessageType::of::<M>(),
+            }),
         }
     }
 

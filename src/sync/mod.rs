@@ -4,6 +4,7 @@
 //! `loom`. Under the private cfg `arcbus_loom` each name stands for its modelled counterpart, so the
 //! models in `loom-tests/` check the code that ships.
 
+mod counts;
 #[cfg(arcbus_loom)]
 mod model;
 mod parker;
@@ -12,6 +13,7 @@ mod real;
 mod slot;
 mod versioned;
 
+pub(crate) use counts::Counts;
 #[cfg(arcbus_loom)]
 pub(crate) use model::*;
 #[cfg(arcbus_loom)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use arcbus::metrics::{FailureKind, Metrics};
 use arcbus::middleware::{
-    Bulkhead, CircuitBreaker, ProductionConfig, ProductionLayers, RateLimit, Timeout,
+    Bulkhead, CircuitBreaker, ProductionConfig, ProductionLayers, RateLimit, Retry, Timeout,
 };
-use arcbus::{CommandBus, FakeClock, Layers, NoLayers, Query, QueryBus, from_fn, guard};
+use arcbus::{CommandBus, FakeClock, Layers, Message, NoLayers, Query, QueryBus, from_fn, guard};
 
 use crate::acts::{Act, Actor, Steps, each_lane, layers, poll_once};
 
@@ -45,6 +45,36 @@ fn the_layers_stand_in_the_order_that_is_documented() {
         &Steps::default(),
     );
     assert_eq!(layers(&bus), ALL);
+}
+
+#[test]
+fn a_retry_stands_between_those_that_watch_and_those_that_guard() {
+    let total = Timeout::new(Duration::from_secs(2));
+    let retry = Retry::fixed(3, Duration::from_millis(1));
+    let stack = ProductionLayers::retrying(everything(&Metrics::new()), total, retry);
+    let explained = stack.explain::<Ask>();
+    let names: Vec<_> = explained
+        .layers()
+        .iter()
+        .map(|layer| layer.name())
+        .collect();
+    assert_eq!(names[..2], ALL[..2]);
+    assert_eq!(names[2..4], ["Timeout", "Retry"]);
+    assert_eq!(names[4..], ALL[2..]);
+    assert_eq!(explained.warnings(), []);
+    assert_eq!(explained.max_handler_calls(), 3);
+    assert_eq!(explained.longest(), Some(Duration::from_secs(2)));
+}
+
+/// May be repeated.
+#[derive(Clone)]
+struct Ask;
+
+impl Message for Ask {
+    const NAME: &'static str = "ask";
+    type Kind = Query;
+    type Reply = u32;
+    type Error = String;
 }
 
 #[test]

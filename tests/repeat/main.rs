@@ -1,6 +1,19 @@
-//! The layers that repeat a message, or remember what became of one, through a bus.
+//! The layers that repeat and remember, and what is said of them.
 
 #[path = "../support/acts.rs"]
 mod acts;
 
+mod asking;
+mod budget;
+mod cache;
+mod cache_consistency;
+mod cache_invalidation;
+mod cache_property;
+mod cache_support;
+mod cache_waits;
+mod coalesce;
+mod explain;
+mod fallback;
+mod hedge;
 mod idempotency;
+mod retry;

@@ -18,7 +18,7 @@ use crate::ours::{count_window, time_window};
 
 const THREADS: usize = 2;
 /// So many times the calls of the other cases, where starting a thread must not count.
-const RUNS: u64 = 20;
+pub(crate) const RUNS: u64 = 20;
 
 /// Every case of the group `contended`: a call of one thread while another does the same.
 #[must_use]
@@ -110,6 +110,6 @@ fn add_call<T>(cases: &mut Cases<'_>, name: &'static str, call: impl Fn() -> T +
     });
 }
 
-fn on_threads(work: impl Fn() + Sync) {
+pub(crate) fn on_threads(work: impl Fn() + Sync) {
     thread::scope(|scope| (0..THREADS).for_each(|_| drop(scope.spawn(&work))));
 }

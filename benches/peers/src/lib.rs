@@ -1,19 +1,25 @@
 //! The cases of the benchmarks that compare arcbus with its peers.
 #![allow(missing_docs, missing_debug_implementations, reason = "not a library")]
 
+mod cache_threads;
 #[path = "../../cases/mod.rs"]
 pub mod cases;
 mod contended;
+mod messages;
 mod ours;
 mod peers;
+mod repeat;
 
+pub use cache_threads::cache_threads;
 pub use contended::contended;
 pub use ours::our_policies;
 pub use peers::peer_policies;
+pub use repeat::repeat;
 
 use std::time::Duration;
 
 use cases::rounds::Cases;
+use criterion::Criterion;
 
 /// More a second than any benchmark uses.
 const PLENTY: u32 = 1_000_000_000;
@@ -40,4 +46,15 @@ pub fn runtime() -> tokio::runtime::Runtime {
         .enable_time()
         .build()
         .expect("a runtime")
+}
+
+/// Times `cases` with criterion.
+pub fn group(criterion: &mut Criterion, name: &str, cases: Cases<'_>) {
+    let mut group = criterion.benchmark_group(name);
+    for mut case in cases.0 {
+        group.bench_function(case.name, |bencher| {
+            bencher.iter_custom(|calls| case.time(calls));
+        });
+    }
+    group.finish();
 }

@@ -91,7 +91,7 @@ fn tower(cases: &mut Cases<'_>) {
 }
 
 /// Adds a case that calls `service`, boxed.
-fn add<S>(cases: &mut Cases<'_>, name: &'static str, service: S)
+pub(crate) fn add<S>(cases: &mut Cases<'_>, name: &'static str, service: S)
 where
     S: Service<Pair, Response = u64> + Send + 'static,
     S::Future: Send + 'static,

@@ -7,7 +7,7 @@ use super::{AdaptiveLimitMiddleware, AdaptiveLimitPolicy};
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::nanos::nanos;
-use crate::pipeline::{Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Lets only so many dispatches of a route run at once as the backend keeps up with, and refuses the
@@ -126,6 +126,8 @@ impl AdaptiveLimit {
 impl<M: Message> Layer<M> for AdaptiveLimit {
     type Middleware = AdaptiveLimitMiddleware;
 
+    const ROLE: Role = Role::AdaptiveLimit;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         self.settings.check()
     }
@@ -133,5 +135,15 @@ impl<M: Message> Layer<M> for AdaptiveLimit {
     fn middleware(&self, route: &RouteInfo) -> AdaptiveLimitMiddleware {
         let policy = self.policy().expect("checked");
         AdaptiveLimitMiddleware::new(self.handles.add(route.name(), policy))
+    }
+
+    fn facts(&self) -> Facts {
+        let Settings {
+            initial, min, max, ..
+        } = self.settings;
+        Facts::new()
+            .fails_with("Overloaded")
+            .live()
+            .note(format!("{min} to {max} at once, {initial} to begin with"))
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::{Message, MessageType};
-use crate::pipeline::{Gate, Gated, Layer, RouteInfo};
+use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo};
 use crate::rejection::Rejection;
 
 /// Refuses a message whose context does not satisfy a predicate. It fits every message, so it can
@@ -79,8 +79,14 @@ where
 {
     type Middleware = Gated<AuthorizeGate<F>>;
 
+    const ROLE: Role = Role::Authorize;
+
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
         Gated(AuthorizeGate(self.0.clone()))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new().fails_with("Rejected")
     }
 }
 

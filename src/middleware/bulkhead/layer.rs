@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{BulkheadMiddleware, BulkheadPolicy, QueuedBulkheadMiddleware};
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Lets at most `limit` dispatches of a route run at once and refuses the others with
@@ -56,6 +56,8 @@ impl Bulkhead {
 impl<M: Message> Layer<M> for Bulkhead {
     type Middleware = BulkheadMiddleware;
 
+    const ROLE: Role = Role::Bulkhead;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         BulkheadPolicy::new(self.limit).map(drop)
     }
@@ -63,6 +65,13 @@ impl<M: Message> Layer<M> for Bulkhead {
     fn middleware(&self, route: &RouteInfo) -> BulkheadMiddleware {
         let policy = BulkheadPolicy::new(self.limit).expect("checked");
         BulkheadMiddleware::new(self.handles.add(route.name(), policy))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new()
+            .fails_with("Overloaded")
+            .live()
+            .note(format!("{} at once", self.limit))
     }
 }
 
@@ -91,6 +100,8 @@ impl QueuedBulkhead {
 impl<M: Message> Layer<M> for QueuedBulkhead {
     type Middleware = QueuedBulkheadMiddleware;
 
+    const ROLE: Role = Role::Bulkhead;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         BulkheadPolicy::check(self.bulkhead.limit, self.len)?;
         InvalidSetting::unless(
@@ -104,5 +115,14 @@ impl<M: Message> Layer<M> for QueuedBulkhead {
         let policy = BulkheadPolicy::with_queue(self.bulkhead.limit, self.len).expect("checked");
         let policy = self.bulkhead.handles.add(route.name(), policy);
         QueuedBulkheadMiddleware::new(policy, self.max_wait().expect("checked"))
+    }
+
+    fn facts(&self) -> Facts {
+        let (limit, len, max_wait) = (self.bulkhead.limit, self.len, self.max_wait);
+        Facts::new()
+            .fails_with("Overloaded")
+            .waits(max_wait)
+            .live()
+            .note(format!("{limit} at once, {len} wait up to {max_wait:?}"))
     }
 }

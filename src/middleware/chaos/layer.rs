@@ -1,5 +1,6 @@
 //! [`Chaos`]: the settings.
 
+use std::any::TypeId;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use super::{ChaosMiddleware, ChaosPolicy};
 use crate::error::{Error, Phase};
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Makes some dispatches slow, fail or panic, at rates that a seed makes repeatable and that can be
@@ -155,6 +156,8 @@ impl<F> Chaos<F> {
 impl<M: Message, F: MakeError<M>> Layer<M> for Chaos<F> {
     type Middleware = ChaosMiddleware<F>;
 
+    const ROLE: Role = Role::Chaos;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         self.policy("").map(drop)
     }
@@ -163,6 +166,20 @@ impl<M: Message, F: MakeError<M>> Layer<M> for Chaos<F> {
         let policy = self.policy(route.name()).expect("checked before");
         let policy = self.handles.add(route.name(), policy);
         ChaosMiddleware::new(policy, self.latency, self.error.clone())
+    }
+
+    /// At worst all its rates are 1: they can be changed.
+    fn facts(&self) -> Facts {
+        let facts = Facts::new().waits(self.latency).live();
+        let facts = if TypeId::of::<F>() == TypeId::of::<TimedOut>() {
+            facts.fails_with("Timeout").fails_with("Panicked")
+        } else {
+            facts.fails_with_any()
+        };
+        facts.note(format!(
+            "faults on purpose: {} fail, {} panic, {} wait {:?}",
+            self.failures, self.panics, self.delays, self.latency
+        ))
     }
 }
 

@@ -8,7 +8,7 @@ use super::middleware::CircuitBreakerMiddleware;
 use super::policy::{CircuitBreakerPolicy, Listener, Transition};
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Stops calling a handler that fails, and tries again after a while. One breaker a route, or one for
@@ -169,6 +169,8 @@ impl CircuitBreaker {
 impl<M: Message> Layer<M> for CircuitBreaker {
     type Middleware = CircuitBreakerMiddleware;
 
+    const ROLE: Role = Role::CircuitBreaker;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         self.limits.check(self.window)
     }
@@ -176,6 +178,24 @@ impl<M: Message> Layer<M> for CircuitBreaker {
     fn middleware(&self, route: &RouteInfo) -> CircuitBreakerMiddleware {
         let policy = self.policy_of(route.name()).expect("checked before");
         CircuitBreakerMiddleware::new(self.handles.add(route.name(), policy))
+    }
+
+    fn facts(&self) -> Facts {
+        let Limits {
+            failures,
+            failure_rate: rate,
+            open_for,
+            ..
+        } = self.limits;
+        let opens = match self.window {
+            Window::Consecutive => format!("after {failures} failures in a row"),
+            Window::Calls(calls) => format!("at a rate of {rate} failures in {calls} calls"),
+            Window::Time(time) => format!("at a rate of {rate} failures in {time:?}"),
+        };
+        Facts::new()
+            .fails_with("CircuitOpen")
+            .live()
+            .note(format!("opens {opens}, for {open_for:?}"))
     }
 }
 

@@ -2,7 +2,12 @@
 //! `golang.org/x/sync/singleflight`), here with a leader that may give up.
 
 mod flight;
-mod flights;
+mod leader;
+mod map;
+#[cfg(arcbus_loom)]
+pub(crate) mod model;
+mod waiter;
 
-pub(crate) use flight::{Arrival, Leader, Waiter};
-pub(crate) use flights::{Flights, Joined};
+pub(crate) use leader::Leader;
+pub(crate) use map::{Flights, Joined};
+pub(crate) use waiter::{Arrival, Waiter};

@@ -10,7 +10,7 @@ use super::{ByContext, ByMessage, IdempotencyKey, InMemory, KeySource, Shared, S
 use crate::context::Context;
 use crate::message::{Command, Message};
 use crate::middleware::Handles;
-use crate::pipeline::{Facts, Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -142,6 +142,8 @@ where
     K: KeySource<M>,
 {
     type Middleware = IdempotencyMiddleware<M, S::Store, K>;
+
+    const ROLE: Role = Role::Idempotency;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         check_window(self.window)?;

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Blocked, Layer, Middleware, Next, RouteInfo};
+use crate::pipeline::{Blocked, Facts, Layer, Middleware, Next, Role, RouteInfo};
 
 /// Passes the error of what runs inside it through a closure; a reply is not touched. The layers
 /// outside see the new error.
@@ -61,8 +61,14 @@ where
 {
     type Middleware = MapErrorMiddleware<F>;
 
+    const ROLE: Role = Role::MapError;
+
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
         MapErrorMiddleware(self.0.clone())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new().fails_with_any()
     }
 }
 

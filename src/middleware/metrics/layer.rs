@@ -3,7 +3,7 @@
 use super::MetricsMiddleware;
 use crate::message::Message;
 use crate::metrics::Metrics;
-use crate::pipeline::{Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 
 impl Metrics {
     /// The layer that records. Outermost, it sees what every other layer refuses; innermost, the
@@ -28,8 +28,14 @@ pub struct MetricsLayer {
 impl<M: Message> Layer<M> for MetricsLayer {
     type Middleware = MetricsMiddleware;
 
+    const ROLE: Role = Role::Metrics;
+
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
         MetricsMiddleware::new(self.metrics.recorder(route))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new()
     }
 
     fn name(&self) -> &'static str {

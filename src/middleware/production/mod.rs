@@ -47,10 +47,17 @@
 //! 6. `Timeout`: next to the handler. Its time is the handler's, and its deadline is what the handler
 //!    and the dispatches that it makes see.
 //!
-//! Layers that need more of a message (keys, retries, caches) go into a scope inside these.
+//! [`retrying`](ProductionLayers::retrying) adds a timeout for the whole and a retry after `Validation`: each
+//! attempt takes a token and a permit of its own, and is a call that the breaker counts; while it pauses, it
+//! holds none.
+//!
+//! Layers that need more of a message (keys, caches) go into a scope. Where they belong is not always
+//! inside these: a cache stands outside the limits and the breaker. Leave those out here and put them into
+//! the scope, too; [`explain`](crate::Bus::explain) says which, and
+//! [`build_strict`](crate::BusBuilder::build_strict) refuses what it warns of.
 
 mod config;
 mod layers;
 
 pub use config::ProductionConfig;
-pub use layers::{ProductionLayers, ProductionStack};
+pub use layers::{ProductionLayers, ProductionStack, RetryingStack};

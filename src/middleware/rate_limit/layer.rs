@@ -9,7 +9,7 @@ use super::waiting::WaitingRateLimitMiddleware;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::nanos::nanos;
-use crate::pipeline::{Gated, Layer, RouteInfo};
+use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -81,12 +81,18 @@ impl RateLimit {
 impl<M: Message> Layer<M> for RateLimit {
     type Middleware = Gated<RateLimitGate>;
 
+    const ROLE: Role = Role::RateLimit;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         self.rate.pack(RATE).map(drop)
     }
 
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
         Gated(RateLimitGate::new(self.policy(route, Duration::ZERO)))
+    }
+
+    fn facts(&self) -> Facts {
+        self.rate.facts()
     }
 }
 
@@ -125,6 +131,8 @@ impl WaitingRateLimit {
 impl<M: Message> Layer<M> for WaitingRateLimit {
     type Middleware = WaitingRateLimitMiddleware;
 
+    const ROLE: Role = Role::RateLimit;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         Layer::<M>::check(&self.inner)?;
         InvalidSetting::unless(
@@ -136,5 +144,11 @@ impl<M: Message> Layer<M> for WaitingRateLimit {
 
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
         WaitingRateLimitMiddleware::new(self.inner.policy(route, self.longest))
+    }
+
+    fn facts(&self) -> Facts {
+        let (rate, longest) = (self.inner.rate, self.longest);
+        let note = format!("{}, waits up to {longest:?}", rate.note());
+        rate.facts().waits(longest).note(note)
     }
 }

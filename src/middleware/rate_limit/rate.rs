@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::pipeline::Facts;
 use crate::setting::InvalidSetting;
 
 /// The longest time in which an empty bucket may fill, so that no sum of ticks comes near the end of
@@ -74,6 +75,16 @@ impl Rate {
     #[must_use]
     pub fn burst_size(&self) -> u32 {
         self.burst
+    }
+
+    pub(super) fn note(self) -> String {
+        format!("one each {:?}, burst {}", self.interval(), self.burst)
+    }
+
+    /// What a limit to this rate does.
+    pub(super) fn facts(self) -> Facts {
+        let facts = Facts::new().fails_with("RateLimited").live();
+        facts.note(self.note())
     }
 
     /// The same in one word, if it is in range; `fields` are the names of rate and burst.

@@ -8,7 +8,7 @@ use super::{Timeout, TimeoutMiddleware, TimeoutPolicy};
 use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -41,6 +41,8 @@ where
 {
     type Middleware = TimeoutMiddleware<Chosen<F>>;
 
+    const ROLE: Role = Role::Timeout;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         self.timeout.check()
     }
@@ -48,6 +50,13 @@ where
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
         self.timeout
             .make(route, Chosen(PlainArc::clone(&self.choose)))
+    }
+
+    /// Nothing is known of how long a time the closure may choose.
+    fn facts(&self) -> Facts {
+        let facts = self.timeout.facts_of(M::NAME);
+        let note = format!("by message, or {}", facts.note);
+        facts.note(note)
     }
 
     fn name(&self) -> &'static str {

@@ -7,7 +7,7 @@ use super::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
 use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Limits the time a handler is given. See [the module](super).
@@ -121,16 +121,31 @@ impl Timeout {
 
     /// The middleware of one route.
     pub(super) fn make<C>(&self, route: &RouteInfo, choose: C) -> TimeoutMiddleware<C> {
-        let own = self.routes.iter().rev();
-        let own = own.clone().find(|(name, _)| *name == route.name());
-        let timeout = own.map_or(self.timeout, |(_, timeout)| *timeout);
+        let timeout = self.timeout_of(route.name());
         let policy = TimeoutPolicy::new(timeout, self.grace).expect("checked before");
         TimeoutMiddleware::new(self.handles.add(route.name(), policy), choose)
+    }
+
+    fn timeout_of(&self, route: &str) -> Duration {
+        let own = self.routes.iter().rfind(|(name, _)| *name == route);
+        own.map_or(self.timeout, |(_, timeout)| *timeout)
+    }
+
+    /// What it does to one route, but for the end it puts to it.
+    pub(super) fn facts_of(&self, route: &str) -> Facts {
+        let grace = match self.grace {
+            Duration::ZERO => String::new(),
+            grace => format!(", {grace:?} grace"),
+        };
+        let note = format!("{:?}{grace}", self.timeout_of(route));
+        Facts::new().fails_with("Timeout").live().note(note)
     }
 }
 
 impl<M: Message> Layer<M> for Timeout {
     type Middleware = TimeoutMiddleware;
+
+    const ROLE: Role = Role::Timeout;
 
     fn check(&self) -> Result<(), InvalidSetting> {
         self.check()
@@ -138,5 +153,10 @@ impl<M: Message> Layer<M> for Timeout {
 
     fn middleware(&self, route: &RouteInfo) -> TimeoutMiddleware {
         self.make(route, Same)
+    }
+
+    fn facts(&self) -> Facts {
+        let end = self.timeout_of(M::NAME).saturating_add(self.grace);
+        self.facts_of(M::NAME).ends_after(end)
     }
 }

@@ -4,7 +4,7 @@ use tracing::Level;
 
 use super::TraceMiddleware;
 use crate::message::Message;
-use crate::pipeline::{Layer, RouteInfo};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 
 /// Puts a `tracing` span around each dispatch, and an event at its end.
 ///
@@ -56,7 +56,13 @@ impl Default for Trace {
 impl<M: Message> Layer<M> for Trace {
     type Middleware = TraceMiddleware;
 
+    const ROLE: Role = Role::Trace;
+
     fn middleware(&self, _route: &RouteInfo) -> TraceMiddleware {
         TraceMiddleware::new(self.level)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new()
     }
 }

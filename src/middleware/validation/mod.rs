@@ -8,7 +8,7 @@ pub use by_garde::by_garde;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::pipeline::{Gate, Gated, Layer, RouteInfo, validate};
+use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo, validate};
 
 /// Validates the message where it stands, so that an invalid one takes no permit and no token of the
 /// layers further in.
@@ -60,8 +60,14 @@ impl Validation {
 impl<M: Message> Layer<M> for Validation {
     type Middleware = Gated<ValidationGate>;
 
+    const ROLE: Role = Role::Validation;
+
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
         Gated(ValidationGate(()))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new().fails_with("Invalid")
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
-use crate::pipeline::{Blocked, Facts, Layer, Middleware, Next, RouteInfo};
+use crate::pipeline::{Blocked, Facts, Layer, Middleware, Next, Role, Roles, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// A layer that acts where a condition holds and is passed by elsewhere.
@@ -100,6 +100,9 @@ where
 impl<M: Message, C: Condition<M>, L: Layer<M>> Layer<M> for When<C, L> {
     type Middleware = WhenMiddleware<C, L::Middleware>;
 
+    const ROLE: Role = L::ROLE;
+    const ROLES: Roles = Roles::NONE;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         self.layer.check()
     }
@@ -112,7 +115,7 @@ impl<M: Message, C: Condition<M>, L: Layer<M>> Layer<M> for When<C, L> {
     }
 
     fn facts(&self) -> Facts {
-        self.layer.facts()
+        self.layer.facts().sometimes()
     }
 
     fn name(&self) -> &'static str {

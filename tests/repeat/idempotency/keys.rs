@@ -244,9 +244,9 @@ fn a_replaced_handler_does_not_make_a_duplicate_run_again() {
     registrar.must_register(old.clone());
     let pay = || each_lane_with(&bus, Pay(5), &keyed("a"));
     assert_eq!(pay(), [Ok(1), Ok(1)]);
-    drop(registrar.replace(new.clone()).expect("registered"));
+    let _ = registrar.replace(new.clone()).expect("registered");
     assert_eq!(pay(), [Ok(1), Ok(1)]);
-    drop(registrar.deregister::<Pay>().expect("registered"));
+    let _ = registrar.deregister::<Pay>().expect("registered");
     registrar.must_register(new.clone());
     assert_eq!(pay(), [Ok(1), Ok(1)]);
     assert_eq!((old.runs(), new.runs()), (1, 0));

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::middleware::rate_limit::Rate;
-use crate::pipeline::{Gated, Layer, RouteInfo};
+use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::Arc;
 
@@ -136,6 +136,8 @@ where
 {
     type Middleware = Gated<KeyedRateLimitGate<K, S>>;
 
+    const ROLE: Role = Role::KeyedRateLimit;
+
     fn check(&self) -> Result<(), InvalidSetting> {
         policy::check(self.rate, self.max_keys)
     }
@@ -144,6 +146,11 @@ where
         let policy = KeyedRateLimitPolicy::new(self.rate, self.max_keys).expect("checked before");
         let policy = self.handles.add(route.name(), policy);
         Gated(KeyedRateLimitGate::new(policy, Arc::clone(&self.source)))
+    }
+
+    fn facts(&self) -> Facts {
+        let note = format!("{}, for up to {} keys", self.rate.note(), self.max_keys);
+        self.rate.facts().fails_with("Overloaded").note(note)
     }
 }
 

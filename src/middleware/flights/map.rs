@@ -3,11 +3,13 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 
 use ahash::RandomState;
 
-use super::flight::{Flight, Leader, Waiter};
+use super::flight::Flight;
+use super::leader::Leader;
+use super::waiter::Waiter;
 use crate::sync::{Arc, Mutex};
 
 /// Locks over which the keys are spread. A model needs no second one.
@@ -59,8 +61,8 @@ impl<K: Hash + Eq, V> Flights<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        // Made outside the lock: copying a key is user code.
-        let owned = key.to_owned();
+        // Made outside the lock: copying a key is code of others.
+        let (owned, kept) = (key.to_owned(), key.to_owned());
         let mut shard = self.shard(key).lock();
         if let Some(flight) = shard.get(key) {
             let flight = Arc::clone(flight);
@@ -70,8 +72,8 @@ impl<K: Hash + Eq, V> Flights<K, V> {
             return Err(landed);
         }
         let flight = Arc::new(Flight::new());
-        // The key is copied once more for the map; nothing was under it, so nothing is dropped here.
-        shard.insert(key.to_owned(), Arc::clone(&flight));
+        // Nothing was under the key, so nothing is dropped here.
+        shard.insert(kept, Arc::clone(&flight));
         Ok(Joined::Leader(Leader::new(self, owned, flight)))
     }
 
@@ -98,10 +100,31 @@ impl<K: Hash + Eq, V> Flights<K, V> {
         }
     }
 
+    /// The keys of all flights in the air: of one that has landed before this is called, what it published
+    /// is there.
+    pub(crate) fn keys(&self) -> Vec<K>
+    where
+        K: Clone,
+    {
+        let shards = self.shards.iter();
+        let keys = |shard: &Mutex<Shard<K, V>>| shard.lock().keys().cloned().collect::<Vec<_>>();
+        shards.flat_map(keys).collect()
+    }
+
     pub(super) fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<Shard<K, V>> {
         let hash = self.hasher.hash_one(key);
         &self.shards[(hash >> 32) as usize % self.shards.len()]
     }
+}
+
+/// Takes `flight` out of the map, if it is there.
+pub(super) fn take<K: Hash + Eq, V>(
+    shard: &mut Shard<K, V>,
+    key: &K,
+    flight: &Arc<Flight<V>>,
+) -> Option<(K, Arc<Flight<V>>)> {
+    let current = shard.get(key)?;
+    Arc::ptr_eq(current, flight).then(|| shard.remove_entry(key))?
 }
 
 impl<K, V> fmt::Debug for Flights<K, V> {

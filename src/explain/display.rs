@@ -1,0 +1,118 @@
+//! How an [`Explanation`] is shown.
+
+use std::fmt;
+
+use super::Explanation;
+use super::worst::Time;
+use crate::pipeline::LayerInfo;
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_stack(f)?;
+        self.write_worst(f)?;
+        self.write_unknown(f)?;
+        self.write_warnings(f)
+    }
+}
+
+/// The width of the first column: that of the longest name, and at least this.
+const COLUMN: usize = 14;
+
+impl Explanation {
+    fn write_stack(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, kind) = (self.message.name(), self.kind);
+        match self.layers.len() {
+            0 => writeln!(f, "{name} ({kind}), through no layer:")?,
+            1 => writeln!(f, "{name} ({kind}), through one layer:")?,
+            n => writeln!(f, "{name} ({kind}), through {n} layers, outermost first:")?,
+        }
+        for layer in &self.layers {
+            self.write_line(f, layer.name(), &described(layer))?;
+        }
+        self.write_line(f, "the handler", "")
+    }
+
+    fn write_worst(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "At worst, as set up:")?;
+        let attempts = format!("{}, one after the other", self.max_attempts());
+        self.write_line(f, "attempts", &attempts)?;
+        self.write_line(f, "handler calls", &self.max_handler_calls().to_string())?;
+        self.write_line(f, "time", &self.time())?;
+        self.write_line(f, "kept", &self.kept())?;
+        self.write_line(f, "errors", &self.all_errors())?;
+        match self.errors_by_caller() {
+            [] => Ok(()),
+            errors => self.write_line(f, "by the caller", &errors.join(", ")),
+        }
+    }
+
+    fn write_unknown(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.unknown() {
+            [] => Ok(()),
+            names => writeln!(
+                f,
+                "Not counted, for it does not say what it does: {}",
+                names.join(", ")
+            ),
+        }
+    }
+
+    fn write_warnings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.warnings.is_empty() {
+            return writeln!(f, "No dangerous order.");
+        }
+        self.warnings
+            .iter()
+            .try_for_each(|warning| writeln!(f, "Warning: {warning}"))
+    }
+
+    fn write_line(&self, f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
+        if text.is_empty() {
+            return writeln!(f, "  {name}");
+        }
+        let widths = self.layers.iter().map(|layer| layer.name().len());
+        let width = widths.max().unwrap_or(0).max(COLUMN);
+        writeln!(f, "  {name:width$}  {text}")
+    }
+
+    fn time(&self) -> String {
+        match self.worst.time {
+            Time::AtMost(time) => {
+                format!("{time:?}, unless a handler computes that long without waiting")
+            }
+            Time::Unbounded(by) => format!(
+                "as long as {by} takes: a `Timeout` outside it, or a deadline of the caller's, bounds it"
+            ),
+        }
+    }
+
+    fn kept(&self) -> String {
+        match self.keeps() {
+            Some(age) => format!("a reply may be {age:?} old"),
+            None => "nothing".to_owned(),
+        }
+    }
+
+    fn all_errors(&self) -> String {
+        if self.worst.errors.are_all() {
+            return "any".to_owned();
+        }
+        self.errors().join(", ")
+    }
+}
+
+/// The settings of a layer.
+fn described(layer: &LayerInfo) -> String {
+    let facts = layer.facts();
+    let parts = [
+        (!facts.note.is_empty(), facts.note.as_str()),
+        (facts.live, "can be changed live"),
+        (facts.unknown, "unknown"),
+    ];
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|(said, _)| *said)
+        .map(|(_, part)| *part)
+        .collect();
+    parts.join("; ")
+}

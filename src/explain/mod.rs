@@ -1,0 +1,50 @@
+//! [`Explanation`]: what a route may do at worst, and which of its layers stand in a dangerous order.
+
+mod display;
+mod errors;
+mod explanation;
+mod rules;
+mod warning;
+mod worst;
+
+pub use explanation::Explanation;
+pub use warning::Warning;
+
+use crate::message::Message;
+use crate::pipeline::{Layers, RouteInfo, Stack};
+
+impl RouteInfo {
+    /// What the route may do at worst: of all routes of a bus, `bus.routes().iter().map(RouteInfo::explain)`.
+    #[must_use]
+    pub fn explain(&self) -> Explanation {
+        Explanation::of(self)
+    }
+}
+
+impl<S> Layers<S> {
+    /// What a route of `M` with these layers may do at worst: of a static bus, or of layers that stand on
+    /// no bus yet.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::Layers;
+    /// use arcbus::middleware::Timeout;
+    /// # use arcbus::{Message, Query};
+    /// # struct Ping;
+    /// # impl Message for Ping {
+    /// #     const NAME: &'static str = "ping";
+    /// #     type Kind = Query;
+    /// #     type Reply = ();
+    /// #     type Error = String;
+    /// # }
+    /// let layers = Layers::new().layer(Timeout::new(Duration::from_secs(1)));
+    /// assert_eq!(layers.explain::<Ping>().longest(), Some(Duration::from_secs(1)));
+    /// ```
+    #[must_use]
+    pub fn explain<M: Message>(&self) -> Explanation
+    where
+        S: Stack<M>,
+    {
+        Explanation::of(&self.info::<M>())
+    }
+}

@@ -1,0 +1,79 @@
+//! [`Savings`]: the one word of a budget.
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// A repeat, in the unit of the word: so that a ratio has a whole number.
+const REPEAT: u64 = 1_000;
+
+/// What messages have paid in and no repeat has taken out.
+///
+/// Relaxed everywhere: the word stands alone, and nothing else is read by it. No partner. Model:
+/// `retry`.
+#[derive(Debug)]
+pub(super) struct Savings {
+    /// How much it takes to be full, in thousandths of a repeat: so "full" is a look at one word.
+    ///
+    /// Invariant: at most `most`.
+    missing: AtomicU64,
+    ratio: u64,
+    most: u64,
+}
+
+impl Savings {
+    pub(super) fn full(ratio: f64, burst: u32) -> Self {
+        Self {
+            missing: AtomicU64::new(0),
+            // Saturates, and is 0 for what is no number.
+            ratio: (ratio * REPEAT as f64).round() as u64,
+            most: u64::from(burst) * REPEAT,
+        }
+    }
+
+    /// Pays in for one message. Only reads while nothing is missing.
+    #[inline(always)]
+    pub(super) fn deposit(&self) {
+        let missing = self.missing.load(Ordering::Relaxed);
+        if missing != 0 {
+            self.pay_in(missing, self.ratio);
+        }
+    }
+
+    /// Puts back what a repeat has taken that was not made.
+    pub(super) fn put_back(&self) {
+        self.pay_in(self.missing.load(Ordering::Relaxed), REPEAT);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pay_in(&self, mut missing: u64, amount: u64) {
+        while let Err(newer) = self.change(missing, missing.saturating_sub(amount)) {
+            missing = newer;
+        }
+    }
+
+    /// Takes out one repeat, if there is one.
+    pub(super) fn take(&self) -> bool {
+        let mut missing = self.missing.load(Ordering::Relaxed);
+        loop {
+            let after = missing + REPEAT;
+            if after > self.most {
+                return false;
+            }
+            match self.change(missing, after) {
+                Ok(_) => return true,
+                Err(newer) => missing = newer,
+            }
+        }
+    }
+
+    fn change(&self, before: u64, after: u64) -> Result<u64, u64> {
+        self.missing
+            .compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed)
+    }
+
+    /// In repeats.
+    pub(super) fn available(&self) -> f64 {
+        let missing = self.missing.load(Ordering::Relaxed);
+        (self.most - missing) as f64 / REPEAT as f64
+    }
+}

@@ -1,0 +1,45 @@
+//! [`Withdrawal`]: a repeat that was taken out of a budget and is not made yet.
+
+use super::savings::Savings;
+use crate::middleware::rate_limit::Reservation;
+
+/// Dropped before [`used`](Self::used), it goes back where it came from.
+#[derive(Debug)]
+#[must_use = "dropped, it goes back"]
+pub(crate) struct Withdrawal<'b>(From<'b>);
+
+#[derive(Debug)]
+enum From<'b> {
+    Savings(Saved<'b>),
+    /// Goes back unless another was taken since.
+    Minimum(Reservation<'b>),
+}
+
+impl<'b> Withdrawal<'b> {
+    pub(super) fn of_savings(savings: &'b Savings) -> Self {
+        Self(From::Savings(Saved(Some(savings))))
+    }
+
+    pub(super) fn of_minimum(reservation: Reservation<'b>) -> Self {
+        Self(From::Minimum(reservation))
+    }
+
+    /// The repeat is made.
+    pub(crate) fn used(self) {
+        match self.0 {
+            From::Savings(mut saved) => saved.0 = None,
+            From::Minimum(reservation) => reservation.used(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Saved<'b>(Option<&'b Savings>);
+
+impl Drop for Saved<'_> {
+    fn drop(&mut self) {
+        if let Some(savings) = self.0 {
+            savings.put_back();
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! [`Cacheable`]: what a reply is kept under.
+
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+
+use quick_cache::Equivalent;
+
+use super::vary::Vary;
+use crate::context::Context;
+use crate::message::{Message, Query};
+
+/// A query whose reply may be given to whoever asks with the same key.
+///
+/// The simplest key is the query itself: then every parameter is a part of it, by construction.
+///
+/// ```
+/// use arcbus::middleware::Cacheable;
+/// use arcbus::{Message, Query};
+///
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// struct FindUsers { role: String, page: u32 }
+///
+/// impl Message for FindUsers {
+///     const NAME: &'static str = "user.find";
+///     type Kind = Query;
+///     type Reply = Vec<u64>;
+///     type Error = String;
+/// }
+///
+/// impl Cacheable for FindUsers {
+///     type Key = Self;
+///     fn key(&self) -> &Self { self }
+/// }
+/// ```
+///
+/// Where a part of the query says it all, that part: a number, a string (borrowed, so that looking it up
+/// allocates nothing), or several in one value.
+///
+/// ```
+/// # use arcbus::middleware::Cacheable;
+/// # use arcbus::{Message, Query};
+/// struct GetUser { email: String, trace_me: bool } // the reply does not depend on `trace_me`
+/// # impl Message for GetUser {
+/// #     const NAME: &'static str = "user.get";
+/// #     type Kind = Query;
+/// #     type Reply = u64;
+/// #     type Error = String;
+/// # }
+///
+/// impl Cacheable for GetUser {
+///     type Key = str;
+///     fn key(&self) -> &str { &self.email }
+/// }
+///
+/// struct GetSeat { at: (u64, u32) }
+/// # impl Message for GetSeat {
+/// #     const NAME: &'static str = "seat.get";
+/// #     type Kind = Query;
+/// #     type Reply = u64;
+/// #     type Error = String;
+/// # }
+///
+/// impl Cacheable for GetSeat {
+///     type Key = (u64, u32);
+///     fn key(&self) -> &(u64, u32) { &self.at }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "replies to `{Self}` cannot be kept: it does not say under which key",
+    label = "`Cacheable` is not implemented for `{Self}`",
+    note = "write `impl Cacheable for {Self}` with `type Key = Self; fn key(&self) -> &Self {{ self }}` and derive `Clone, PartialEq, Eq, Hash`",
+    note = "only a query can be, whose reply is `Clone + Sync`: put the layer into a scope of such queries"
+)]
+pub trait Cacheable: Message<Kind = Query, Reply: Clone + Sync> {
+    /// What the reply depends on, of all that is in the query. `Hash` and `Eq` of its owned form must
+    /// agree with its own, as [`Borrow`] demands. They run under a lock: they must not dispatch.
+    type Key: ?Sized
+        + Hash
+        + Eq
+        + ToOwned<Owned: Hash + Eq + Send + Sync + 'static>
+        + Send
+        + Sync
+        + 'static;
+
+    /// The key of this query.
+    fn key(&self) -> &Self::Key;
+}
+
+/// A key as it is kept, with what of the context it goes with.
+pub(super) struct Id<K, T> {
+    pub(super) key: K,
+    by: Option<T>,
+}
+
+/// That of a query of type `M`, whose replies vary by what `V` says.
+pub(super) type IdOf<M, V> = Id<<<M as Cacheable>::Key as ToOwned>::Owned, <V as Vary>::By>;
+
+/// The same, borrowed from a query and its context.
+pub(super) struct IdRef<'a, Q: ?Sized, T> {
+    key: &'a Q,
+    by: Option<&'a T>,
+}
+
+impl<'a, Q: ?Sized, T> IdRef<'a, Q, T> {
+    #[inline(always)]
+    pub(super) fn of<M, V>(msg: &'a M, cx: &'a Context<'_>) -> Self
+    where
+        M: Cacheable<Key = Q>,
+        V: Vary<By = T>,
+    {
+        Self {
+            key: msg.key(),
+            by: V::of(cx),
+        }
+    }
+
+    /// Of a key that goes with nothing of a context.
+    pub(super) fn alone(key: &'a Q) -> Self {
+        Self { key, by: None }
+    }
+
+    pub(super) fn to_id(&self) -> Id<Q::Owned, T>
+    where
+        Q: ToOwned,
+        T: Clone,
+    {
+        Id {
+            key: self.key.to_owned(),
+            by: self.by.cloned(),
+        }
+    }
+}
+
+impl<K, T: Clone> Id<K, T> {
+    pub(super) fn copy<Q>(&self) -> Self
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+        K: Borrow<Q>,
+    {
+        let (key, by) = (self.key.borrow(), self.by.as_ref());
+        IdRef { key, by }.to_id()
+    }
+}
+
+/// What varies by nothing adds nothing, in either form.
+fn hash<Q: Hash + ?Sized, T: Hash>(key: &Q, by: Option<&T>, state: &mut impl Hasher) {
+    key.hash(state);
+    if let Some(by) = by {
+        by.hash(state);
+    }
+}
+
+impl<K: Hash, T: Hash> Hash for Id<K, T> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash(&self.key, self.by.as_ref(), state);
+    }
+}
+
+impl<Q: Hash + ?Sized, T: Hash> Hash for IdRef<'_, Q, T> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash(self.key, self.by, state);
+    }
+}
+
+impl<K: Eq, T: Eq> PartialEq for Id<K, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.by == other.by
+    }
+}
+
+impl<K: Eq, T: Eq> Eq for Id<K, T> {}
+
+impl<Q, K, T> Equivalent<Id<K, T>> for IdRef<'_, Q, T>
+where
+    Q: Eq + ?Sized,
+    K: Borrow<Q>,
+    T: Eq,
+{
+    #[inline]
+    fn equivalent(&self, id: &Id<K, T>) -> bool {
+        self.key == id.key.borrow() && self.by == id.by.as_ref()
+    }
+}

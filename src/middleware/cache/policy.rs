@@ -1,0 +1,166 @@
+//! [`Shelf`]: what is kept, and for how long.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::Hash;
+
+use ahash::RandomState;
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, UnitWeighter};
+use smallvec::SmallVec;
+
+use crate::random::Random;
+
+/// How long something is kept, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) ttl: u64,
+    pub(super) error_ttl: u64,
+    /// How long after that it may be given in need. Not of errors.
+    pub(super) stale: u64,
+    /// From 0 to 1: by which part a time is shortened at most.
+    pub(super) jitter: f64,
+}
+
+/// Values under their keys, each with the tick at which it expires. Takes the time; knows no clock.
+///
+/// The eviction is quick_cache's (a modified Clock-PRO, which S3-FIFO resembles): a scan of keys that
+/// come once does not drive out those that come often.
+pub(super) struct Shelf<I, T> {
+    kept: Cache<I, Kept<T>, UnitWeighter, RandomState, Collects>,
+    terms: Terms,
+    random: Random,
+}
+
+#[derive(Clone)]
+struct Kept<T> {
+    value: T,
+    expires: u64,
+    stale_until: u64,
+}
+
+/// What is under a key.
+pub(super) enum Found<T> {
+    Fresh(T),
+    /// Its time is over, but it may be given in need.
+    Stale(T),
+    Nothing,
+}
+
+/// What was taken off a shelf, for a drop outside of all locks.
+#[must_use = "what was taken off is code of others when it is dropped: not under a lock"]
+pub(super) struct Removed<I, T>(SmallVec<[(I, Kept<T>); 2]>);
+
+/// Collects what an insertion drives out.
+#[derive(Clone)]
+struct Collects;
+
+impl<I, T> Lifecycle<I, Kept<T>> for Collects {
+    type RequestState = SmallVec<[(I, Kept<T>); 2]>;
+
+    fn on_evict(&self, state: &mut Self::RequestState, id: I, kept: Kept<T>) {
+        state.push((id, kept));
+    }
+}
+
+impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
+    pub(super) fn new(capacity: usize, terms: Terms) -> Self {
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(capacity)
+            .weight_capacity(capacity as u64)
+            .build();
+        Self {
+            kept: Cache::with_options(
+                options.expect("both capacities are given"),
+                UnitWeighter,
+                RandomState::new(),
+                Collects,
+            ),
+            terms,
+            random: Random::seeded_by_process(),
+        }
+    }
+
+    /// What is fresh under `id`: the way that is hot. `now` is asked where there is something.
+    #[inline(always)]
+    pub(super) fn fresh<Q>(&self, id: &Q, now: impl FnOnce() -> u64) -> Option<T>
+    where
+        Q: Hash + Equivalent<I>,
+    {
+        let kept = self.kept.get(id)?;
+        (now() < kept.expires).then_some(kept.value)
+    }
+
+    pub(super) fn find(&self, id: &I, now: u64) -> Found<T> {
+        match self.kept.peek(id) {
+            Some(kept) if now < kept.expires => Found::Fresh(kept.value),
+            Some(kept) if now < kept.stale_until => Found::Stale(kept.value),
+            _ => Found::Nothing,
+        }
+    }
+
+    /// Keeps `value` from `now` on.
+    pub(super) fn put(&self, id: I, value: T, is_reply: bool, now: u64) -> Removed<I, T> {
+        let (ttl, stale) = match is_reply {
+            true => (self.terms.ttl, self.terms.stale),
+            false => (self.terms.error_ttl, 0),
+        };
+        let expires = now.saturating_add(self.shortened(ttl));
+        let kept = Kept {
+            value,
+            expires,
+            stale_until: expires.saturating_add(stale),
+        };
+        let mut removed = SmallVec::new();
+        self.kept.insert_with_lifecycle(id, kept, &mut removed);
+        Removed(removed)
+    }
+
+    /// So that what was kept at one time does not expire at one time.
+    fn shortened(&self, ttl: u64) -> u64 {
+        if self.terms.jitter == 0.0 {
+            return ttl;
+        }
+        let part = self.terms.jitter * self.random.unit();
+        ttl - (ttl as f64 * part) as u64
+    }
+
+    pub(super) fn remove(&self, id: &I) -> Removed<I, T> {
+        Removed(self.kept.remove(id).into_iter().collect())
+    }
+
+    /// Takes everything off; drops each outside the locks.
+    pub(super) fn clear(&self) {
+        self.kept.drain().for_each(drop);
+    }
+
+    /// A copy of every key.
+    pub(super) fn ids(&self, copy: impl Fn(&I) -> I) -> Vec<I> {
+        let ids = RefCell::new(Vec::new());
+        // The only way to see the keys without copying what is under them.
+        self.kept.retain(|id, _| {
+            ids.borrow_mut().push(copy(id));
+            true
+        });
+        ids.into_inner()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+}
+
+impl<I: Eq, T> Removed<I, T> {
+    /// How many besides `id`.
+    pub(super) fn others_than(&self, id: &I) -> usize {
+        self.0.iter().filter(|(other, _)| other != id).count()
+    }
+}
+
+impl<I, T> fmt::Debug for Shelf<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shelf")
+            .field("terms", &self.terms)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,54 @@
+//! What of the context a kept reply goes with.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use crate::context::Context;
+
+/// Which value of the context is a part of the key.
+pub trait Vary: Send + Sync + 'static {
+    type By: Clone + Eq + Hash + Send + Sync + 'static;
+    /// Whether there is one at all.
+    const VARIES: bool;
+    fn of<'c>(cx: &'c Context<'_>) -> Option<&'c Self::By>;
+}
+
+/// A reply is the same for all callers.
+pub struct Alike;
+
+impl Vary for Alike {
+    type By = Infallible;
+    const VARIES: bool = false;
+
+    #[inline(always)]
+    fn of<'c>(_cx: &'c Context<'_>) -> Option<&'c Infallible> {
+        None
+    }
+}
+
+/// A reply is for those whose context has the same value of type `T`.
+pub struct By<T>(PhantomData<fn() -> T>);
+
+impl<T: Clone + Eq + Hash + Send + Sync + 'static> Vary for By<T> {
+    type By = T;
+    const VARIES: bool = true;
+
+    #[inline]
+    fn of<'c>(cx: &'c Context<'_>) -> Option<&'c T> {
+        cx.get()
+    }
+}
+
+impl fmt::Debug for Alike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Alike")
+    }
+}
+
+impl<T> fmt::Debug for By<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "By({})", std::any::type_name::<T>())
+    }
+}

@@ -1,0 +1,55 @@
+//! Waiting for another dispatch's run.
+
+use std::future::poll_fn;
+use std::hash::Hash;
+use std::task::{self, Poll};
+
+use crate::context::{Context, Interrupt, Watch};
+use crate::middleware::flights::{Arrival, Waiter};
+
+/// What has arrived, or what ended the wait of a dispatch whose handler then has not run.
+pub(super) async fn arrival<'f, K: Hash + Eq, V>(
+    mut waiter: Waiter<'f, K, V>,
+    cx: &Context<'_>,
+) -> Result<Arrival<'f, K, V>, Interrupt> {
+    let mut watch = None;
+    let arrival = poll_fn(|task| match waiter.poll(task.waker()) {
+        Poll::Ready(arrival) => Poll::Ready(Ok(arrival)),
+        Poll::Pending => interrupted(&mut watch, cx, task).map(Err),
+    })
+    .await?;
+    match arrival {
+        Arrival::Leads(_) => may_begin(cx).map(|()| arrival),
+        Arrival::Landed(_) => Ok(arrival),
+    }
+}
+
+/// Ready when its time is over or it is cancelled.
+fn interrupted(
+    watch: &mut Option<Watch>,
+    cx: &Context<'_>,
+    task: &mut task::Context<'_>,
+) -> Poll<Interrupt> {
+    let watch = watch.get_or_insert_with(|| Watch::until_expiry(cx));
+    match watch.poll(cx, task.waker()) {
+        Ok(()) => Poll::Pending,
+        Err(interrupt) => Poll::Ready(interrupt),
+    }
+}
+
+/// Whether it is worth it that one who has waited begins.
+fn may_begin(cx: &Context<'_>) -> Result<(), Interrupt> {
+    let now = cx.waited();
+    if now >= cx.expiry_tick() {
+        Err(Interrupt::late(cx, now))
+    } else if cx.is_cancelled() {
+        Err(Interrupt::Cancelled)
+    } else {
+        Ok(())
+    }
+}
+
+/// What a dispatch that may not wait at all is told.
+pub(super) const ITSELF: &str = "the handler asks, in the context of its own run, for the very key \
+     whose reply it is to give, and would wait for itself: ask what both need without the cache, or \
+     under another key";

@@ -1,0 +1,40 @@
+//! [`Coalesce`]: one run of the handler a key at a time, whose reply goes to all who wait for it.
+//!
+//! A [`Cache`](super::Cache) that keeps nothing: for replies that must be new, of a backend that need not
+//! be asked a hundred times at once. Who asks after a run has begun gets the reply of that run: older than
+//! the question by as much. A command that changes what is asked for gets the
+//! [`invalidator`](Coalesce::invalidator), so that who asks after it joins no older run.
+//!
+//! ```
+//! use arcbus::middleware::{Cacheable, Coalesce};
+//! use arcbus::{Context, Message, Query, QueryBus, from_fn};
+//!
+//! struct Stock(u64);
+//!
+//! impl Message for Stock {
+//!     const NAME: &'static str = "stock";
+//!     type Kind = Query;
+//!     type Reply = u32;
+//!     type Error = String;
+//! }
+//!
+//! impl Cacheable for Stock {
+//!     type Key = u64;
+//!     fn key(&self) -> &u64 { &self.0 }
+//! }
+//!
+//! let coalesce = Coalesce::new();
+//! let handle = coalesce.handle::<Stock>();
+//! let bus = QueryBus::builder()
+//!     .scope(|s| s.layer(coalesce).register(from_fn(|_: Stock, _: &Context<'_>| Ok(3))))
+//!     .build()?;
+//! assert_eq!(bus.execute_blocking(Stock(7)), Ok(3));
+//! assert_eq!((handle.stats().loads, handle.stats().waits), (1, 0));
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Each dispatch copies its key, takes the lock of one of 32 parts twice, and allocates for its flight.
+
+mod layer;
+
+pub use layer::Coalesce;

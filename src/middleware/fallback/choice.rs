@@ -1,0 +1,56 @@
+//! Which errors a [`Fallback`](super::Fallback) replaces.
+
+use crate::error::{Error, Phase};
+use crate::message::{Class, Message};
+
+/// The errors that say that there is no reply for the time being: see [the module](super).
+#[derive(Clone, Copy, Debug)]
+pub struct Unavailable;
+
+/// Chooses the errors that are replaced.
+pub trait Choice<M: Message>: Send + Sync + 'static {
+    /// Those that are whenever they come, by name: for people.
+    const ALWAYS: &'static [&'static str] = &[];
+
+    /// Whether this one is.
+    fn replaces(&self, error: &Error<M::Error>) -> bool;
+}
+
+impl<M: Message> Choice<M> for Unavailable {
+    const ALWAYS: &'static [&'static str] =
+        &["CircuitOpen", "RateLimited", "Overloaded", "Panicked"];
+
+    fn replaces(&self, error: &Error<M::Error>) -> bool {
+        match error {
+            Error::Handler(error) => M::classify(error) != Class::Permanent,
+            Error::Panicked { .. }
+            | Error::CircuitOpen { .. }
+            | Error::RateLimited { .. }
+            | Error::Overloaded { .. }
+            | Error::Timeout {
+                phase: Phase::Indeterminate,
+                ..
+            } => true,
+            Error::Timeout {
+                phase: Phase::NotStarted,
+                ..
+            }
+            | Error::HandlerNotFound { .. }
+            | Error::Invalid(_)
+            | Error::Rejected(_)
+            | Error::Cancelled { .. }
+            | Error::WouldDeadlock { .. }
+            | Error::InDoubt => false,
+        }
+    }
+}
+
+impl<M, F> Choice<M> for F
+where
+    M: Message,
+    F: Fn(&Error<M::Error>) -> bool + Send + Sync + 'static,
+{
+    fn replaces(&self, error: &Error<M::Error>) -> bool {
+        self(error)
+    }
+}

@@ -1,0 +1,112 @@
+//! [`Airport`]: the flights themselves, for the models.
+
+use std::fmt;
+use std::task::{Poll, Waker};
+
+use super::{Arrival, Flights, Joined, Leader, Waiter};
+
+/// Flights of numbered keys.
+pub struct Airport<V>(Flights<u64, V>);
+
+/// What became of a request for a key.
+pub enum Boarding<'f, V> {
+    /// It is to compute.
+    Leads(Lead<'f, V>),
+    /// Somebody does.
+    Waits(Wait<'f, V>),
+}
+
+/// The one that computes.
+pub struct Lead<'f, V>(Leader<'f, u64, V>);
+
+/// One that waits.
+pub struct Wait<'f, V>(Waiter<'f, u64, V>);
+
+/// What one has waited for.
+pub enum Waited<'f, V> {
+    /// The value.
+    Landed(loom::sync::Arc<V>),
+    /// It is to compute.
+    Leads(Lead<'f, V>),
+}
+
+impl<V> Airport<V> {
+    /// Without a flight.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Flights::new())
+    }
+
+    /// Joins the flight of `key` or begins one, unless `landed` finds what has landed.
+    ///
+    /// # Errors
+    ///
+    /// What it finds.
+    pub fn join<T>(
+        &self,
+        key: u64,
+        landed: impl FnOnce() -> Option<T>,
+    ) -> Result<Boarding<'_, V>, T> {
+        self.0.join(&key, landed).map(|joined| match joined {
+            Joined::Leader(leader) => Boarding::Leads(Lead(leader)),
+            Joined::Waiter(waiter) => Boarding::Waits(Wait(waiter)),
+        })
+    }
+
+    /// Lets whoever asks from now on begin anew.
+    pub fn detach(&self, key: u64, then: impl FnOnce()) {
+        self.0.detach(&key, then);
+    }
+
+    /// The same for all keys.
+    pub fn detach_all(&self) {
+        self.0.detach_if(|_| true);
+    }
+
+    /// How many keys are in the air.
+    #[must_use]
+    pub fn in_the_air(&self) -> usize {
+        self.0.keys().len()
+    }
+}
+
+impl<V> Lead<'_, V> {
+    /// Lands; says whether it was published.
+    #[must_use]
+    pub fn land(self, publish: impl FnOnce(), value: impl FnOnce() -> V) -> bool {
+        self.0.land(|_| publish(), value).is_some()
+    }
+}
+
+impl<'f, V> Wait<'f, V> {
+    /// Ready when there is something for it.
+    pub fn poll(&mut self, waker: &Waker) -> Poll<Waited<'f, V>> {
+        self.0.poll(waker).map(|arrival| match arrival {
+            Arrival::Landed(value) => Waited::Landed(value),
+            Arrival::Leads(leader) => Waited::Leads(Lead(leader)),
+        })
+    }
+}
+
+impl<V> Default for Airport<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+macro_rules! debug_by_name {
+    ($($name:ident),*) => {$(
+        impl<V> fmt::Debug for $name<'_, V> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )*};
+}
+debug_by_name!(Boarding, Lead, Wait, Waited);
+
+impl<V> fmt::Debug for Airport<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,67 @@
+//! [`Delay`]: how long a first attempt waits before it is hedged.
+
+use super::Quantile;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A fixed delay or a measured one, held to a range.
+#[derive(Debug)]
+pub(in super::super) struct Delay {
+    source: Source,
+    /// Relaxed, as the other: one word each, and a reader that finds one of them changed and the other not
+    /// is late by one change. No partner, no model.
+    min: AtomicU64,
+    max: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// In nanoseconds.
+    Fixed(u64),
+    Measured(Box<Quantile>),
+}
+
+impl Delay {
+    pub(in super::super) fn fixed(nanos: u64, (min, max): (u64, u64)) -> Self {
+        Self::new(Source::Fixed(nanos), min, max)
+    }
+
+    pub(in super::super) fn measured_by(quantile: Quantile, (min, max): (u64, u64)) -> Self {
+        Self::new(Source::Measured(Box::new(quantile)), min, max)
+    }
+
+    fn new(source: Source, min: u64, max: u64) -> Self {
+        Self {
+            source,
+            min: AtomicU64::new(min),
+            max: AtomicU64::new(max),
+        }
+    }
+
+    /// In nanoseconds; none if nothing is measured yet and the range leaves a choice.
+    #[inline]
+    pub(super) fn nanos(&self) -> Option<u64> {
+        let min = self.min.load(Ordering::Relaxed);
+        let max = self.max.load(Ordering::Relaxed);
+        if min == max {
+            return Some(min);
+        }
+        let delay = match &self.source {
+            Source::Fixed(nanos) => *nanos,
+            Source::Measured(quantile) => quantile.nanos()?,
+        };
+        Some(delay.max(min).min(max))
+    }
+
+    pub(super) fn set_range(&self, min: u64, max: u64) {
+        self.min.store(min, Ordering::Relaxed);
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    /// What measures it.
+    pub(super) fn measured(&self) -> Option<&Quantile> {
+        match &self.source {
+            Source::Fixed(_) => None,
+            Source::Measured(quantile) => Some(quantile),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! [`Plan`]: another attempt that is decided on and has not begun.
+
+use std::pin::Pin;
+use std::task::{self, Poll, ready};
+
+use super::Course;
+use crate::clock::Sleep;
+use crate::context::Context;
+use crate::middleware::budget::Withdrawal;
+
+/// Waits for the moment at which the attempt begins. Dropped before, it gives back what it took out of
+/// the budget.
+pub(super) struct Plan<'p, 'c> {
+    pub(super) course: Option<Course<'p>>,
+    pub(super) withdrawal: Option<Withdrawal<'p>>,
+    pub(super) sleep: Sleep<'c>,
+    pub(super) cx: &'c Context<'c>,
+}
+
+impl<'p> Plan<'p, '_> {
+    fn begin(&mut self) -> Option<Course<'p>> {
+        if let Some(withdrawal) = self.withdrawal.take() {
+            withdrawal.used();
+        }
+        let mut course = self.course.take().expect("polled after completion");
+        course.begin();
+        Some(course)
+    }
+}
+
+/// The course with the attempt begun; or none, if its caller has gone or its time is over.
+impl<'p> Future for Plan<'p, '_> {
+    type Output = Option<Course<'p>>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        // What is cancelled is polled once more before it is dropped: it gets to return its error.
+        if this.cx.is_cancelled() {
+            return Poll::Ready(None);
+        }
+        ready!(Pin::new(&mut this.sleep).poll(task));
+        if this.cx.clock().ticks() >= this.cx.expiry_tick() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(this.begin())
+    }
+}

@@ -1,0 +1,130 @@
+//! [`RetryPolicy`]: the attempts of one route.
+
+use super::{Backoff, Course};
+use crate::random::Random;
+use crate::setting::InvalidSetting;
+use crate::sync::{AtomicU64, Ordering};
+
+/// How often the messages of a route are attempted and how long they wait in between; and what has
+/// become of them. Usable without a bus: see [`Course`].
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::middleware::Retry;
+///
+/// let retry = Retry::fixed(3, Duration::from_millis(10));
+/// let handles = retry.handles(); // before the layer goes to a bus
+/// # let _ = retry;
+/// if let Some(policy) = handles.get("user.get") {
+///     println!("{} repeats, {} gave up", policy.repeats(), policy.gave_up());
+///     policy.set_attempts(1).expect("in range"); // no more repeats
+/// }
+/// ```
+#[derive(Debug)]
+pub struct RetryPolicy {
+    /// Relaxed, as the tallies: each word stands alone. No partner. Model: `retry`.
+    attempts: AtomicU64,
+    backoff: Backoff,
+    random: Random,
+    tallies: Tallies,
+}
+
+#[derive(Debug, Default)]
+struct Tallies {
+    repeats: AtomicU64,
+    gave_up: AtomicU64,
+    exhausted: AtomicU64,
+}
+
+impl RetryPolicy {
+    /// `attempts`: how many there are at most, the first included, from 1 to 100.
+    ///
+    /// # Errors
+    ///
+    /// A setting that is out of range.
+    pub fn new(attempts: u32, backoff: Backoff) -> Result<Self, InvalidSetting> {
+        backoff.check()?;
+        Ok(Self {
+            attempts: AtomicU64::new(checked(attempts)?),
+            backoff,
+            random: Random::seeded_by_process(),
+            tallies: Tallies::default(),
+        })
+    }
+
+    /// Draws the jitter from this seed: the same delays in each run. Default: a seed of the process's
+    /// own.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.random = Random::new(seed);
+        self
+    }
+
+    /// How many attempts there are at most, the first included.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed) as u32
+    }
+
+    /// Changes that, for the messages whose first attempt fails from now on; 1 repeats nothing.
+    ///
+    /// # Errors
+    ///
+    /// If it is not from 1 to 100; then nothing changes.
+    pub fn set_attempts(&self, attempts: u32) -> Result<(), InvalidSetting> {
+        self.attempts.store(checked(attempts)?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How long they wait in between.
+    #[must_use]
+    pub fn backoff(&self) -> Backoff {
+        self.backoff
+    }
+
+    /// How many repeats were begun.
+    #[must_use]
+    pub fn repeats(&self) -> u64 {
+        self.tallies.repeats.load(Ordering::Relaxed)
+    }
+
+    /// How many messages failed although all their attempts were used.
+    #[must_use]
+    pub fn gave_up(&self) -> u64 {
+        self.tallies.gave_up.load(Ordering::Relaxed)
+    }
+
+    /// How many messages were not repeated because the budget was exhausted.
+    #[must_use]
+    pub fn exhausted(&self) -> u64 {
+        self.tallies.exhausted.load(Ordering::Relaxed)
+    }
+
+    /// The course of a message whose first attempt has failed.
+    #[must_use]
+    pub fn first_failed(&self) -> Course<'_> {
+        Course::new(self)
+    }
+
+    pub(super) fn unit(&self) -> f64 {
+        self.random.unit()
+    }
+
+    pub(super) fn count_repeat(&self) {
+        self.tallies.repeats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_given_up(&self) {
+        self.tallies.gave_up.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_exhausted(&self) {
+        self.tallies.exhausted.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn checked(attempts: u32) -> Result<u64, InvalidSetting> {
+    let expected = "from 1 to 100, the first included";
+    InvalidSetting::unless((1..=100).contains(&attempts), "Retry.attempts", expected)?;
+    Ok(attempts.into())
+}

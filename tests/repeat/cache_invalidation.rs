@@ -1,0 +1,355 @@
+//! What commands and handles drop from a cache, and when.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context as Task, Poll, Waker};
+
+use arcbus::middleware::cache::{CacheHandle, Outdated};
+use arcbus::middleware::{Cache, Invalidates};
+use arcbus::{
+    CancelToken, Command, CommandBus, Context, Handler, LayerExt, Message, Middleware, Next,
+    Outcome, QueryBus, Rejection, guard,
+};
+
+use crate::cache_support::{Act, Get, SECOND, Sent, Store, each_lane, get, ready, run_of};
+
+/// What a [`Put`] says it changes.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    Nothing,
+    Key,
+    Keys,
+    If,
+    All,
+    Panics,
+}
+
+/// How a [`Put`] ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Reply,
+    Fail,
+    Panic,
+    Wait,
+    Refused,
+    PanicFurtherOut,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Put(Says, End);
+
+impl Message for Put {
+    const NAME: &'static str = "put";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
+impl Invalidates<Get> for Put {
+    fn invalidates(&self) -> Outdated<Get> {
+        match self.0 {
+            Says::Nothing => Outdated::Nothing,
+            Says::Key => Outdated::Key("a".into()),
+            Says::Keys => Outdated::Keys(vec!["a".into(), "c".into()]),
+            Says::If => Outdated::If(Box::new(|key| key != "b")),
+            Says::All => Outdated::All,
+            Says::Panics => Outdated::If(Box::new(|_| panic!("on purpose"))),
+        }
+    }
+}
+
+/// Sees that nothing is dropped from the cache before the handler is gone.
+struct Puts(CacheHandle<Get>);
+
+impl Handler<Put> for Puts {
+    async fn handle(&self, msg: Put, _cx: &Context<'_>) -> Result<(), String> {
+        assert_eq!(self.0.stats().entries, 3);
+        match msg.1 {
+            End::Fail => Err("failed".into()),
+            End::Panic => panic!("on purpose"),
+            End::Wait => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Panics after the rest has run.
+struct Panics;
+
+impl Middleware<Put> for Panics {
+    async fn handle(&self, msg: Put, cx: &Context<'_>, next: &impl Next<Put>) -> Outcome<Put> {
+        let outcome = next.run(msg, cx).await;
+        assert_ne!(msg.1, End::PanicFurtherOut);
+        outcome
+    }
+}
+
+struct Both {
+    queries: QueryBus,
+    commands: CommandBus,
+    users: CacheHandle<Get>,
+}
+
+fn both() -> Both {
+    let store = Store::new();
+    let cache = Cache::ttl(SECOND * 60);
+    let users = cache.handle::<Get>();
+    let refuse = guard(|msg: &Put, _: &Context<'_>| match msg.1 {
+        End::Refused => Err(Rejection::forbidden("no")),
+        _ => Ok(()),
+    });
+    let commands = CommandBus::builder()
+        .layer(cache.invalidator::<Get>())
+        .wrap(Panics)
+        .wrap(refuse)
+        .register(Puts(users.clone()))
+        .build()
+        .expect("in range");
+    let queries = store.bus(store.builder().layer(cache));
+    Both {
+        queries,
+        commands,
+        users,
+    }
+}
+
+impl Both {
+    /// Keeps three replies; says which are kept after `act`.
+    fn kept_after(&self, act: impl FnOnce(&CommandBus)) -> String {
+        for name in ["a", "b", "c"] {
+            run_of(self.queries.execute_blocking(get(name)));
+        }
+        act(&self.commands);
+        let mut kept = Vec::new();
+        self.users.invalidate_if(|key| {
+            kept.push(key.to_string());
+            false
+        });
+        kept.sort();
+        kept.concat()
+    }
+}
+
+#[test]
+fn a_command_drops_what_it_says_it_changes() {
+    let both = both();
+    for (says, kept) in [
+        (Says::Nothing, "abc"),
+        (Says::Key, "bc"),
+        (Says::Keys, "b"),
+        (Says::If, "b"),
+        (Says::All, ""),
+        (Says::Panics, ""),
+    ] {
+        let put = Put(says, End::Reply);
+        let blocking = both.kept_after(|bus| assert_eq!(bus.execute_blocking(put), Ok(())));
+        let awaited = both.kept_after(|bus| assert_eq!(ready(bus.execute(put)), Ok(())));
+        assert_eq!([blocking.as_str(), &awaited], [kept, kept], "{says:?}");
+    }
+}
+
+#[test]
+fn what_has_changed_nothing_drops_nothing() {
+    let both = both();
+    for end in [End::Fail, End::Refused] {
+        let put = Put(Says::Key, end);
+        let blocking = both.kept_after(|bus| drop(bus.execute_blocking(put).unwrap_err()));
+        let awaited = both.kept_after(|bus| drop(ready(bus.execute(put)).unwrap_err()));
+        assert_eq!([blocking.as_str(), &awaited], ["abc", "abc"], "{end:?}");
+    }
+    let token = CancelToken::new();
+    token.cancel();
+    let cx = Context::new().cancel_on(token);
+    let put = Put(Says::Key, End::Reply);
+    let kept = both.kept_after(|bus| drop(bus.execute_blocking_with(put, cx).unwrap_err()));
+    assert_eq!(kept, "abc");
+}
+
+fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Task::from_waker(Waker::noop()))
+}
+
+#[test]
+fn what_may_have_changed_something_drops_it() {
+    let both = both();
+    let panicked = Put(Says::Key, End::Panic);
+    assert_eq!(
+        both.kept_after(|bus| assert!(bus.execute_blocking(panicked).is_err())),
+        "bc"
+    );
+    assert_eq!(
+        both.kept_after(|bus| assert!(ready(bus.execute(panicked)).is_err())),
+        "bc"
+    );
+
+    let panics = Put(Says::Key, End::PanicFurtherOut);
+    let caught = |act: &dyn Fn()| assert!(catch_unwind(AssertUnwindSafe(act)).is_err());
+    let kept = both.kept_after(|bus| caught(&|| drop(bus.execute_blocking(panics))));
+    assert_eq!(kept, "bc");
+    let kept = both.kept_after(|bus| caught(&|| drop(ready(bus.execute(panics)))));
+    assert_eq!(kept, "bc");
+
+    let waits = Put(Says::Key, End::Wait);
+    let dropped = both.kept_after(|bus| {
+        let mut dispatch = Box::pin(bus.execute(waits));
+        assert!(poll(dispatch.as_mut()).is_pending());
+        assert_eq!(both.users.stats().entries, 3);
+    });
+    assert_eq!(dropped, "bc");
+    let cancelled = both.kept_after(|bus| {
+        let token = CancelToken::new();
+        let mut dispatch = pin!(bus.execute_with(waits, Context::new().cancel_on(token.clone())));
+        assert!(poll(dispatch.as_mut()).is_pending());
+        token.cancel();
+        assert!(matches!(poll(dispatch), Poll::Ready(Err(error)) if error.is_indeterminate()));
+    });
+    assert_eq!(cancelled, "bc");
+    let late = both.kept_after(|bus| {
+        let cx = Context::new().timeout(SECOND / 1000);
+        assert!(
+            bus.execute_blocking_with(waits, cx)
+                .unwrap_err()
+                .is_indeterminate()
+        );
+    });
+    assert_eq!(late, "bc");
+}
+
+#[test]
+fn a_run_under_way_at_an_invalidation_is_not_kept_and_nobody_joins_it() {
+    type Invalidate = fn(&CacheHandle<Get>);
+    let ways: [Invalidate; 3] = [
+        |users| users.invalidate("a"),
+        |users| users.invalidate_if(|key| key == "a"),
+        |users| users.invalidate_all(),
+    ];
+    for invalidate in ways {
+        let store = Store::new();
+        let cache = Cache::ttl(SECOND);
+        let users = cache.handle::<Get>();
+        let bus = store.bus(store.builder().layer(cache));
+        store.set("a", Act::Wait);
+        let (mut first, mut joined) = (Sent::pending(&bus, "a"), Sent::pending(&bus, "a"));
+        invalidate(&users);
+        let mut after = Sent::pending(&bus, "a");
+        assert_eq!(store.runs(), 2);
+        store.set("a", Act::Reply);
+        assert_eq!((run_of(first.woken()), run_of(joined.woken())), (1, 1));
+        assert_eq!(users.stats().entries, 0);
+        assert_eq!(run_of(after.woken()), 2);
+        assert_eq!(each_lane(&bus, "a"), [2, 2]);
+    }
+}
+
+#[test]
+fn one_that_waits_for_an_invalidated_run_that_fails_is_not_kept_either() {
+    let store = Store::new();
+    let cache = Cache::ttl(SECOND);
+    let users = cache.handle::<Get>();
+    let bus = store.bus(store.builder().layer(cache));
+    store.set("a", Act::Wait);
+    let (first, mut joined) = (Sent::pending(&bus, "a"), Sent::pending(&bus, "a"));
+    users.invalidate("a");
+    drop(first);
+    store.set("a", Act::Reply);
+    assert_eq!(run_of(joined.woken()), 2);
+    assert_eq!(each_lane(&bus, "a"), [3, 3]);
+}
+
+#[test]
+fn a_stale_reply_is_invalidated_as_well() {
+    let store = Store::new();
+    let cache = Cache::ttl(SECOND).stale_while_revalidate(SECOND * 9);
+    let users = cache.handle::<Get>();
+    let bus = store.bus(store.builder().layer(cache));
+    assert_eq!(each_lane(&bus, "a"), [1, 1]);
+    store.clock.advance(SECOND * 2);
+    store.set("a", Act::Wait);
+    let mut renewing = Sent::pending(&bus, "a");
+    users.invalidate("a");
+    let mut after = Sent::pending(&bus, "a");
+    store.set("a", Act::Reply);
+    assert_eq!((run_of(renewing.woken()), run_of(after.woken())), (2, 3));
+}
+
+#[test]
+fn a_handle_covers_every_route_that_is_in_use() {
+    let (one, two) = (Store::new(), Store::new());
+    let cache = Cache::ttl(SECOND);
+    let first = one.bus(one.builder().layer(cache.clone()));
+    let users = cache.handle::<Get>();
+    let second = two.bus(two.builder().layer(cache.shared()));
+    assert_eq!(
+        (each_lane(&first, "a"), each_lane(&second, "a")),
+        ([1, 1], [1, 1])
+    );
+    assert_eq!((users.stats().entries, users.stats().loads), (2, 2));
+    users.invalidate("a");
+    assert_eq!(
+        (each_lane(&first, "a"), each_lane(&second, "a")),
+        ([2, 2], [2, 2])
+    );
+    drop(first);
+    assert_eq!(users.stats().entries, 1);
+}
+
+/// A reply whose drop, and whose key's look, use the cache.
+#[test]
+fn what_is_dropped_from_a_cache_may_use_it() {
+    use arcbus::middleware::Cacheable;
+    use arcbus::{Query, from_fn};
+    use std::sync::OnceLock;
+
+    struct Ask(u32);
+    struct Looks(Arc<OnceLock<QueryBus>>);
+    impl Message for Ask {
+        const NAME: &'static str = "ask";
+        type Kind = Query;
+        type Reply = Arc<Looks>;
+        type Error = String;
+    }
+    impl Cacheable for Ask {
+        type Key = u32;
+        fn key(&self) -> &u32 {
+            &self.0
+        }
+    }
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            if let Some(bus) = self.0.get() {
+                drop(bus.execute_blocking(Ask(1000)));
+            }
+        }
+    }
+    let place = Arc::new(OnceLock::new());
+    let inner = Arc::clone(&place);
+    let cache = Cache::ttl(SECOND * 60).capacity(1);
+    let handle = cache.handle::<Ask>();
+    let bus = QueryBus::builder()
+        .layer(cache)
+        .register(from_fn(move |msg: Ask, _: &Context<'_>| {
+            // That under the key 1000 is not to ask again.
+            let place = if msg.0 == 1000 {
+                Arc::default()
+            } else {
+                Arc::clone(&inner)
+            };
+            Ok(Arc::new(Looks(place)))
+        }))
+        .build()
+        .expect("in range");
+    place.set(bus.clone()).expect("once");
+    for ask in 0..20 {
+        assert!(bus.execute_blocking(Ask(ask)).is_ok());
+    }
+    assert!(handle.stats().loads > 20, "drops have asked");
+    for (ask, invalidate) in [0_u32, 1, 2].iter().zip([
+        |handle: &CacheHandle<Ask>| handle.invalidate(&0),
+        |handle: &CacheHandle<Ask>| handle.invalidate_all(),
+        |handle: &CacheHandle<Ask>| handle.invalidate_if(|_| true),
+    ]) {
+        assert!(bus.execute_blocking(Ask(*ask)).is_ok());
+        invalidate(&handle);
+    }
+}

@@ -1,0 +1,345 @@
+//! What a stack may do at worst.
+
+use std::time::Duration;
+
+use arcbus::metrics::Metrics;
+use arcbus::middleware::rate_limit::Rate;
+use arcbus::middleware::{
+    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, KeyedRateLimit, MapError, RateLimit,
+    Timeout, Validation, When,
+};
+use arcbus::{
+    Context, Error, Explanation, Facts, Gated, Layers, Message, MessageType, Middleware, Next,
+    Outcome, QueryBus, RegistrationError, Stack, from_fn, guard, inspect,
+};
+use proptest::prelude::*;
+
+use super::stand_ins::{Ask, Cache, Fallback, Hedge, Other, Retry, Through, plain};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn explain<S: Stack<Ask>>(layers: &Layers<S>) -> Explanation {
+    layers.explain::<Ask>()
+}
+
+/// Attempts, calls and the longest time.
+fn figures<S: Stack<Ask>>(layers: &Layers<S>) -> (u32, u64, Option<Duration>) {
+    let explanation = explain(layers);
+    (
+        explanation.max_attempts(),
+        explanation.max_handler_calls(),
+        explanation.longest(),
+    )
+}
+
+fn retry() -> Retry {
+    Retry(Facts::new().attempts(3).waits(ms(150)))
+}
+
+#[test]
+fn a_handler_alone_runs_once_and_takes_as_long_as_it_likes() {
+    let bare = Layers::new();
+    assert_eq!(figures(&bare), (1, 1, None));
+    let bare = explain(&bare);
+    assert_eq!(bare.keeps(), None);
+    assert_eq!(bare.errors(), ["Invalid", "Panicked", "Handler"]);
+    assert_eq!(
+        bare.errors_by_caller(),
+        ["Timeout", "Cancelled", "WouldDeadlock"]
+    );
+    assert_eq!((bare.unknown(), bare.warnings()), (&[][..], &[][..]));
+    assert_eq!(bare.message(), MessageType::of::<Ask>());
+}
+
+#[test]
+fn a_retry_multiplies_what_is_inside_and_adds_its_delays() {
+    let each = Layers::new().layer(retry()).layer(Timeout::new(ms(100)));
+    assert_eq!(figures(&each), (3, 3, Some(ms(450))));
+    let total = Layers::new().layer(Timeout::new(ms(100))).layer(retry());
+    assert_eq!(figures(&total), (3, 3, Some(ms(100))));
+    let both = Layers::new().layer(Timeout::new(ms(400))).layers(&each);
+    assert_eq!(figures(&both), (3, 3, Some(ms(400))));
+    let loose = Layers::new().layer(Timeout::new(ms(500))).layers(&each);
+    assert_eq!(figures(&loose), (3, 3, Some(ms(450))));
+}
+
+#[test]
+fn runs_at_once_take_no_longer_and_multiply_calls() {
+    let hedge = Hedge(Facts::new().at_once(2).waits(ms(20)));
+    let stack = Layers::new().layer(hedge).layer(Timeout::new(ms(100)));
+    assert_eq!(figures(&stack), (1, 2, Some(ms(120))));
+    let stack = Layers::new().layer(retry()).layers(&stack);
+    assert_eq!(figures(&stack), (3, 6, Some(ms(510))));
+}
+
+#[test]
+fn waits_of_queues_add_up_outside_a_timeout_and_not_inside() {
+    let queue = || Bulkhead::new(1).queue(1, ms(30));
+    let limit = || RateLimit::per_second(1).wait_at_most(ms(7));
+    let outside = Layers::new()
+        .layer(queue())
+        .layer(limit())
+        .layer(Timeout::new(ms(100)));
+    assert_eq!(figures(&outside).2, Some(ms(137)));
+    let inside = Layers::new()
+        .layer(Timeout::new(ms(100)))
+        .layer(queue())
+        .layer(limit());
+    assert_eq!(figures(&inside).2, Some(ms(100)));
+    let twice = Layers::new().layer(retry()).layers(&outside);
+    assert_eq!(figures(&twice).2, Some(ms(137 * 3 + 150)));
+}
+
+#[test]
+fn a_timeout_is_that_of_the_route_with_its_grace() {
+    let timeout = Timeout::new(ms(100)).grace(ms(10));
+    assert_eq!(
+        figures(&Layers::new().layer(timeout.clone())).2,
+        Some(ms(110))
+    );
+    let own = timeout.for_route::<Ask>(ms(1)).for_route::<Ask>(ms(5));
+    assert_eq!(
+        figures(&Layers::new().layer(own)).2,
+        Some(ms(15)),
+        "the last one"
+    );
+    let endless = Timeout::new(ms(100)).grace(Duration::MAX);
+    assert_eq!(
+        figures(&Layers::new().layer(endless)).2,
+        Some(Duration::MAX)
+    );
+}
+
+#[test]
+fn a_timeout_that_may_not_act_bounds_nothing() {
+    let by_message = Timeout::new(ms(100)).per_message(|_: &Ask, _: &Context<'_>| None);
+    let by_message = Layers::new().layer(by_message);
+    assert_eq!(figures(&by_message).2, None);
+    assert!(explain(&by_message).errors().contains(&"Timeout"));
+    let sometimes = When::new(|_: &Ask, _: &Context<'_>| true, Timeout::new(ms(100)));
+    assert_eq!(figures(&Layers::new().layer(sometimes)).2, None);
+    assert_eq!(figures(&Layers::new().layer(None::<Timeout>)).2, None);
+}
+
+#[test]
+fn figures_too_large_to_be_counted_are_said_to_have_no_end() {
+    let many = || Retry(Facts::new().attempts(u32::MAX).at_once(u32::MAX));
+    let stack = Layers::new()
+        .layer(many())
+        .layer(many())
+        .layer(Timeout::new(Duration::MAX / 2));
+    assert_eq!(figures(&stack), (u32::MAX, u64::MAX, None));
+    let waits = Retry(Facts::new().waits(Duration::MAX));
+    let stack = Layers::new().layer(waits).layer(Timeout::new(ms(1)));
+    assert_eq!(figures(&stack).2, None);
+    assert!(
+        explain(&stack)
+            .to_string()
+            .contains("as long as Retry takes")
+    );
+}
+
+#[test]
+fn a_kept_reply_may_have_been_kept_further_in() {
+    let cache = |age| Cache(Facts::new().keeps(ms(age)));
+    assert_eq!(explain(&Layers::new().layer(cache(5))).keeps(), Some(ms(5)));
+    let two = Layers::new()
+        .layer(cache(5))
+        .layer(plain::Other())
+        .layer(cache(7));
+    assert_eq!(explain(&two).keeps(), Some(ms(12)));
+    let long = Layers::new()
+        .layer(Cache(Facts::new().keeps(Duration::MAX)))
+        .layer(cache(1));
+    assert_eq!(explain(&long).keeps(), Some(Duration::MAX));
+}
+
+#[test]
+fn each_layer_adds_its_errors() {
+    fn added<S: Stack<Ask>>(layers: &Layers<S>) -> Vec<&'static str> {
+        let bare = ["Invalid", "Panicked", "Handler"];
+        let explanation = explain(layers);
+        assert!(
+            bare.iter()
+                .all(|error| explanation.errors().contains(error))
+        );
+        let errors = explanation.errors().iter().copied();
+        errors.filter(|error| !bare.contains(error)).collect()
+    }
+    let only = Layers::new;
+    let keyed = KeyedRateLimit::by_context(Rate::per_second(1), |_: &Context<'_>| 0);
+    let may = |_: MessageType, _: &Context<'_>| Ok(());
+    assert_eq!(added(&only().layer(Metrics::new().layer())), [""; 0]);
+    assert_eq!(added(&only().layer(Validation::new())), [""; 0]);
+    assert_eq!(added(&only().layer(Authorize::new(may))), ["Rejected"]);
+    assert_eq!(
+        added(&only().layer(RateLimit::per_second(1))),
+        ["RateLimited"]
+    );
+    assert_eq!(added(&only().layer(keyed)), ["RateLimited", "Overloaded"]);
+    assert_eq!(added(&only().layer(Bulkhead::new(1))), ["Overloaded"]);
+    assert_eq!(added(&only().layer(AdaptiveLimit::vegas())), ["Overloaded"]);
+    assert_eq!(
+        added(&only().layer(CircuitBreaker::consecutive(1))),
+        ["CircuitOpen"]
+    );
+    assert_eq!(added(&only().layer(Timeout::new(ms(1)))), ["Timeout"]);
+    assert_eq!(added(&only().layer(Chaos::seeded(1))), ["Timeout"]);
+    assert_eq!(
+        added(&only().wrap(guard(|_: &Ask, _: &Context<'_>| Ok(())))),
+        ["Rejected"]
+    );
+    let looks = inspect(
+        |_: &Ask, _: &Context<'_>| (),
+        |_: &Outcome<Ask>, _: &Context<'_>| (),
+    );
+    assert_eq!(added(&only().wrap(looks)), [""; 0]);
+    let twice = only().layer(Bulkhead::new(1)).layer(Bulkhead::new(1));
+    assert_eq!(added(&twice), ["Overloaded"]);
+    let own = Other(Facts::new().fails_with("Mine").fails_with("Ours"));
+    let own = only().layer(own.clone()).layer(own);
+    assert_eq!(added(&own), ["Mine", "Ours"]);
+}
+
+#[test]
+fn what_a_layer_makes_of_errors_it_makes_of_those_inside() {
+    let fallback = || {
+        Fallback(
+            Facts::new()
+                .replaces("CircuitOpen")
+                .replaces("Panicked")
+                .replaces("Handler"),
+        )
+    };
+    let breaker = || CircuitBreaker::consecutive(1);
+    let outside = Layers::new().layer(fallback()).layer(breaker());
+    assert_eq!(explain(&outside).errors(), ["Invalid"]);
+    let inside = Layers::new().layer(breaker()).layer(fallback());
+    assert_eq!(explain(&inside).errors(), ["Invalid", "CircuitOpen"]);
+
+    let sometimes = When::new(|_: &Ask, _: &Context<'_>| true, fallback());
+    assert_eq!(explain(&Layers::new().layer(sometimes)).errors().len(), 3);
+
+    let map = || MapError::new(|error: Error<String>, _: &Context<'_>| error);
+    let mapped = explain(&Layers::new().layer(map()));
+    assert_eq!(mapped.errors().len(), 12);
+    assert_eq!(mapped.errors_by_caller(), [""; 0]);
+    let mapped = explain(&Layers::new().layer(fallback()).layer(map()));
+    assert!(!mapped.errors().contains(&"Handler"));
+    let chaos = Chaos::seeded(1).error(|| Error::<String>::InDoubt);
+    assert_eq!(explain(&Layers::new().layer(chaos)).errors().len(), 12);
+}
+
+#[test]
+fn chaos_waits_at_worst_whatever_its_rate() {
+    let chaos = Chaos::seeded(1).latency(0.0, ms(9));
+    let stack = Layers::new().layer(chaos).layer(Timeout::new(ms(1)));
+    assert_eq!(figures(&stack).2, Some(ms(10)));
+}
+
+struct Own;
+
+impl<M: Message> Middleware<M> for Own {
+    async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+        next.run(msg, cx).await
+    }
+}
+
+struct Says;
+
+impl<M: Message> Middleware<M> for Says {
+    async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+        next.run(msg, cx).await
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new().attempts(2)
+    }
+}
+
+#[test]
+fn a_middleware_that_says_nothing_is_named() {
+    let own = Layers::new().wrap(Own).layer(Timeout::new(ms(1)));
+    let explanation = explain(&own);
+    assert_eq!(explanation.unknown(), ["Own"]);
+    assert_eq!(explanation.errors().len(), 12);
+    assert_eq!(figures(&own), (1, 1, None), "it may wait");
+    assert!(explanation.to_string().contains("as long as Own takes"));
+    let bounded = Layers::new().layer(Timeout::new(ms(1))).wrap(Own);
+    assert_eq!(figures(&bounded).2, Some(ms(1)));
+}
+
+#[test]
+fn a_middleware_of_ones_own_may_say_what_it_does() {
+    let says = Layers::new().wrap(Some(Says)).layer(Timeout::new(ms(1)));
+    assert_eq!(explain(&says).unknown(), [""; 0]);
+    assert_eq!(figures(&says), (2, 2, Some(ms(2))));
+    assert_eq!(figures(&Layers::new().wrap(None::<Says>)), (1, 1, None));
+}
+
+#[test]
+fn a_gate_that_says_nothing_may_refuse_and_neither_repeat_nor_wait() {
+    let gate = Layers::new()
+        .wrap(Gated(Through))
+        .layer(Timeout::new(ms(1)));
+    assert_eq!(figures(&gate), (1, 1, Some(ms(1))));
+    assert_eq!(explain(&gate).unknown(), [""; 0]);
+    assert_eq!(explain(&gate).errors().len(), 12);
+}
+
+#[test]
+fn a_bus_and_its_registrar_explain_what_is_registered() {
+    let (bus, registrar) = QueryBus::builder()
+        .layer(Timeout::new(ms(1)))
+        .open()
+        .expect("sound");
+    let missing = RegistrationError::NotRegistered {
+        message: MessageType::of::<Ask>(),
+    };
+    assert_eq!(bus.explain::<Ask>(), Err(missing.clone()));
+    assert_eq!(registrar.explain::<Ask>(), Err(missing));
+
+    let handler = || from_fn(|_: Ask, _: &Context<'_>| Ok(1));
+    registrar.register(handler()).expect("new");
+    assert_eq!(
+        bus.explain::<Ask>().expect("registered").longest(),
+        Some(ms(1))
+    );
+    let longer = registrar.layer(retry());
+    let _ = longer.replace(handler()).expect("registered");
+    assert_eq!(bus.explain::<Ask>().expect("registered").max_attempts(), 3);
+    assert_eq!(bus.explain::<Ask>(), registrar.explain::<Ask>());
+    assert_eq!(bus.explain::<Ask>(), Ok(bus.routes()[0].explain()));
+}
+
+proptest! {
+    /// A layer that runs the rest at once, after the other and with waits, followed step by step.
+    #[test]
+    fn figures_are_those_of_the_worst_run(
+        (a, b) in ((1_u32..4, 1_u32..4, 0_u64..50), (1_u32..4, 1_u32..4, 0_u64..50)),
+        (each, total) in (1_u64..100, 1_u64..1000),
+    ) {
+        let layer = |(attempts, at_once, waits): (u32, u32, u64)| {
+            Other(Facts::new().attempts(attempts).at_once(at_once).waits(ms(waits)))
+        };
+        let stack = Layers::new()
+            .layer(Timeout::new(ms(total)))
+            .layer(layer(a))
+            .layer(layer(b))
+            .layer(Timeout::new(ms(each)));
+
+        let (mut calls, mut time) = (0, 0);
+        for _ in 0..a.0 {
+            for _ in 0..b.0 {
+                time += each;
+                calls += u64::from(a.1 * b.1);
+            }
+            time += b.2;
+        }
+        time += a.2;
+        let expected = (a.0 * b.0, calls, Some(ms(time.min(total))));
+        prop_assert_eq!(figures(&stack), expected);
+    }
+}

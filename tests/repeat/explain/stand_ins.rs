@@ -1,0 +1,62 @@
+//! Layers that do nothing but say what they are for and what they would do.
+
+use arcbus::{Context, Error, Facts, Gate, Gated, Layer, Message, Outcome, Query, Role, RouteInfo};
+
+pub(super) struct Ask;
+
+impl Message for Ask {
+    const NAME: &'static str = "ask";
+    type Kind = Query;
+    type Reply = u8;
+    type Error = String;
+}
+
+/// What all of them make.
+pub(super) struct Through;
+
+impl<M: Message> Gate<M> for Through {
+    type Pass = ();
+
+    fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
+        Ok(())
+    }
+
+    fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
+}
+
+macro_rules! stand_ins {
+    ($($role:ident)*) => {
+        $(
+            #[derive(Clone)]
+            pub(super) struct $role(pub(super) Facts);
+
+            impl<M: Message> Layer<M> for $role {
+                type Middleware = Gated<Through>;
+                const ROLE: Role = Role::$role;
+
+                fn middleware(&self, _route: &RouteInfo) -> Gated<Through> {
+                    Gated(Through)
+                }
+
+                fn facts(&self) -> Facts {
+                    self.0.clone()
+                }
+            }
+        )*
+
+        /// One that does nothing, by name.
+        #[allow(non_snake_case)]
+        pub(super) mod plain {
+            $(
+                pub(in super::super) fn $role() -> super::$role {
+                    super::$role(arcbus::Facts::new())
+                }
+            )*
+        }
+    };
+}
+
+stand_ins! {
+    AdaptiveLimit Authorize Bulkhead Cache Chaos CircuitBreaker Coalesce Fallback Hedge Idempotency
+    KeyedRateLimit Metrics Other RateLimit Retry Timeout Trace Validation
+}

@@ -1,0 +1,189 @@
+//! The measured delay: what is a sample, and what is computed of them.
+
+use std::time::Duration;
+
+use arcbus::middleware::Hedge;
+use arcbus::middleware::hedge::HedgePolicy;
+use proptest::prelude::*;
+
+use super::replicas::{End::*, Hedged, MS, ask};
+
+fn hedged(samples: u32) -> Hedged {
+    Hedged::new(Hedge::quantile(0.5).samples(samples))
+}
+
+/// Up to a sixteenth above, as the histogram knows it.
+fn assert_near(delay: Option<Duration>, exact: Duration) {
+    let delay = delay.expect("enough samples");
+    assert!(
+        exact <= delay && delay <= exact + exact / 16,
+        "{delay:?}, not {exact:?}"
+    );
+}
+
+#[test]
+fn none_is_hedged_before_there_are_samples_enough() {
+    let hedged = hedged(3);
+    for _ in 0..3 {
+        assert_eq!(hedged.policy().delay(), None);
+        assert_eq!(
+            hedged.send(ask([(40, Reply), (0, Reply)])).run(),
+            (40, Ok(1))
+        );
+    }
+    assert_near(hedged.policy().delay(), MS * 40);
+    assert_eq!(hedged.policy().samples(), 3);
+    let (ms, outcome) = hedged.send(ask([(400, Reply), (0, Reply)])).run();
+    assert_eq!(outcome, Ok(2));
+    assert!((40..=43).contains(&ms), "{ms}");
+}
+
+#[test]
+fn a_latency_is_that_of_the_first_attempt_from_its_first_wait() {
+    let hedged = hedged(1);
+    hedged.policy().set_delay(MS * 10).expect("in range");
+    assert_eq!(
+        hedged.send(ask([(30, Reply), (100, Reply)])).run(),
+        (30, Ok(1))
+    );
+    assert_eq!(hedged.policy().samples(), 1, "the hedge is none");
+    hedged
+        .policy()
+        .set_delay_range(MS, MS * 1_000)
+        .expect("in range");
+    assert_near(hedged.policy().delay(), MS * 30);
+}
+
+#[test]
+fn a_first_attempt_that_lost_counts_with_the_time_it_had_taken() {
+    let hedged = hedged(2);
+    hedged.policy().answered(MS * 10);
+    hedged.policy().answered(MS * 10);
+    // Two windows of attempts that would take for ever, each lost to a hedge after ten and five more.
+    for _ in 0..4 {
+        let (ms, outcome) = hedged.send(ask([(5_000, Reply), (5, Reply)])).run();
+        assert!((15..=40).contains(&ms), "{ms}");
+        assert_eq!(outcome, Ok(2));
+    }
+    assert_eq!(hedged.policy().samples(), 4);
+    let delay = hedged.policy().delay().expect("measured");
+    assert!(delay >= MS * 15, "{delay:?}: not below what they had taken");
+}
+
+#[test]
+fn what_ends_otherwise_counts_once_it_is_past_the_delay() {
+    let hedged = hedged(1);
+    hedged.policy().answered(MS * 10);
+    assert_eq!(hedged.policy().samples(), 1);
+    // Failed soon, dropped soon: no samples.
+    assert!(hedged.send(ask([(2, Fail)])).run().1.is_err());
+    let mut sent = hedged.send(ask([(100, Reply)]));
+    assert_eq!((sent.poll(), sent.pass(5)), (None, None));
+    drop(sent);
+    assert_eq!(hedged.policy().samples(), 1);
+    // An answer that is none is one.
+    assert!(hedged.send(ask([(2, Refuse)])).run().1.is_err());
+    assert_eq!(hedged.policy().samples(), 2);
+    assert_near(hedged.policy().delay(), MS * 2);
+    // Dropped, or failed, late.
+    let mut sent = hedged.send(ask([(100, Reply), (100, Reply)]));
+    assert_eq!((sent.poll(), sent.pass(50)), (None, None));
+    drop(sent);
+    assert!(hedged.send(ask([(70, Fail), (1, Fail)])).run().1.is_err());
+    assert_near(hedged.policy().delay(), MS * 50);
+}
+
+#[test]
+fn the_delay_follows_the_backend_within_two_windows() {
+    let hedged = hedged(10);
+    let run = |ms| {
+        (0..20).for_each(|_| drop(hedged.send(ask([(ms, Reply), (ms, Reply)])).run()));
+        hedged.policy().delay()
+    };
+    assert_near(run(10), MS * 10);
+    let slow = run(100).expect("measured");
+    assert!(slow >= MS * 100 && slow <= MS * 107, "{slow:?}");
+    assert_near(run(10), MS * 10);
+}
+
+#[test]
+fn an_extreme_latency_has_its_place() {
+    let policy = Hedge::quantile(0.9).samples(1).policy().expect("in range");
+    policy.answered(Duration::ZERO);
+    assert_eq!(policy.delay(), Some(Duration::ZERO));
+    policy.answered(Duration::MAX);
+    policy.answered(Duration::MAX);
+    let longest = policy.delay().expect("measured");
+    assert_eq!(longest, Duration::from_nanos(1 << 36), "the last bucket");
+}
+
+/// What the policy says of a sequence, computed by sorting.
+struct Model {
+    part: f64,
+    window: usize,
+    samples: Vec<u64>,
+}
+
+impl Model {
+    /// The exact quantile, and of how many.
+    fn quantile(&self) -> Option<(u64, usize)> {
+        let complete = self.samples.len() / self.window * self.window;
+        let from = complete.saturating_sub(2 * self.window);
+        let mut sorted = self.samples[from..complete].to_vec();
+        sorted.sort_unstable();
+        let rank = (sorted.len() as f64 * self.part).ceil() as usize;
+        Some((*sorted.get(rank.checked_sub(1)?)?, sorted.len()))
+    }
+
+    fn compare(&self, policy: &HedgePolicy) {
+        match self.quantile() {
+            None => assert_eq!((policy.delay(), policy.samples()), (None, 0)),
+            Some((exact, samples)) => {
+                assert_eq!(policy.samples(), samples as u64);
+                assert_near(policy.delay(), Duration::from_nanos(exact));
+            }
+        }
+    }
+}
+
+fn latencies() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        0..64_u64,
+        0..100_000_u64,
+        (0..30_u32).prop_map(|power| 1 << power)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_quantile_is_that_of_the_last_two_windows(
+        part in 0.01..0.99_f64,
+        window in 1..20_u32,
+        steps in prop::collection::vec((latencies(), prop::bool::weighted(0.8)), 1..120),
+    ) {
+        let policy = Hedge::quantile(part).samples(window).policy().expect("in range");
+        let mut model = Model { part, window: window as usize, samples: Vec::new() };
+        for (nanos, is_answered) in steps {
+            let latency = Duration::from_nanos(nanos);
+            if is_answered {
+                policy.answered(latency);
+            } else {
+                policy.cut_short(latency);
+            }
+            // Of those that were cut short, the ones past the delay.
+            if is_answered || policy_delay_before(&model).is_some_and(|delay| latency >= delay) {
+                model.samples.push(nanos);
+            }
+            model.compare(&policy);
+        }
+    }
+}
+
+/// The delay as it stood before the last step: the upper end of the exact one's bucket.
+fn policy_delay_before(model: &Model) -> Option<Duration> {
+    let (exact, _) = model.quantile()?;
+    let width = 1_u64 << (exact | 16).ilog2().saturating_sub(4);
+    Some(Duration::from_nanos(exact / width * width + width - 1))
+}

@@ -1,0 +1,10 @@
+//! Retries, through a bus.
+
+mod attempts;
+mod backoff;
+mod budgets;
+mod errors;
+mod inside;
+mod interrupted;
+mod pauses;
+mod settings;
