@@ -2,19 +2,18 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::hash::Hash;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
+use super::refused::{conflict, no_store, without_key};
+use super::wait::wait;
 use super::{Begin, Claim, Fingerprint, IdempotencyKey, KeySource, Progress, Record, Store};
-use crate::context::{Context, Interrupt, Source};
-use crate::error::{Error, Outcome, Phase};
+use crate::context::{Context, Source};
+use crate::error::{Error, Outcome};
 use crate::message::{Command, Message};
-use crate::middleware::flights::{Arrival, Flights, Joined, Leader, Waiter};
+use crate::middleware::flights::{Arrival, Flights, Joined, Leader};
 use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
-use crate::rejection::Rejection;
 use crate::sync::PlainArc;
 
 /// What an [`Idempotency`](super::Idempotency) makes of each route.
@@ -34,7 +33,7 @@ pub(super) struct Keys<R, S> {
 /// A key with the fingerprint of what was sent with it. One in the air for each of them: who comes with
 /// another payload does not wait for the first, but goes to the store and finds that it is another.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Payload {
+pub(super) struct Payload {
     key: IdempotencyKey,
     fingerprint: Fingerprint,
 }
@@ -170,70 +169,6 @@ fn of_record<M: Message>(
 fn replay<R>(reply: R, cx: &Context<'_>) -> R {
     cx.answered_by(Source::Replay);
     reply
-}
-
-/// Waits for another dispatch with the same payload, as long as this one has time.
-#[cold]
-async fn wait<'k, M: Message>(
-    mut waiter: Waiter<'k, Payload, M::Reply>,
-    cx: &Context<'_>,
-) -> Result<Arrival<'k, Payload, M::Reply>, Error<M::Error>> {
-    let mut stopped = cx.cancelled();
-    let arrival = poll_fn(|task| match waiter.poll(task.waker()) {
-        Poll::Ready(arrival) => Poll::Ready(Some(arrival)),
-        Poll::Pending => Pin::new(&mut stopped).poll(task).map(|()| None),
-    });
-    match arrival.await {
-        // What has come is given, also late; what is late is not begun.
-        Some(Arrival::Landed(reply)) => {
-            cx.handler_done();
-            Ok(Arrival::Landed(reply))
-        }
-        Some(leads) if !is_stopped(cx) => Ok(leads),
-        _ => Err(interrupt(cx).into_error(Phase::NotStarted)),
-    }
-}
-
-fn is_stopped(cx: &Context<'_>) -> bool {
-    cx.expiry_tick() <= cx.waited() || cx.is_cancelled()
-}
-
-fn interrupt(cx: &Context<'_>) -> Interrupt {
-    let now = cx.clock().ticks();
-    if cx.expiry_tick() <= now {
-        Interrupt::late(cx, now)
-    } else {
-        Interrupt::Cancelled
-    }
-}
-
-#[cold]
-fn without_key<M: Message>() -> Error<M::Error> {
-    let text = format!(
-        "'{}' needs an idempotency key and has none: send one, anew for each thing that is to be done",
-        M::NAME
-    );
-    Rejection::new(text).into()
-}
-
-#[cold]
-fn conflict<M: Message>(key: &IdempotencyKey) -> Error<M::Error> {
-    let text = format!(
-        "the idempotency key {:?} of '{}' was first sent with another payload: send that again, or this \
-         one with a new key",
-        key.as_str(),
-        M::NAME
-    );
-    Rejection::conflict(text).into()
-}
-
-#[cold]
-fn no_store<M: Message>(error: &impl fmt::Display) -> Error<M::Error> {
-    let text = format!(
-        "'{}' did not run: the store of its idempotency keys failed: {error}",
-        M::NAME
-    );
-    Rejection::new(text).into()
 }
 
 impl<M, S, K> Middleware<M> for IdempotencyMiddleware<M, S, K>

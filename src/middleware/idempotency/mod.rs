@@ -1,18 +1,7 @@
 //! [`Idempotency`]: a command that is sent twice acts once.
 //!
 //! Who sends a command and gets no answer cannot know whether it acted, and sends it again. Under a key
-//! that both carry, the second finds what became of the first:
-//!
-//! | the first with this key | the second |
-//! |---|---|
-//! | gave a reply | gets that reply; [`source`](crate::Context::source) says `Replay` |
-//! | is still running in this process | waits for it, up to its own deadline and cancellation |
-//! | ended in an error of the handler, or was refused further in | runs: the key was forgotten |
-//! | ended with no known outcome: a panic, a timeout half way, a crash, a future that was dropped | [`Error::InDoubt`](crate::Error::InDoubt), and does not run |
-//! | had another payload | refused: [`Rejection::conflict`](crate::Rejection::conflict) |
-//!
-//! That holds for a window that counts from the beginning of the first run. Inside it no key is given
-//! up: a store that is full refuses new ones with [`Error::Overloaded`](crate::Error::Overloaded).
+//! that both carry, the second finds what became of the first.
 //!
 //! ```
 //! use std::time::Duration;
@@ -59,12 +48,16 @@ mod key;
 mod layer;
 mod middleware;
 mod policy;
+mod refused;
 mod routes;
 mod store;
+mod stores;
+mod wait;
 
 pub use fingerprint::{Fingerprint, Fnv};
 pub use key::{ByContext, ByMessage, IdempotencyKey, KeySource};
 pub use layer::Idempotency;
 pub use middleware::IdempotencyMiddleware;
 pub use policy::{MemoryStore, Room, Run};
-pub use store::{Begin, Claim, InMemory, Progress, Record, Shared, Store, Stores};
+pub use store::{Begin, Claim, Progress, Record, Store};
+pub use stores::{InMemory, Shared, Stores};

@@ -77,8 +77,8 @@ fn after_a_doubt_none_of_them_runs() {
             go.cancel();
             assert!(first.poll().expect("a panic").is_err());
         }
-        for (n, other) in others.iter_mut().enumerate() {
-            assert_eq!(other.wakes(), 1, "{n}");
+        for other in &mut others {
+            assert_eq!(other.wakes(), 1);
             assert_eq!(other.poll(), Some(in_doubt()));
         }
         assert_eq!((shop.runs(), shop.payments.running()), (1, 0));
