@@ -8,9 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use arcbus::{
-    CancelToken, Command, CommandBus, Context, Dispatch, FakeClock, Handler, Message, static_bus,
+    CancelToken, Command, CommandBus, Context, Dispatch, FakeClock, Handler, Message, Query,
+    QueryBus, static_bus,
 };
 
+use crate::acts::poll_once;
 use crate::support::{Wakes, watched};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -212,4 +214,63 @@ fn a_waker_that_outlives_its_dispatch_wakes_nobody() {
         late.wake();
         woken_by_another_thread(&bus);
     });
+}
+
+/// Cancels its own dispatch while it is polled, waits, and ends by itself when it is polled again.
+struct GiveUp(CancelToken);
+
+impl Message for GiveUp {
+    const NAME: &'static str = "give_up";
+    type Kind = Query;
+    type Reply = &'static str;
+    type Error = String;
+}
+
+struct GivesUp;
+
+impl Handler<GiveUp> for GivesUp {
+    async fn handle(&self, msg: GiveUp, cx: &Context<'_>) -> Result<&'static str, String> {
+        let mut polls = 0;
+        poll_fn(|_| {
+            polls += 1;
+            match polls {
+                // The blocking lane polls once before it waits.
+                1 if cx.get::<Later>().is_some() => Poll::Pending,
+                1 | 2 if !cx.is_cancelled() => {
+                    msg.0.cancel();
+                    Poll::Pending
+                }
+                _ => Poll::Ready(Ok("ended by itself")),
+            }
+        })
+        .await
+    }
+}
+
+struct Later;
+
+#[test]
+fn what_is_cancelled_while_it_is_polled_is_polled_once_more() {
+    let bus = QueryBus::builder()
+        .register(GivesUp)
+        .build()
+        .expect("one name");
+    let cx = |token: &CancelToken| Context::new().cancel_on(token.clone());
+    let token = CancelToken::new();
+    let awaited = poll_once(Box::pin(bus.execute_with(GiveUp(token.clone()), cx(&token))).as_mut());
+    assert_eq!(awaited, Poll::Ready(Ok("ended by itself")));
+
+    let token = CancelToken::new();
+    let later = cx(&token).with(Later);
+    let mut awaited = Box::pin(bus.execute_with(GiveUp(token.clone()), later));
+    assert_eq!(poll_once(awaited.as_mut()), Poll::Pending);
+    assert_eq!(
+        poll_once(awaited.as_mut()),
+        Poll::Ready(Ok("ended by itself"))
+    );
+
+    let token = CancelToken::new();
+    let later = cx(&token).with(Later);
+    let blocked = bus.execute_blocking_with(GiveUp(token), later);
+    assert_eq!(blocked, Ok("ended by itself"));
 }

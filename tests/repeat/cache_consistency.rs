@@ -138,7 +138,12 @@ fn run(
             scope.spawn(move || stopping(shared, || writer(shared, commands, key)));
         }
         let began = Instant::now();
-        while began.elapsed() < length() && !shared.stop.load(Ordering::Relaxed) {
+        let is_over = || match began.elapsed() {
+            so_far if so_far < length() => false,
+            // A machine that is busy with something else takes longer.
+            so_far => is_enough(&shared, handle.stats()) || so_far > Duration::from_secs(30),
+        };
+        while !is_over() && !shared.stop.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(5));
         }
         shared.stop.store(true, Ordering::Relaxed);
@@ -159,12 +164,18 @@ fn stopping(shared: &Shared, work: impl FnOnce()) {
 }
 
 /// Whether enough has happened for the test to mean anything.
+fn is_enough(shared: &Shared, stats: CacheStats) -> bool {
+    let reads = shared.reads.load(Ordering::Relaxed);
+    let overlapped = shared.overlapped.load(Ordering::Relaxed);
+    reads > 100 && overlapped > 10 && stats.loads > 100 && stats.waits > 0
+}
+
 fn check(shared: &Shared, stats: CacheStats) {
     let reads = shared.reads.load(Ordering::Relaxed);
     let overlapped = shared.overlapped.load(Ordering::Relaxed);
-    println!("{reads} reads, {overlapped} of them overlapped by a command; {stats:?}");
-    assert!(reads > 100 && overlapped > 10, "{reads}, {overlapped}");
-    assert!(stats.loads > 100 && stats.waits > 0, "{stats:?}");
+    let seen = format!("{reads} reads, {overlapped} of them overlapped by a command; {stats:?}");
+    println!("{seen}");
+    assert!(is_enough(shared, stats), "{seen}");
 }
 
 #[test]
