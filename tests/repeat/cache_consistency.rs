@@ -15,6 +15,8 @@ use arcbus::{
 const KEYS: usize = 3;
 /// How long each runs; longer where `ARCBUS_STRESS_SECONDS` says so.
 const SHORT: Duration = Duration::from_millis(300);
+/// How long at most, on a machine that has no time for it.
+const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
 struct Read(usize);
@@ -91,6 +93,8 @@ fn reader(shared: &Shared, bus: &QueryBus, key: usize) {
         shared
             .overlapped
             .fetch_add(u64::from(after > before), Ordering::Relaxed);
+        // So that hits do not keep the commands from running.
+        thread::yield_now();
     }
 }
 
@@ -138,7 +142,10 @@ fn run(
             scope.spawn(move || stopping(shared, || writer(shared, commands, key)));
         }
         let began = Instant::now();
-        while began.elapsed() < length() && !shared.stop.load(Ordering::Relaxed) {
+        let goes_on = |spent: Duration| {
+            spent < length() || (spent < LONGEST && !enough(&shared, handle.stats()))
+        };
+        while goes_on(began.elapsed()) && !shared.stop.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(5));
         }
         shared.stop.store(true, Ordering::Relaxed);
@@ -158,13 +165,17 @@ fn stopping(shared: &Shared, work: impl FnOnce()) {
     work();
 }
 
-/// Whether enough has happened for the test to mean anything.
+/// Whether so much has happened that the test means something.
+fn enough(shared: &Shared, stats: CacheStats) -> bool {
+    let overlapped = shared.overlapped.load(Ordering::Relaxed);
+    overlapped > 10 && stats.loads > 100 && stats.waits > 10
+}
+
 fn check(shared: &Shared, stats: CacheStats) {
     let reads = shared.reads.load(Ordering::Relaxed);
     let overlapped = shared.overlapped.load(Ordering::Relaxed);
     println!("{reads} reads, {overlapped} of them overlapped by a command; {stats:?}");
-    assert!(reads > 100 && overlapped > 10, "{reads}, {overlapped}");
-    assert!(stats.loads > 100 && stats.waits > 0, "{stats:?}");
+    assert!(enough(shared, stats), "{overlapped}, {stats:?}");
 }
 
 #[test]
