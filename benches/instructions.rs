@@ -4,15 +4,17 @@
 //! committed ones. Without arguments it names the cases.
 
 use std::hint::black_box;
+use std::time::Duration;
 
-use arcbus::{QueryBus, Route};
+use arcbus::middleware::{Cache, Fallback, Retry};
+use arcbus::{BusBuilder, Query, QueryBus, Route, Stack};
 
 mod cases;
 use cases::{
     Adder, Answer, Fixed, FloorLocal, FloorShared, NoOpLayer, Pair, bus_64, line, now, pair,
 };
 
-const CASES: [&str; 14] = [
+const CASES: [&str; 17] = [
     "direct_call",
     "dyn_call",
     "static_bus",
@@ -27,6 +29,9 @@ const CASES: [&str; 14] = [
     "gates_0",
     "gates_5",
     "gates_off_5",
+    "retry",
+    "fallback",
+    "cache_hit",
 ];
 
 /// Counted from entry to return; the counter finds it by its name.
@@ -45,12 +50,17 @@ fn count<T>(count: u64, mut dispatch: impl FnMut() -> T) {
 
 fn layered(layers: [Option<NoOpLayer>; 5]) -> Route<Pair> {
     let [a, b, c, d, e] = layers;
-    let builder = QueryBus::builder()
-        .layer(a)
-        .layer(b)
-        .layer(c)
-        .layer(d)
-        .layer(e);
+    route(
+        QueryBus::builder()
+            .layer(a)
+            .layer(b)
+            .layer(c)
+            .layer(d)
+            .layer(e),
+    )
+}
+
+fn route<S: Stack<Pair>>(builder: BusBuilder<Query, S>) -> Route<Pair> {
     let bus = builder
         .register::<Pair, _>(Adder(7))
         .build()
@@ -90,11 +100,7 @@ fn run(case: &str, n: u64) {
         "shared_64" => count(n, || bus.execute_blocking(line())),
         "shared_await_64" => count(n, || now(bus.execute(line()))),
         "gates_0" => {
-            let bus = QueryBus::builder()
-                .register::<Pair, _>(Adder(7))
-                .build()
-                .expect("one name");
-            let mut route = bus.route::<Pair>().expect("registered");
+            let mut route = route(QueryBus::builder());
             count(n, || route.execute_blocking(pair()));
         }
         "gates_5" => {
@@ -103,6 +109,20 @@ fn run(case: &str, n: u64) {
         }
         "gates_off_5" => {
             let mut route = layered(black_box([None; 5]));
+            count(n, || route.execute_blocking(pair()));
+        }
+        "retry" => {
+            let retry = Retry::exponential(3, Duration::from_millis(50));
+            let mut route = route(QueryBus::builder().layer(retry));
+            count(n, || route.execute_blocking(pair()));
+        }
+        "fallback" => {
+            let mut route = route(QueryBus::builder().layer(Fallback::value(7)));
+            count(n, || route.execute_blocking(pair()));
+        }
+        "cache_hit" => {
+            let cache = Cache::ttl(Duration::from_secs(3600));
+            let mut route = route(QueryBus::builder().layer(cache));
             count(n, || route.execute_blocking(pair()));
         }
         other => panic!("no case '{other}': the cases are {CASES:?}"),

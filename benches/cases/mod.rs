@@ -17,6 +17,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use ahash::RandomState;
 use arc_swap::{ArcSwap, Cache};
+use arcbus::middleware::Cacheable;
 use arcbus::{
     BusBuilder, Context, Error, Gate, Gated, Handler, Layer, Message, Middleware, Next, NoLayers,
     Outcome, Query, QueryBus, RouteInfo, static_bus,
@@ -43,6 +44,14 @@ impl Message for Pair {
     type Kind = Query;
     type Reply = u64;
     type Error = Refused;
+}
+
+impl Cacheable for Pair {
+    type Key = u64;
+
+    fn key(&self) -> &u64 {
+        &self.0
+    }
 }
 
 /// A message of 64 bytes with a reply of 64 bytes.

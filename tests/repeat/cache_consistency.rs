@@ -15,6 +15,8 @@ use arcbus::{
 const KEYS: usize = 3;
 /// How long each runs; longer where `ARCBUS_STRESS_SECONDS` says so.
 const SHORT: Duration = Duration::from_millis(300);
+/// How long at most, on a machine that has no time for it.
+const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
 struct Read(usize);
@@ -91,6 +93,8 @@ fn reader(shared: &Shared, bus: &QueryBus, key: usize) {
         shared
             .overlapped
             .fetch_add(u64::from(after > before), Ordering::Relaxed);
+        // So that hits do not keep the commands from running.
+        thread::yield_now();
     }
 }
 
@@ -138,12 +142,10 @@ fn run(
             scope.spawn(move || stopping(shared, || writer(shared, commands, key)));
         }
         let began = Instant::now();
-        let is_over = || match began.elapsed() {
-            so_far if so_far < length() => false,
-            // A machine that is busy with something else takes longer.
-            so_far => is_enough(&shared, handle.stats()) || so_far > Duration::from_secs(30),
+        let goes_on = |spent: Duration| {
+            spent < length() || (spent < LONGEST && !enough(&shared, handle.stats()))
         };
-        while !is_over() && !shared.stop.load(Ordering::Relaxed) {
+        while goes_on(began.elapsed()) && !shared.stop.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(5));
         }
         shared.stop.store(true, Ordering::Relaxed);
@@ -163,19 +165,17 @@ fn stopping(shared: &Shared, work: impl FnOnce()) {
     work();
 }
 
-/// Whether enough has happened for the test to mean anything.
-fn is_enough(shared: &Shared, stats: CacheStats) -> bool {
-    let reads = shared.reads.load(Ordering::Relaxed);
+/// Whether so much has happened that the test means something.
+fn enough(shared: &Shared, stats: CacheStats) -> bool {
     let overlapped = shared.overlapped.load(Ordering::Relaxed);
-    reads > 100 && overlapped > 10 && stats.loads > 100 && stats.waits > 0
+    overlapped > 10 && stats.loads > 100 && stats.waits > 10
 }
 
 fn check(shared: &Shared, stats: CacheStats) {
     let reads = shared.reads.load(Ordering::Relaxed);
     let overlapped = shared.overlapped.load(Ordering::Relaxed);
-    let seen = format!("{reads} reads, {overlapped} of them overlapped by a command; {stats:?}");
-    println!("{seen}");
-    assert!(is_enough(shared, stats), "{seen}");
+    println!("{reads} reads, {overlapped} of them overlapped by a command; {stats:?}");
+    assert!(enough(shared, stats), "{overlapped}, {stats:?}");
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl<Q: Cacheable> Invalidator<Q> {
     }
 }
 
-impl<C: Invalidates<Q>, Q: Cacheable> Layer<C> for Invalidator<Q> {
+impl<M: Invalidates<Q>, Q: Cacheable> Layer<M> for Invalidator<Q> {
     type Middleware = InvalidatorMiddleware<Q>;
 
     const ROLE: Role = Role::Invalidator;
