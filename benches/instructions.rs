@@ -50,7 +50,7 @@ fn count<T>(count: u64, mut dispatch: impl FnMut() -> T) {
 
 fn layered(layers: [Option<NoOpLayer>; 5]) -> Route<Pair> {
     let [a, b, c, d, e] = layers;
-    route(
+    route_of(
         QueryBus::builder()
             .layer(a)
             .layer(b)
@@ -60,7 +60,7 @@ fn layered(layers: [Option<NoOpLayer>; 5]) -> Route<Pair> {
     )
 }
 
-fn route<S: Stack<Pair>>(builder: BusBuilder<Query, S>) -> Route<Pair> {
+fn route_of<S: Stack<Pair>>(builder: BusBuilder<Query, S>) -> Route<Pair> {
     let bus = builder
         .register::<Pair, _>(Adder(7))
         .build()
@@ -100,7 +100,7 @@ fn run(case: &str, n: u64) {
         "shared_64" => count(n, || bus.execute_blocking(line())),
         "shared_await_64" => count(n, || now(bus.execute(line()))),
         "gates_0" => {
-            let mut route = route(QueryBus::builder());
+            let mut route = route_of(QueryBus::builder());
             count(n, || route.execute_blocking(pair()));
         }
         "gates_5" => {
@@ -113,16 +113,16 @@ fn run(case: &str, n: u64) {
         }
         "retry" => {
             let retry = Retry::exponential(3, Duration::from_millis(50));
-            let mut route = route(QueryBus::builder().layer(retry));
+            let mut route = route_of(QueryBus::builder().layer(retry));
             count(n, || route.execute_blocking(pair()));
         }
         "fallback" => {
-            let mut route = route(QueryBus::builder().layer(Fallback::value(7)));
+            let mut route = route_of(QueryBus::builder().layer(Fallback::value(7)));
             count(n, || route.execute_blocking(pair()));
         }
         "cache_hit" => {
             let cache = Cache::ttl(Duration::from_secs(3600));
-            let mut route = route(QueryBus::builder().layer(cache));
+            let mut route = route_of(QueryBus::builder().layer(cache));
             count(n, || route.execute_blocking(pair()));
         }
         other => panic!("no case '{other}': the cases are {CASES:?}"),
