@@ -257,6 +257,51 @@ fn metrics_outside_count_one_reply_of_the_handler() {
     assert_eq!(route.max(), Some(MS * 15));
 }
 
+/// Says of one attempt, before it replies, that it comes from a fallback.
+struct Claims(u32);
+
+impl<M: Message> Middleware<M> for Claims {
+    async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+        if cx.attempt() == self.0 {
+            cx.derive().answered_by(Source::Fallback);
+        }
+        next.run(msg, cx).await
+    }
+}
+
+#[test]
+fn what_a_loser_said_of_its_reply_does_not_hold_for_the_winner() {
+    for (claims, first, source) in [
+        (1, 100, Source::Handler),
+        (2, 100, Source::Fallback),
+        (1, 12, Source::Fallback),
+        (2, 12, Source::Handler),
+    ] {
+        let (clock, metrics) = (arcbus::FakeClock::new(), Metrics::new());
+        let replicas = super::replicas::Replicas {
+            clock: clock.clone(),
+            steps: Steps::default(),
+        };
+        let bus = QueryBus::builder()
+            .clock(clock.clone())
+            .layer(metrics.layer())
+            .scope(|s| {
+                s.layer(after(10))
+                    .wrap(Claims(claims))
+                    .register::<super::replicas::Ask, _>(replicas)
+            })
+            .build()
+            .expect("in range");
+        let mut dispatch = Box::pin(bus.execute(ask([(first, Reply), (5, Reply)])));
+        while crate::acts::poll_once(dispatch.as_mut()).is_pending() {
+            clock.advance(MS);
+        }
+        let snapshot = metrics.snapshot();
+        let route = snapshot.route("ask").expect("registered");
+        assert_eq!(route.replies_from(source), 1, "{claims} {first}");
+    }
+}
+
 #[test]
 fn a_fallback_outside_takes_over_when_all_have_failed() {
     let hedged = Hedged::between(
