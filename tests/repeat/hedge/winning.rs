@@ -5,7 +5,7 @@ use std::task::{Context as Task, Wake, Waker};
 use std::thread;
 
 use arcbus::metrics::Metrics;
-use arcbus::middleware::{Budget, Fallback, Hedge};
+use arcbus::middleware::{Budget, Fallback, Hedge, Retry};
 use arcbus::{Context, Message, Middleware, Next, Outcome, QueryBus, Source};
 
 use super::replicas::{End::*, Hedged, MS, ask};
@@ -255,6 +255,20 @@ fn metrics_outside_count_one_reply_of_the_handler() {
     );
     assert_eq!(route.replies_from(Source::Handler), 1);
     assert_eq!(route.max(), Some(MS * 15));
+}
+
+#[test]
+fn a_hedge_in_a_later_attempt_of_a_retry_has_another_number_than_the_run_beside_it() {
+    let hedged = Hedged::between(
+        |clock| {
+            let retry = Retry::fixed(2, std::time::Duration::ZERO);
+            QueryBus::builder().clock(clock).layer(retry)
+        },
+        after(10),
+    );
+    let mut sent = hedged.send(ask([(0, Fail), (100, Reply), (5, Reply)]));
+    assert_eq!(sent.run(), (15, Ok(3)));
+    assert_eq!(hedged.steps.take(), "1> <1 2> 3> <3 <2");
 }
 
 /// Says of one attempt, before it replies, that it comes from a fallback.
