@@ -14,8 +14,8 @@ const ATTEMPT: u64 = u32::MAX as u64;
 /// Where the reply came from, as the number of a [`Source`].
 const SOURCE: u64 = 0xff << SOURCE_SHIFT;
 const SOURCE_SHIFT: u32 = 32;
-/// A dispatch of its own: the one further out does not take its source over.
-const NESTED: u64 = 1 << 40;
+/// A dispatch of its own, or a run beside another: what is further out does not take its source over.
+const APART: u64 = 1 << 40;
 
 /// A tick that can be set through a shared context: what runs inside a middleware borrows it.
 ///
@@ -23,7 +23,7 @@ const NESTED: u64 = 1 << 40;
 #[derive(Debug)]
 pub(crate) struct Limit<'p> {
     tick: PlainU64,
-    /// [`ATTEMPT`], [`SOURCE`], [`NESTED`].
+    /// [`ATTEMPT`], [`SOURCE`], [`APART`].
     dispatch: PlainU64,
     /// That of the context this one was derived from: to learn that its grace has begun, and to tell it
     /// where a reply came from.
@@ -44,6 +44,11 @@ impl Limit<'_> {
     /// The same limit in a context that is derived from the one with this.
     pub(super) fn derive(&self, attempt: u32) -> Limit<'_> {
         self.inner(self.get(), u64::from(attempt))
+    }
+
+    /// The same for a run beside another.
+    pub(super) fn beside(&self, attempt: u32) -> Limit<'_> {
+        self.inner(self.get(), u64::from(attempt) | APART)
     }
 
     /// No limit of its own, for a dispatch made inside: this one is its deadline.
@@ -81,7 +86,7 @@ impl Limit<'_> {
         let dispatch = self.dispatch.load(Ordering::Relaxed);
         let told = dispatch & !SOURCE | (source as u64) << SOURCE_SHIFT;
         self.dispatch.store(told, Ordering::Relaxed);
-        if let (Some(outer), 0) = (self.outer, dispatch & NESTED) {
+        if let (Some(outer), 0) = (self.outer, dispatch & APART) {
             outer.set_source(source);
         }
     }
@@ -90,7 +95,7 @@ impl Limit<'_> {
     #[inline]
     pub(super) fn begin(&mut self) {
         let dispatch = self.dispatch.get_mut();
-        *dispatch = *dispatch & ATTEMPT | NESTED;
+        *dispatch = *dispatch & ATTEMPT | APART;
     }
 
     /// Takes it away; returns it.

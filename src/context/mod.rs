@@ -282,6 +282,15 @@ impl<'p> Context<'p> {
         }
     }
 
+    /// The same for a run beside another. Where its reply comes from is not told further out: that is for
+    /// who knows which of them has won.
+    pub(crate) fn beside(&self, attempt: u32) -> Context<'_> {
+        Context {
+            limit: self.limit.beside(attempt),
+            ..self.attempt_number(attempt)
+        }
+    }
+
     /// A context for a dispatch made inside this one: its own timing and attempts.
     pub(crate) fn nested(&self) -> Context<'_> {
         Context {

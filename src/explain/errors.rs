@@ -55,6 +55,12 @@ impl Errors {
         &self.0
     }
 
+    /// Whether one of them may say when it is worth trying again.
+    pub(super) fn may_say_when(&self) -> bool {
+        let says = |error| matches!(error, "CircuitOpen" | "RateLimited");
+        self.0.iter().copied().any(says)
+    }
+
     /// Those that the caller may bring about, and no layer does.
     pub(super) fn of_the_caller(&self) -> Vec<&'static str> {
         let by_layers = |error: &&str| self.0.contains(error);

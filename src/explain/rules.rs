@@ -5,6 +5,7 @@
 //! caller outside a cache (it counts requests, whoever answers them).
 
 use super::Warning;
+use super::worst::own_waits;
 use crate::pipeline::{LayerInfo, Role};
 use Role::{
     AdaptiveLimit, Authorize, Bulkhead, Cache, Chaos, CircuitBreaker, Coalesce, Fallback, Hedge,
@@ -259,7 +260,7 @@ fn is_bounded(layer: &LayerInfo) -> bool {
 }
 
 fn inner_does_not_wait(pair: &Pair<'_>) -> bool {
-    pair.inner().facts().waits.is_zero()
+    own_waits(&pair.layers[pair.inner..]).is_zero()
 }
 
 /// The inner layer's wait leaves some of the time that the outer one gives.

@@ -41,7 +41,7 @@ impl Worst {
         Self {
             attempts: self.attempts.saturating_mul(facts.attempts),
             calls: self.calls.saturating_mul(runs),
-            time: self.time.inside(layer),
+            time: self.time.inside(layer, waits(facts, &self.errors)),
             keeps: sum(self.keeps, facts.keeps),
             errors: self.errors.through(facts),
         }
@@ -49,13 +49,13 @@ impl Worst {
 }
 
 impl Time {
-    /// Runs at once take as long as one: what lies between their beginnings is a wait of the layer's.
-    fn inside(self, layer: &LayerInfo) -> Self {
+    /// Of a layer that waits so long itself.
+    fn inside(self, layer: &LayerInfo, waits: Duration) -> Self {
         let facts = layer.facts();
         let whole = match self {
             Self::Unbounded(by) => Self::Unbounded(by),
             Self::AtMost(rest) => {
-                whole(rest, facts).map_or(Self::Unbounded(layer.name()), Self::AtMost)
+                whole(rest, facts, waits).map_or(Self::Unbounded(layer.name()), Self::AtMost)
             }
         };
         match (facts.limit, whole) {
@@ -73,11 +73,30 @@ impl Time {
     }
 }
 
-/// All runs of the rest and the waits between them; `None` if that is no number.
-fn whole(rest: Duration, facts: &Facts) -> Option<Duration> {
-    let bounded = !facts.unknown && facts.waits != Duration::MAX;
-    let runs = rest.checked_mul(facts.attempts).filter(|_| bounded)?;
-    runs.checked_add(facts.waits)
+/// How long the outermost of `layers` may wait itself.
+pub(super) fn own_waits(layers: &[LayerInfo]) -> Duration {
+    layers
+        .split_first()
+        .map_or(Duration::ZERO, |(layer, rest)| {
+            waits(layer.facts(), &Worst::of(rest).errors)
+        })
+}
+
+/// The same of one with these errors inside it.
+fn waits(facts: &Facts, inside: &Errors) -> Duration {
+    match inside.may_say_when() {
+        true => facts.waits.max(facts.waits_as_told),
+        false => facts.waits,
+    }
+}
+
+/// All runs of the rest and the waits between them; `None` if that is no number. Runs at once take as
+/// long as one, but for what lies between their beginnings.
+fn whole(rest: Duration, facts: &Facts, waits: Duration) -> Option<Duration> {
+    let bounded = !facts.unknown && waits != Duration::MAX;
+    let at_once = rest.checked_add(facts.staggers.min(rest))?;
+    let runs = at_once.checked_mul(facts.attempts).filter(|_| bounded)?;
+    runs.checked_add(waits)
 }
 
 /// A kept reply may be one that was kept further in.

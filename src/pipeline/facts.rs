@@ -19,6 +19,8 @@ pub struct Facts {
     pub(crate) attempts: u32,
     pub(crate) at_once: u32,
     pub(crate) waits: Duration,
+    pub(crate) waits_as_told: Duration,
+    pub(crate) staggers: Duration,
     pub(crate) limit: Option<Duration>,
     pub(crate) keeps: Option<Duration>,
     pub(crate) errors: Vec<&'static str>,
@@ -37,6 +39,8 @@ impl Facts {
             attempts: 1,
             at_once: 1,
             waits: Duration::ZERO,
+            waits_as_told: Duration::ZERO,
+            staggers: Duration::ZERO,
             limit: None,
             keeps: None,
             errors: Vec::new(),
@@ -74,6 +78,21 @@ impl Facts {
     /// [`Duration::MAX`]: as long as the caller gives it.
     pub fn waits(mut self, waits: Duration) -> Self {
         self.waits = waits;
+        self
+    }
+
+    /// How long it may wait itself, in all, where an error of the rest says
+    /// [when](crate::Error::retry_after) it is worth trying again. Counts where that is longer than
+    /// [`waits`](Self::waits), and a layer inside may end in such an error.
+    pub fn waits_as_told(mut self, waits: Duration) -> Self {
+        self.waits_as_told = waits;
+        self
+    }
+
+    /// How long after the first of its runs [at once](Self::at_once) it may begin the last. Of a layer that
+    /// begins none once one has ended: so it counts for no longer than one may take.
+    pub fn staggers(mut self, time: Duration) -> Self {
+        self.staggers = time;
         self
     }
 

@@ -493,7 +493,7 @@ fn switched_off_it_is_not_there() {
 
 #[test]
 fn it_says_what_it_may_do() {
-    let facts = |note: &str| Facts::new().note(note);
+    let facts = |note: &str| Facts::new().fails_with("Panicked").note(note);
     let always = facts("a value")
         .replaces("CircuitOpen")
         .replaces("RateLimited")
@@ -505,5 +505,8 @@ fn it_says_what_it_may_do() {
     let with = Fallback::with(|_: &Error<String>, _: &Act| None);
     assert_eq!(Layer::<Act>::facts(&with), facts("a closure"));
     let handler = Fallback::handler::<Act>(Actor::default());
-    assert_eq!(Layer::<Act>::facts(&handler), facts("a handler"));
+    assert_eq!(
+        Layer::<Act>::facts(&handler),
+        facts("a handler").waits(Duration::MAX)
+    );
 }

@@ -167,7 +167,9 @@ where
 
     fn facts(&self) -> Facts {
         let replaced = if S::ALWAYS { P::ALWAYS } else { &[] };
-        let facts = Facts::new().note(S::NOTE);
+        let facts = Facts::new().waits(S::WAITS).note(S::NOTE);
+        // Of what its user wrote, in the place of the one that it replaces.
+        let facts = facts.fails_with("Panicked");
         replaced
             .iter()
             .fold(facts, |facts, error| facts.replaces(error))

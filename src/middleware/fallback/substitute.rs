@@ -2,6 +2,7 @@
 
 use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Error, Outcome};
@@ -16,6 +17,9 @@ pub trait Substitute<M: Message>: Send + Sync + 'static {
 
     /// In a word, for people.
     const NOTE: &'static str;
+
+    /// How long it may wait itself: until it is stopped, if nothing else bounds it.
+    const WAITS: Duration = Duration::ZERO;
 
     /// Whether it has a reply for every error.
     const ALWAYS: bool = false;
@@ -127,6 +131,8 @@ impl<M: Message + Clone, H: Handler<M>> Substitute<M> for Leaf<H> {
     type Kept = M;
 
     const NOTE: &'static str = "a handler";
+
+    const WAITS: Duration = Duration::MAX;
 
     #[inline(always)]
     fn keep(msg: &M) -> M {

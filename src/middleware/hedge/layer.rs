@@ -182,6 +182,13 @@ impl Hedge {
         InvalidSetting::unless(min <= max, "Hedge.min_delay", "at most `Hedge.max_delay`")
     }
 
+    fn longest_delay(&self) -> Duration {
+        match self.when {
+            When::After(delay) => delay.max(self.min_delay).min(self.max_delay),
+            When::Quantile(_) => self.max_delay,
+        }
+    }
+
     /// The settings, for people.
     fn note(&self) -> String {
         let when = match self.when {
@@ -212,6 +219,12 @@ impl<M: Message<Kind = Query> + Clone> Layer<M> for Hedge {
     }
 
     fn facts(&self) -> Facts {
-        Facts::new().at_once(1 + self.max_hedges).note(self.note())
+        // Asked before the check.
+        let stagger = self.longest_delay().saturating_mul(self.max_hedges);
+        Facts::new()
+            .at_once(self.max_hedges.saturating_add(1))
+            .staggers(stagger)
+            .live()
+            .note(self.note())
     }
 }

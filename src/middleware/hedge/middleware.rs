@@ -32,8 +32,14 @@ impl<M: Message<Kind = Query> + Clone> Middleware<M> for HedgeMiddleware {
         let kept = self.policy.delay_nanos().map(|_| msg.clone());
         let first = next.run(msg, cx);
         let again = move |attempt, msg| async move {
-            let cx = cx.attempt_number(attempt);
-            next.run(msg, &cx).await
+            // Counted on from that of a retry further out: no two runs at once have the same.
+            let own = cx.beside(cx.attempt() + attempt - 1);
+            let outcome = next.run(msg, &own).await;
+            if outcome.is_ok() {
+                // It has won: whatever the others said of their replies.
+                cx.answered_by(own.source());
+            }
+            outcome
         };
         Race::begin(first, kept, again, &self.policy, cx)
     }

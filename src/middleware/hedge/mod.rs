@@ -14,7 +14,8 @@
 //! | the first fails before its hedge is begun | its error, at once: repeating is a retry's |
 //! | the caller cancels, or its time is over | all are dropped; past the deadline none is begun |
 //!
-//! Each hedge sees its number in [`attempt`](crate::Context::attempt). The layers inside a hedge see each
+//! Each hedge sees its number in [`attempt`](crate::Context::attempt), counted on from that of the first:
+//! in the second attempt of a retry further out, the first is 2 and its hedge is 3. The layers inside a hedge see each
 //! attempt (so a bulkhead there counts two), those outside see one dispatch.
 //!
 //! # The delay

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::judge::ByClass;
+use super::policy::MOST_ATTEMPTS;
 use super::{Backoff, Jitter, RetryBy, RetryMiddleware, RetryPolicy};
 use crate::error::Error;
 use crate::message::Message;
@@ -173,11 +174,16 @@ impl Retry {
     }
 
     pub(super) fn facts(&self) -> Facts {
-        let pauses = (1..self.attempts).map(|failed| self.backoff.longest(failed));
-        let waits = pauses.fold(Duration::ZERO, Duration::saturating_add);
+        // Asked before the check.
+        let pauses = self.attempts.clamp(1, MOST_ATTEMPTS) - 1;
+        let each = (1..=pauses).map(|failed| self.backoff.longest(failed));
+        let waits = each.fold(Duration::ZERO, Duration::saturating_add);
+        let longest = self.backoff.longest_delay();
         Facts::new()
             .attempts(self.attempts)
             .waits(waits)
+            .waits_as_told(longest.saturating_mul(pauses))
+            .live()
             .note(self.note())
     }
 

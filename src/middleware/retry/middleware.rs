@@ -94,7 +94,7 @@ impl<J> RetryMiddleware<J> {
             let Some(course) = plan.await else {
                 break Err(error);
             };
-            let attempt = cx.attempt_number(course.attempt());
+            let attempt = cx.attempt_number(cx.attempt() + course.attempt() - 1);
             // Whatever the attempt that failed said of its reply.
             attempt.answered_by(Source::Handler);
             let copy = if course.is_last() {

@@ -50,7 +50,8 @@
 //! deadline or after it, is longer than [`max_delay`](Retry::max_delay), or the [budget](Retry::budget) is
 //! exhausted: then it returns at once. A caller that cancels, or whose time runs out, between two attempts
 //! gets that error, too: it is what is known of the handler. During an attempt, it is stopped as without
-//! the layer. Inside, [`attempt`](crate::Context::attempt) says which one it is.
+//! the layer. Inside, [`attempt`](crate::Context::attempt) says which one it is,
+//! counted on from that of a retry or a hedge further out.
 //!
 //! # What it costs
 //!

@@ -123,8 +123,12 @@ impl RetryPolicy {
     }
 }
 
+/// The first included.
+pub(super) const MOST_ATTEMPTS: u32 = 100;
+
 fn checked(attempts: u32) -> Result<u64, InvalidSetting> {
     let expected = "from 1 to 100, the first included";
-    InvalidSetting::unless((1..=100).contains(&attempts), "Retry.attempts", expected)?;
+    let in_range = (1..=MOST_ATTEMPTS).contains(&attempts);
+    InvalidSetting::unless(in_range, "Retry.attempts", expected)?;
     Ok(attempts.into())
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use arcbus::metrics::Metrics;
 use arcbus::middleware::rate_limit::Rate;
 use arcbus::middleware::{
-    AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, KeyedRateLimit, MapError, RateLimit,
-    Timeout, Validation, When,
+    self as real, AdaptiveLimit, Authorize, Bulkhead, Chaos, CircuitBreaker, KeyedRateLimit,
+    MapError, RateLimit, Timeout, Validation, When,
 };
 use arcbus::{
     Context, Error, Explanation, Facts, Gated, Layers, Message, MessageType, Middleware, Next,
-    Outcome, QueryBus, RegistrationError, Stack, from_fn, guard, inspect,
+    Outcome, Query, QueryBus, RegistrationError, Stack, from_fn, guard, inspect,
 };
 use proptest::prelude::*;
 
@@ -24,9 +24,24 @@ fn explain<S: Stack<Ask>>(layers: &Layers<S>) -> Explanation {
     layers.explain::<Ask>()
 }
 
+/// A message for the real layers that repeat.
+#[derive(Clone)]
+struct Get;
+
+impl Message for Get {
+    const NAME: &'static str = "get";
+    type Kind = Query;
+    type Reply = u8;
+    type Error = String;
+}
+
 /// Attempts, calls and the longest time.
 fn figures<S: Stack<Ask>>(layers: &Layers<S>) -> (u32, u64, Option<Duration>) {
-    let explanation = explain(layers);
+    figures_of::<Ask, S>(layers)
+}
+
+fn figures_of<M: Message, S: Stack<M>>(layers: &Layers<S>) -> (u32, u64, Option<Duration>) {
+    let explanation = layers.explain::<M>();
     (
         explanation.max_attempts(),
         explanation.max_handler_calls(),
@@ -72,6 +87,60 @@ fn runs_at_once_take_no_longer_and_multiply_calls() {
     assert_eq!(figures(&stack), (1, 2, Some(ms(120))));
     let stack = Layers::new().layer(retry()).layers(&stack);
     assert_eq!(figures(&stack), (3, 6, Some(ms(510))));
+}
+
+/// The handler takes all of its time, each hedge begins as late as it may, and is the last to end.
+#[test]
+fn a_hedge_may_begin_as_late_as_its_delay_and_not_after_the_first_has_ended() {
+    let stack = |hedge| Layers::new().layer(hedge).layer(Timeout::new(ms(100)));
+    for (hedge, longest) in [
+        (real::Hedge::after(ms(10)), 110),
+        (real::Hedge::after(ms(10)).max_hedges(3), 130),
+        (real::Hedge::after(ms(60)).max_hedges(3), 200),
+        (real::Hedge::after(ms(60)).max_delay(ms(5)), 105),
+        (real::Hedge::quantile(0.9).max_delay(ms(30)), 130),
+        (real::Hedge::quantile(0.9), 200),
+    ] {
+        assert_eq!(figures_of::<Get, _>(&stack(hedge)).2, Some(ms(longest)));
+    }
+}
+
+/// What an error asks for is waited for up to the longest pause.
+#[test]
+fn a_retry_may_wait_for_as_long_as_a_layer_inside_says() {
+    let retry = || real::Retry::fixed(3, ms(10)).max_delay(ms(400));
+    let each = || Timeout::new(ms(100));
+    let stack = Layers::new().layer(retry()).layer(each());
+    assert_eq!(figures_of::<Get, _>(&stack).2, Some(ms(320)));
+    let open = Layers::new()
+        .layer(retry())
+        .layer(CircuitBreaker::consecutive(1))
+        .layer(each());
+    assert_eq!(figures_of::<Get, _>(&open).2, Some(ms(1100)));
+    let limited = Layers::new()
+        .layer(retry())
+        .layer(RateLimit::per_second(1))
+        .layer(each());
+    assert_eq!(figures_of::<Get, _>(&limited).2, Some(ms(1100)));
+    let busy = Layers::new()
+        .layer(retry())
+        .layer(Bulkhead::new(1))
+        .layer(each());
+    assert_eq!(figures_of::<Get, _>(&busy).2, Some(ms(320)));
+}
+
+#[test]
+fn another_handler_takes_as_long_as_it_likes_and_may_panic() {
+    let other = || real::Fallback::handler::<Get>(from_fn(|_: Get, _: &Context<'_>| Ok(2)));
+    let stack = Layers::new().layer(other()).layer(Timeout::new(ms(100)));
+    assert_eq!(figures_of::<Get, _>(&stack).2, None);
+    let bounded = Layers::new().layer(Timeout::new(ms(150))).layers(&stack);
+    assert_eq!(figures_of::<Get, _>(&bounded).2, Some(ms(150)));
+    let value = Layers::new()
+        .layer(real::Fallback::value(9_u8))
+        .layer(Timeout::new(ms(100)));
+    assert_eq!(figures_of::<Get, _>(&value).2, Some(ms(100)));
+    assert!(value.explain::<Get>().errors().contains(&"Panicked"));
 }
 
 #[test]

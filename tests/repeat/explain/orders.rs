@@ -179,6 +179,12 @@ fn a_permit_may_be_held_through_a_retry_that_does_not_sleep() {
         .layer(Bulkhead::new(1))
         .layer(retry(Duration::ZERO));
     assert_eq!(pairs(&good), []);
+    // One that waits for nothing but what a breaker inside it says.
+    let told = stand_ins::Retry(Facts::new().attempts(2).waits_as_told(SECOND));
+    let told = Layers::new().layer(Bulkhead::new(1)).layer(told);
+    assert_eq!(pairs(&told), []);
+    let told = told.layer(CircuitBreaker::consecutive(1));
+    assert_eq!(pairs(&told), [("Bulkhead", "Retry")]);
     let good = Layers::new().layer(retry(SECOND)).layer(Bulkhead::new(1));
     assert_eq!(pairs(&good), []);
 }

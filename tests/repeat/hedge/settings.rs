@@ -45,6 +45,7 @@ fn settings_out_of_range_are_refused_by_the_bus_and_by_the_policy() {
         (Hedge::after(MS).samples(1_000_001), "Hedge.samples"),
         (Hedge::after(MS).max_hedges(0), "Hedge.max_hedges"),
         (Hedge::after(MS).max_hedges(11), "Hedge.max_hedges"),
+        (Hedge::after(MS).max_hedges(u32::MAX), "Hedge.max_hedges"),
         (Hedge::after(MS).budget(Budget::new(0.0)), "Budget.ratio"),
     ];
     for (hedge, field) in cases {
@@ -77,11 +78,15 @@ fn the_ends_of_the_ranges_are_in_range() {
 fn it_says_what_it_may_do() {
     let facts = Layer::<Ask>::facts(&Hedge::after(MS * 10).max_hedges(2));
     let note = "after 10ms, at most 2, budget of 0.1 a message, 10 a second";
-    assert_eq!(facts, Facts::new().at_once(3).note(note));
+    let said = |at_once, stagger| Facts::new().at_once(at_once).staggers(stagger).live();
+    assert_eq!(facts, said(3, MS * 20).note(note));
     let budget = Budget::new(0.5).minimum_per_second(1);
     let facts = Layer::<Ask>::facts(&Hedge::quantile(0.95).budget(budget));
     let note = "after the 0.95 quantile, at most 1, budget of 0.5 a message, 1 a second";
-    assert_eq!(facts, Facts::new().at_once(2).note(note));
+    assert_eq!(facts, said(2, FAR - Duration::from_nanos(1)).note(note));
+    let held = Hedge::quantile(0.95).max_delay(MS * 7);
+    let facts = Layer::<Ask>::facts(&held.budget(Budget::new(0.5).minimum_per_second(1)));
+    assert_eq!(facts, said(2, MS * 7).note(note));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::task::{Context as Task, Wake, Waker};
 use std::thread;
 
 use arcbus::metrics::Metrics;
-use arcbus::middleware::{Budget, Fallback, Hedge};
+use arcbus::middleware::{Budget, Fallback, Hedge, Retry};
 use arcbus::{Context, Message, Middleware, Next, Outcome, QueryBus, Source};
 
 use super::replicas::{End::*, Hedged, MS, ask};
@@ -255,6 +255,65 @@ fn metrics_outside_count_one_reply_of_the_handler() {
     );
     assert_eq!(route.replies_from(Source::Handler), 1);
     assert_eq!(route.max(), Some(MS * 15));
+}
+
+#[test]
+fn a_hedge_in_a_later_attempt_of_a_retry_has_another_number_than_the_run_beside_it() {
+    let hedged = Hedged::between(
+        |clock| {
+            let retry = Retry::fixed(2, std::time::Duration::ZERO);
+            QueryBus::builder().clock(clock).layer(retry)
+        },
+        after(10),
+    );
+    let mut sent = hedged.send(ask([(0, Fail), (100, Reply), (5, Reply)]));
+    assert_eq!(sent.run(), (15, Ok(3)));
+    assert_eq!(hedged.steps.take(), "1> <1 2> 3> <3 <2");
+}
+
+/// Says of one attempt, before it replies, that it comes from a fallback.
+struct Claims(u32);
+
+impl<M: Message> Middleware<M> for Claims {
+    async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+        if cx.attempt() == self.0 {
+            cx.derive().answered_by(Source::Fallback);
+        }
+        next.run(msg, cx).await
+    }
+}
+
+#[test]
+fn what_a_loser_said_of_its_reply_does_not_hold_for_the_winner() {
+    for (claims, first, source) in [
+        (1, 100, Source::Handler),
+        (2, 100, Source::Fallback),
+        (1, 12, Source::Fallback),
+        (2, 12, Source::Handler),
+    ] {
+        let (clock, metrics) = (arcbus::FakeClock::new(), Metrics::new());
+        let replicas = super::replicas::Replicas {
+            clock: clock.clone(),
+            steps: Steps::default(),
+        };
+        let bus = QueryBus::builder()
+            .clock(clock.clone())
+            .layer(metrics.layer())
+            .scope(|s| {
+                s.layer(after(10))
+                    .wrap(Claims(claims))
+                    .register::<super::replicas::Ask, _>(replicas)
+            })
+            .build()
+            .expect("in range");
+        let mut dispatch = Box::pin(bus.execute(ask([(first, Reply), (5, Reply)])));
+        while crate::acts::poll_once(dispatch.as_mut()).is_pending() {
+            clock.advance(MS);
+        }
+        let snapshot = metrics.snapshot();
+        let route = snapshot.route("ask").expect("registered");
+        assert_eq!(route.replies_from(source), 1, "{claims} {first}");
+    }
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn retries_stand_inside_each_other() {
     // The inner one begins its attempts anew in each of the outer one.
     let (outcome, steps) = rig.both(|_| FAIL);
     assert_eq!(outcome, Err(down(Class::Transient)));
-    assert_eq!(steps, "1 2 2 2");
+    assert_eq!(steps, "1 2 2 3");
 }
 
 #[test]

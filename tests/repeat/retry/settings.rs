@@ -32,6 +32,7 @@ fn attempts_are_from_one_to_a_hundred() {
         (1, None),
         (100, None),
         (101, Some("Retry.attempts")),
+        (u32::MAX, Some("Retry.attempts")),
     ] {
         assert_eq!(refused(Retry::fixed(attempts, ms(1))), field, "{attempts}");
         let policy = RetryPolicy::new(attempts, Backoff::fixed(ms(1)));
@@ -100,8 +101,9 @@ fn a_layer_says_what_it_may_do() {
         Layer::<Ask>::facts(&retry)
     };
     let expected = |attempts, waits, note: &str| {
+        let longest = Duration::from_secs(30) * (attempts - 1);
         let facts = Facts::new().attempts(attempts).waits(waits);
-        facts.note(note)
+        facts.waits_as_told(longest).live().note(note)
     };
     let note = "3 attempts, 50ms times 2, full jitter, budget of 0.2 a message, 10 a second";
     assert_eq!(
