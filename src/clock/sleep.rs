@@ -22,12 +22,13 @@ impl Clock {
 }
 
 impl Future for Sleep<'_> {
-    type Output = ();
+    /// The time.
+    type Output = u64;
 
-    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<u64> {
         let this = self.get_mut();
         match this.due.poll(this.clock, task.waker()) {
-            Some(_) => Poll::Ready(()),
+            Some(now) => Poll::Ready(now),
             None => Poll::Pending,
         }
     }

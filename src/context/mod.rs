@@ -387,6 +387,11 @@ impl<'p> Context<'p> {
         self.timing.clear_end();
     }
 
+    /// The rest has just ended in `inner`, which was derived from this: one reading tells the end of both.
+    pub(crate) fn done_in(&self, inner: &Context<'_>) {
+        self.timing.end_as(&inner.timing);
+    }
+
     /// The tick at which a middleware lets the message in: when the dispatch began, or when a
     /// middleware further out has [`waited`](Context::waited).
     #[inline]

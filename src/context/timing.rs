@@ -54,6 +54,12 @@ impl Timing {
         now
     }
 
+    /// The end is that of `inner`, if it has one yet.
+    pub(super) fn end_as(&self, inner: &Self) {
+        let end = inner.end.load(Ordering::Relaxed);
+        self.end.store(end, Ordering::Relaxed);
+    }
+
     #[inline(always)]
     pub(super) fn clear_end(&self) {
         // Most dispatches ask for no end: a read of it is cheaper than a write.

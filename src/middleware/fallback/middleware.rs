@@ -23,9 +23,10 @@ impl<S, P> FallbackMiddleware<S, P> {
     fn choose<M>(&self, error: Error<M::Error>) -> Result<Error<M::Error>, Error<M::Error>>
     where
         M: Message,
+        S: Substitute<M>,
         P: Choice<M>,
     {
-        match caught(|| self.when.replaces(&error))? {
+        match caught(|| self.when.replaces(&error, S::RUNS_AGAIN))? {
             true => Ok(error),
             false => Err(error),
         }

@@ -22,9 +22,10 @@
 //!
 //! # On commands
 //!
-//! A fallback does not run the command again, so it takes commands, too. But its reply says nothing of
-//! what the command did: after a timeout or a panic the handler may have acted. Let it say "accepted, will
-//! be looked at" (a handler that writes the command to an outbox, say) rather than "done".
+//! A value or a closure does not run the command again, so they take commands, too. But their reply says
+//! nothing of what the command did: after a timeout or a panic the handler may have acted. Let it say
+//! "accepted, will be looked at" rather than "done". Another handler is not given a command whose first run
+//! may have acted, unless [`when`](Fallback::when) says so: for one that only writes it to an outbox, say.
 //!
 //! ```
 //! use arcbus::metrics::Metrics;

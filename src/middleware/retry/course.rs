@@ -39,10 +39,10 @@ impl<'p> Course<'p> {
         }
     }
 
-    /// When to begin the next attempt after one that failed at `now`, if there is to be one. An error that
-    /// says to `retry_after` some time is waited for at least as long, but not longer than the
-    /// [longest delay](super::Backoff::longest_delay); and nothing is waited for that comes at `expiry` or
-    /// later. `now` and `expiry` are times since one origin.
+    /// When to begin the next attempt after one that failed at `now`, if there is to be one. Where the error
+    /// says to `retry_after` some time, the delay comes on top of that: all who were told the same moment
+    /// would come back together. No longer than the [longest delay](super::Backoff::longest_delay) is waited
+    /// in all, and not for what comes at `expiry` or later. `now` and `expiry` are times since one origin.
     pub fn next_at(
         &mut self,
         now: Duration,
@@ -55,7 +55,9 @@ impl<'p> Course<'p> {
         }
         let backoff = self.policy.backoff();
         self.previous = backoff.delay(self.attempt, self.policy.unit(), self.previous);
-        let delay = self.previous.max(retry_after.unwrap_or_default());
+        let delay = retry_after
+            .unwrap_or_default()
+            .saturating_add(self.previous);
         let at = now.saturating_add(delay);
         let in_time = delay <= backoff.longest_delay() && expiry.is_none_or(|expiry| at < expiry);
         in_time.then_some(at)

@@ -40,7 +40,7 @@ impl<J> RetryMiddleware<J> {
         }
     }
 
-    /// Decides on another attempt after `error`.
+    /// Decides on another attempt after one that has just ended in `error`.
     #[cold]
     fn plan<'p, 'c, M: Message>(
         &'p self,
@@ -54,8 +54,8 @@ impl<J> RetryMiddleware<J> {
         if !self.judge.repeats(error) {
             return None;
         }
-        let clock = cx.clock();
-        let (now, expiry) = (clock.since_origin(), cx.expiry().map(Duration::from_nanos));
+        let now = Duration::from_nanos(cx.done_tick());
+        let expiry = cx.expiry().map(Duration::from_nanos);
         let at = course.next_at(now, error.retry_after(), expiry)?;
         let withdrawal = match &self.budget {
             Some(budget) => Some(self.withdraw(budget, now)?),
@@ -64,7 +64,7 @@ impl<J> RetryMiddleware<J> {
         Some(Plan {
             course: Some(course),
             withdrawal,
-            sleep: clock.sleep_until(nanos(at)),
+            sleep: (at > now).then(|| cx.clock().sleep_until(nanos(at))),
             cx,
         })
     }
@@ -90,9 +90,10 @@ impl<J> RetryMiddleware<J> {
         J: Judge<M>,
     {
         let mut msg = Some(msg);
-        let outcome = loop {
+        loop {
             let Some(course) = plan.await else {
-                break Err(error);
+                cx.handler_done();
+                return Err(error);
             };
             let attempt = cx.attempt_number(cx.attempt() + course.attempt() - 1);
             // Whatever the attempt that failed said of its reply.
@@ -102,17 +103,17 @@ impl<J> RetryMiddleware<J> {
             } else {
                 msg.clone()
             };
-            match next.run(copy.expect("kept until the last"), &attempt).await {
-                Ok(reply) => break Ok(reply),
+            let outcome = next.run(copy.expect("kept until the last"), &attempt).await;
+            cx.done_in(&attempt);
+            match outcome {
+                Ok(reply) => return Ok(reply),
                 Err(newer) => error = newer,
             }
             plan = match self.plan::<M>(course, &error, cx) {
                 Some(plan) => plan,
-                None => break Err(error),
+                None => return Err(error),
             };
-        };
-        cx.handler_done();
-        outcome
+        }
     }
 
     #[cold]

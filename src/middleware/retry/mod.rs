@@ -5,7 +5,7 @@
 //! | the handler's, [`Class::Transient`](crate::Class) | yes |
 //! | the handler's, [`Class::Unclassified`](crate::Class) | of a query; of a command no |
 //! | the handler's, [`Class::Permanent`](crate::Class) | no |
-//! | `CircuitOpen`, `RateLimited`, `Overloaded` of a layer inside | yes, not before its `retry_after` |
+//! | `CircuitOpen`, `RateLimited`, `Overloaded` of a layer inside | yes, after its `retry_after` and the delay on top |
 //! | `Invalid`, `Rejected`, `Cancelled`, `HandlerNotFound`, `Timeout` | never |
 //! | a panic, and all else after which [the handler may have acted](crate::Error::is_indeterminate) | never |
 //!

@@ -13,7 +13,8 @@ use crate::middleware::budget::Withdrawal;
 pub(super) struct Plan<'p, 'c> {
     pub(super) course: Option<Course<'p>>,
     pub(super) withdrawal: Option<Withdrawal<'p>>,
-    pub(super) sleep: Sleep<'c>,
+    /// `None`: at once.
+    pub(super) sleep: Option<Sleep<'c>>,
     pub(super) cx: &'c Context<'c>,
 }
 
@@ -38,9 +39,11 @@ impl<'p> Future for Plan<'p, '_> {
         if this.cx.is_cancelled() {
             return Poll::Ready(None);
         }
-        ready!(Pin::new(&mut this.sleep).poll(task));
-        if this.cx.clock().ticks() >= this.cx.expiry_tick() {
-            return Poll::Ready(None);
+        if let Some(sleep) = &mut this.sleep {
+            let now = ready!(Pin::new(sleep).poll(task));
+            if now >= this.cx.expiry_tick() {
+                return Poll::Ready(None);
+            }
         }
         Poll::Ready(this.begin())
     }

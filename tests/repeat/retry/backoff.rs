@@ -100,7 +100,7 @@ proptest! {
         let mut now = 0;
         let mut repeats = 0;
         for after in after {
-            let pause = delay.max(after.unwrap_or(0));
+            let pause = after.unwrap_or(0) + delay;
             let begins = now + pause;
             let in_time = pause <= 30 && expiry.is_none_or(|expiry| begins < expiry);
             let expected = repeats + 1 < attempts && in_time;

@@ -86,7 +86,7 @@ fn a_breaker_inside_is_asked_for_each_attempt_and_waited_for() {
     // The first opens it; the second is refused and waits until it is half open.
     let second_replies = |attempt| if attempt == 1 { FAIL } else { Step::Reply };
     assert_eq!(rig.run(second_replies), Ok(3));
-    assert_eq!(rig.steps.take(), "1@0 3@30");
+    assert_eq!(rig.steps.take(), "1@0 3@40");
 }
 
 #[test]

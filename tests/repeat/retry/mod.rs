@@ -7,4 +7,5 @@ mod errors;
 mod inside;
 mod interrupted;
 mod pauses;
+mod readings;
 mod settings;

@@ -80,24 +80,24 @@ fn seeded_pauses_are_the_same_each_time_and_spread() {
 }
 
 #[test]
-fn an_error_that_says_when_is_waited_for() {
-    let fixed = || Retry::fixed(2, ms(10)).max_delay(ms(40));
-    assert_eq!(times(fixed(), |n| limited(n, 25)), "1! 2@25");
-    assert_eq!(times(fixed(), |n| limited(n, 5)), "1! 2@10");
-    assert_eq!(times(fixed(), |n| limited(n, 40)), "1! 2@40");
+fn an_error_that_says_when_is_waited_for_and_the_delay_comes_on_top() {
+    let fixed = || Retry::fixed(2, ms(10)).max_delay(ms(50));
+    assert_eq!(times(fixed(), |n| limited(n, 25)), "1! 2@35");
+    assert_eq!(times(fixed(), |n| limited(n, 0)), "1! 2@10");
+    assert_eq!(times(fixed(), |n| limited(n, 40)), "1! 2@50");
     let open = |attempt| match attempt {
         1 => Step::Refused(Error::CircuitOpen {
             retry_after: ms(33),
         }),
         _ => Step::Reply,
     };
-    assert_eq!(times(fixed(), open), "1! 2@33");
+    assert_eq!(times(fixed(), open), "1! 2@43");
 }
 
 #[test]
 fn an_error_that_asks_for_too_long_a_pause_is_returned_at_once() {
     let budget = arcbus::middleware::Budget::new(1.0);
-    let retry = Retry::fixed(2, ms(10)).max_delay(ms(40));
+    let retry = Retry::fixed(2, ms(10)).max_delay(ms(50));
     let rig = rig(QueryBus::builder().layer(retry.budget(budget.clone())));
     let (outcome, steps) = rig.both(|n| limited(n, 41));
     assert_eq!(
@@ -147,4 +147,13 @@ fn what_an_error_asks_for_is_not_waited_for_past_the_deadline() {
     });
     assert_eq!(rig.run_with(|n| limited(n, 25), cx), refused);
     assert_eq!(rig.steps.take(), "1!");
+}
+
+#[test]
+fn those_who_are_told_the_same_moment_do_not_come_back_together() {
+    let spread = |seed| {
+        let retry = Retry::exponential(2, ms(100)).seed(seed);
+        times(retry, |n| limited(n, 1_000))
+    };
+    assert_ne!(spread(1), spread(2));
 }
