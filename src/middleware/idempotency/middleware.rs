@@ -19,14 +19,15 @@ use crate::sync::PlainArc;
 
 /// What an [`Idempotency`](super::Idempotency) makes of each route.
 pub struct IdempotencyMiddleware<M: Message, S, K> {
-    pub(super) keys: PlainArc<Keys<M::Reply, S>>,
+    pub(super) keys: PlainArc<Keys<M, S>>,
     pub(super) source: PlainArc<K>,
     pub(super) require_key: bool,
 }
 
-/// The keys of one message type: those somebody is at, and the records of all.
-pub(super) struct Keys<R, S> {
-    flights: Flights<Payload, R>,
+/// The keys of one message type: those somebody is at, and the records of all. Of the message, and not of
+/// its reply alone: what a layer keeps is found by this type.
+pub(super) struct Keys<M: Message, S> {
+    flights: Flights<Payload, M::Reply>,
     store: S,
     window: Duration,
 }
@@ -41,7 +42,7 @@ struct Payload {
 
 type Leads<'k, R> = Leader<'k, Payload, R>;
 
-impl<R, S> Keys<R, S> {
+impl<M: Message, S> Keys<M, S> {
     pub(super) fn new(store: S, window: Duration) -> Self {
         Self {
             flights: Flights::new(),
@@ -50,7 +51,7 @@ impl<R, S> Keys<R, S> {
         }
     }
 
-    fn join(&self, payload: &Payload) -> Joined<'_, Payload, R> {
+    fn join(&self, payload: &Payload) -> Joined<'_, Payload, M::Reply> {
         match self.flights.join(payload, || None::<Infallible>) {
             Ok(joined) => joined,
             Err(never) => match never {},
