@@ -6,8 +6,10 @@ mod flights;
 mod leader;
 #[cfg(arcbus_loom)]
 pub(crate) mod model;
+mod wait;
 mod waiter;
 
 pub(crate) use flights::{Flights, Joined};
 pub(crate) use leader::Leader;
+pub(crate) use wait::arrival;
 pub(crate) use waiter::{Arrival, Waiter};

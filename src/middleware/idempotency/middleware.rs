@@ -2,17 +2,15 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::hash::Hash;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::{Begin, Claim, Fingerprint, IdempotencyKey, KeySource, Progress, Record, Store};
-use crate::context::{Context, Interrupt, Source};
+use crate::context::{Context, Source};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::{Command, Message};
-use crate::middleware::flights::{Arrival, Flights, Joined, Leader, Waiter};
+use crate::middleware::flights::{Arrival, Flights, Joined, Leader, arrival};
 use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
 use crate::rejection::Rejection;
 use crate::sync::PlainArc;
@@ -89,9 +87,10 @@ where
         // line find a key that has begun, and is in doubt.
         let leader = match self.keys.join(&payload) {
             Joined::Leader(leader) => leader,
-            Joined::Waiter(waiter) => match wait::<M>(waiter, cx).await? {
-                Arrival::Leads(leader) => leader,
-                Arrival::Landed(reply) => return Ok(replay((*reply).clone(), cx)),
+            Joined::Waiter(waiter) => match arrival(waiter, cx).await {
+                Ok(Arrival::Leads(leader)) => leader,
+                Ok(Arrival::Landed(reply)) => return Ok(replay((*reply).clone(), cx)),
+                Err(interrupt) => return Err(interrupt.into_error(Phase::NotStarted)),
             },
         };
         match self.begin(&payload, cx).await? {
@@ -169,43 +168,9 @@ fn of_record<M: Message>(
 }
 
 fn replay<R>(reply: R, cx: &Context<'_>) -> R {
+    cx.handler_done();
     cx.answered_by(Source::Replay);
     reply
-}
-
-/// Waits for another dispatch with the same payload, as long as this one has time.
-#[cold]
-async fn wait<'k, M: Message>(
-    mut waiter: Waiter<'k, Payload, M::Reply>,
-    cx: &Context<'_>,
-) -> Result<Arrival<'k, Payload, M::Reply>, Error<M::Error>> {
-    let mut stopped = cx.cancelled();
-    let arrival = poll_fn(|task| match waiter.poll(task.waker()) {
-        Poll::Ready(arrival) => Poll::Ready(Some(arrival)),
-        Poll::Pending => Pin::new(&mut stopped).poll(task).map(|()| None),
-    });
-    match arrival.await {
-        // What has come is given, also late; what is late is not begun.
-        Some(Arrival::Landed(reply)) => {
-            cx.handler_done();
-            Ok(Arrival::Landed(reply))
-        }
-        Some(leads) if !is_stopped(cx) => Ok(leads),
-        _ => Err(interrupt(cx).into_error(Phase::NotStarted)),
-    }
-}
-
-fn is_stopped(cx: &Context<'_>) -> bool {
-    cx.expiry_tick() <= cx.waited() || cx.is_cancelled()
-}
-
-fn interrupt(cx: &Context<'_>) -> Interrupt {
-    let now = cx.clock().ticks();
-    if cx.expiry_tick() <= now {
-        Interrupt::late(cx, now)
-    } else {
-        Interrupt::Cancelled
-    }
 }
 
 #[cold]
