@@ -353,3 +353,77 @@ fn what_is_dropped_from_a_cache_may_use_it() {
         invalidate(&handle);
     }
 }
+
+/// A reply whose drop does something.
+#[derive(Clone)]
+struct Dropped(Arc<dyn Fn() + Send + Sync>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+struct Make(u32);
+
+impl Message for Make {
+    const NAME: &'static str = "make";
+    type Kind = arcbus::Query;
+    type Reply = Dropped;
+    type Error = String;
+}
+
+impl arcbus::middleware::Cacheable for Make {
+    type Key = u32;
+    fn key(&self) -> &u32 {
+        &self.0
+    }
+}
+
+#[test]
+fn what_was_invalidated_under_way_is_dropped_outside_of_the_locks() {
+    let cache = Cache::ttl(SECOND * 60);
+    let handle = cache.handle::<Make>();
+    let make = move |msg: Make, _: &Context<'_>| {
+        handle.invalidate(&msg.0);
+        let handle = handle.clone();
+        Ok(Dropped(Arc::new(move || handle.invalidate(&msg.0))))
+    };
+    let bus = QueryBus::builder()
+        .layer(cache)
+        .register(arcbus::from_fn(make));
+    let bus = bus.build().expect("in range");
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let made = bus.execute_blocking(Make(1)).is_ok();
+        done.send(made).expect("it is waited for");
+    });
+    assert_eq!(is_done.recv_timeout(SECOND * 10), Ok(true));
+}
+
+#[test]
+fn one_whose_drop_panics_keeps_no_other_in_a_cache() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let cache = Cache::ttl(SECOND * 60);
+    let handle = cache.handle::<Make>();
+    let panics = Arc::new(AtomicBool::new(false));
+    let when = Arc::clone(&panics);
+    let make = move |_: Make, _: &Context<'_>| {
+        let when = Arc::clone(&when);
+        let drop = move || assert!(!when.load(Ordering::Relaxed), "on purpose");
+        Ok(Dropped(Arc::new(drop)))
+    };
+    let bus = QueryBus::builder()
+        .layer(cache)
+        .register(arcbus::from_fn(make));
+    let bus = bus.build().expect("in range");
+    for key in 0..3 {
+        assert!(bus.execute_blocking(Make(key)).is_ok());
+    }
+    assert_eq!(handle.stats().entries, 3);
+    panics.store(true, Ordering::Relaxed);
+    handle.invalidate_all();
+    panics.store(false, Ordering::Relaxed);
+    assert_eq!(handle.stats().entries, 0);
+}

@@ -7,17 +7,17 @@ use arcbus::middleware::cache::Cacheable;
 use arcbus::{Command, Context, Handler, Message, Query};
 
 /// The one name that is asked for.
-pub const NAME: &str = "the name of somebody";
+pub(crate) const NAME: &str = "the name of somebody";
 
 #[derive(Clone, Copy)]
-pub struct ById(pub u64);
+pub(crate) struct ById(pub u64);
 
 /// The name stands in old memory, as in the other messages: what is measured is the cache.
 #[derive(Clone, Copy)]
-pub struct ByName(pub &'static str);
+pub(crate) struct ByName(pub &'static str);
 
 #[derive(Clone, Copy, Hash)]
-pub struct Charge {
+pub(crate) struct Charge {
     pub id: u64,
     pub cents: u64,
 }
@@ -59,7 +59,7 @@ impl Message for Charge {
     type Error = Infallible;
 }
 
-pub struct Store;
+pub(crate) struct Store;
 
 impl Handler<ById> for Store {
     async fn handle(&self, msg: ById, _cx: &Context<'_>) -> Result<u64, Infallible> {

@@ -22,3 +22,8 @@ pub(super) fn is_inside(number: u64, cx: &Context<'_>) -> bool {
     let chain = cx.get::<Chain>();
     chain.is_some_and(|chain| chain.0.contains(&number))
 }
+
+/// What a dispatch that may not wait at all is told.
+pub(super) const ITSELF: &str = "the handler asks, in the context of its own run, for the very key \
+     whose reply it is to give, and would wait for itself: ask what both need without the cache, or \
+     under another key";

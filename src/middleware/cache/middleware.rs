@@ -7,16 +7,15 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 
 use super::Cacheable;
-use super::chain::{inside, is_inside};
+use super::chain::{ITSELF, inside, is_inside};
 use super::keep::{Keep, may_be_replaced};
 use super::route::{CacheRoute, Landing, Leader, Plan, Waiter};
 use super::stats::Count;
 use super::vary::Vary;
-use super::wait::{ITSELF, arrival};
 use crate::context::{Context, Source};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::Message;
-use crate::middleware::flights::Arrival;
+use crate::middleware::flights::{Arrival, arrival};
 use crate::pipeline::{Blocked, Middleware, Next, block_on};
 use crate::sync::PlainArc;
 

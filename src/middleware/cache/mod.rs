@@ -65,7 +65,6 @@ mod policy;
 mod route;
 mod stats;
 mod vary;
-mod wait;
 
 pub use handle::CacheHandle;
 pub use invalidate::{Invalidates, Invalidator, InvalidatorMiddleware, Outdated, Which};

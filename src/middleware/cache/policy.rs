@@ -10,6 +10,7 @@ use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, UnitWeighter};
 use smallvec::SmallVec;
 
 use crate::random::Random;
+use crate::unwind::drop_caught;
 
 /// How long something is kept, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -129,9 +130,9 @@ impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
         Removed(self.kept.remove(id).into_iter().collect())
     }
 
-    /// Takes everything off; drops each outside the locks.
+    /// Takes everything off; drops each outside the locks. One whose drop panics keeps no other there.
     pub(super) fn clear(&self) {
-        self.kept.drain().for_each(drop);
+        self.kept.drain().for_each(|it| drop_caught(|| drop(it)));
     }
 
     /// A copy of every key.

@@ -45,7 +45,10 @@ impl<'f, K: Hash + Eq, V> Leader<'f, K, V> {
         let flight = self.flight.as_ref().expect("it has not landed");
         let mut shard = self.flights.shard(&self.key).lock();
         let removed = take(&mut shard, &self.key, flight);
-        let published = removed.is_some().then(|| publish(&self.key));
+        // Not taken where nothing is published, and then dropped when the lock is open again.
+        let mut publish = Some(publish);
+        let taken = removed.as_ref().and_then(|_| publish.take());
+        let published = taken.map(|publish| publish(&self.key));
         drop(shard);
         drop(removed);
         // Nobody joins any more: the flight is in no map.

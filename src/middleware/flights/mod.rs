@@ -6,8 +6,10 @@ mod leader;
 mod map;
 #[cfg(arcbus_loom)]
 pub(crate) mod model;
+mod wait;
 mod waiter;
 
 pub(crate) use leader::Leader;
 pub(crate) use map::{Flights, Joined};
+pub(crate) use wait::arrival;
 pub(crate) use waiter::{Arrival, Waiter};

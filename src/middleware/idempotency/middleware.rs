@@ -7,25 +7,25 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::refused::{conflict, no_store, without_key};
-use super::wait::wait;
 use super::{Begin, Claim, Fingerprint, IdempotencyKey, KeySource, Progress, Record, Store};
 use crate::context::{Context, Source};
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Outcome, Phase};
 use crate::message::{Command, Message};
-use crate::middleware::flights::{Arrival, Flights, Joined, Leader};
+use crate::middleware::flights::{Arrival, Flights, Joined, Leader, arrival};
 use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
 use crate::sync::PlainArc;
 
 /// What an [`Idempotency`](super::Idempotency) makes of each route.
 pub struct IdempotencyMiddleware<M: Message, S, K> {
-    pub(super) keys: PlainArc<Keys<M::Reply, S>>,
+    pub(super) keys: PlainArc<Keys<M, S>>,
     pub(super) source: PlainArc<K>,
     pub(super) require_key: bool,
 }
 
-/// The keys of one message type: those somebody is at, and the records of all.
-pub(super) struct Keys<R, S> {
-    flights: Flights<Payload, R>,
+/// The keys of one message type: those somebody is at, and the records of all. Of the message, and not of
+/// its reply alone: what a layer keeps is found by this type.
+pub(super) struct Keys<M: Message, S> {
+    flights: Flights<Payload, M::Reply>,
     store: S,
     window: Duration,
 }
@@ -40,7 +40,7 @@ pub(super) struct Payload {
 
 type Leads<'k, R> = Leader<'k, Payload, R>;
 
-impl<R, S> Keys<R, S> {
+impl<M: Message, S> Keys<M, S> {
     pub(super) fn new(store: S, window: Duration) -> Self {
         Self {
             flights: Flights::new(),
@@ -49,7 +49,7 @@ impl<R, S> Keys<R, S> {
         }
     }
 
-    fn join(&self, payload: &Payload) -> Joined<'_, Payload, R> {
+    fn join(&self, payload: &Payload) -> Joined<'_, Payload, M::Reply> {
         match self.flights.join(payload, || None::<Infallible>) {
             Ok(joined) => joined,
             Err(never) => match never {},
@@ -87,9 +87,10 @@ where
         // line find a key that has begun, and is in doubt.
         let leader = match self.keys.join(&payload) {
             Joined::Leader(leader) => leader,
-            Joined::Waiter(waiter) => match wait::<M>(waiter, cx).await? {
-                Arrival::Leads(leader) => leader,
-                Arrival::Landed(reply) => return Ok(replay((*reply).clone(), cx)),
+            Joined::Waiter(waiter) => match arrival(waiter, cx).await {
+                Ok(Arrival::Leads(leader)) => leader,
+                Ok(Arrival::Landed(reply)) => return Ok(replay((*reply).clone(), cx)),
+                Err(interrupt) => return Err(interrupt.into_error(Phase::NotStarted)),
             },
         };
         match self.begin(&payload, cx).await? {
@@ -167,6 +168,7 @@ fn of_record<M: Message>(
 }
 
 fn replay<R>(reply: R, cx: &Context<'_>) -> R {
+    cx.handler_done();
     cx.answered_by(Source::Replay);
     reply
 }

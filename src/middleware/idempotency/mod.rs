@@ -52,7 +52,6 @@ mod refused;
 mod routes;
 mod store;
 mod stores;
-mod wait;
 
 pub use fingerprint::{Fingerprint, Fnv};
 pub use key::{ByContext, ByMessage, IdempotencyKey, KeySource};

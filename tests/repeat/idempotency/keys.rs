@@ -62,6 +62,42 @@ fn the_same_key_of_another_message_is_another_key() {
     assert_eq!((taken("pay"), taken("refund")), (Some(1), Some(1)));
 }
 
+/// Looks like [`Pay`]: the same contents, the same reply.
+#[derive(Clone, Hash)]
+struct PayBack(u32);
+
+impl Message for PayBack {
+    const NAME: &'static str = "pay back";
+    type Kind = Command;
+    type Reply = u32;
+    type Error = String;
+}
+
+#[test]
+fn messages_that_look_alike_have_their_own_keys_and_do_not_wait_for_each_other() {
+    let idempotency = Idempotency::in_memory(HOUR);
+    let rooms = idempotency.rooms();
+    let (payments, done) = (Payments::default(), arcbus::CancelToken::new());
+    payments.script([Run::after(&done, Run::Answer)]);
+    let bus = CommandBus::builder()
+        .layer(idempotency)
+        .register(payments)
+        .register(from_fn(|msg: PayBack, _: &Context<'_>| Ok(100 + msg.0)))
+        .build()
+        .expect("in range");
+    let mut paid = Box::pin(bus.execute_with(Pay(5), keyed("a")));
+    assert!(crate::acts::poll_once(paid.as_mut()).is_pending());
+    let paid_back = Box::pin(bus.execute_with(PayBack(5), keyed("a")));
+    assert_eq!(crate::acts::ready(paid_back), Some(Ok(105)));
+    done.cancel();
+    assert_eq!(crate::acts::ready(paid), Some(Ok(1)));
+    assert_eq!(each_lane_with(&bus, Pay(5), &keyed("a")), [Ok(1), Ok(1)]);
+    let paid_back = each_lane_with(&bus, PayBack(5), &keyed("a"));
+    assert_eq!(paid_back, [Ok(105), Ok(105)]);
+    let taken = |name| rooms.get(name).as_deref().map(Room::taken);
+    assert_eq!((taken("pay"), taken("pay back")), (Some(1), Some(1)));
+}
+
 #[test]
 fn another_payload_is_refused_with_message_and_key() {
     let shop = Shop::new();

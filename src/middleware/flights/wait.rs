@@ -1,14 +1,14 @@
-//! Waiting for another dispatch's run.
+//! Waiting for another dispatch's run, as long as one's own has time.
 
 use std::future::poll_fn;
 use std::hash::Hash;
 use std::task::{self, Poll};
 
+use super::{Arrival, Waiter};
 use crate::context::{Context, Interrupt, Watch};
-use crate::middleware::flights::{Arrival, Waiter};
 
 /// What has arrived, or what ended the wait of a dispatch whose handler then has not run.
-pub(super) async fn arrival<'f, K: Hash + Eq, V>(
+pub(crate) async fn arrival<'f, K: Hash + Eq, V>(
     mut waiter: Waiter<'f, K, V>,
     cx: &Context<'_>,
 ) -> Result<Arrival<'f, K, V>, Interrupt> {
@@ -48,8 +48,3 @@ fn may_begin(cx: &Context<'_>) -> Result<(), Interrupt> {
         Ok(())
     }
 }
-
-/// What a dispatch that may not wait at all is told.
-pub(super) const ITSELF: &str = "the handler asks, in the context of its own run, for the very key \
-     whose reply it is to give, and would wait for itself: ask what both need without the cache, or \
-     under another key";
