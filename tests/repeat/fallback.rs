@@ -510,3 +510,16 @@ fn it_says_what_it_may_do() {
         facts("a handler").waits(Duration::MAX)
     );
 }
+
+#[test]
+fn a_command_that_may_have_acted_is_not_given_to_another_handler() {
+    let replica = Steps::default();
+    let (bus, _) = bus(Fallback::handler(Actor(replica.clone())));
+    for outcome in each_lane(&bus, Act::Panic) {
+        assert!(outcome.unwrap_err().is_panicked());
+    }
+    assert_eq!(replica.take(), "");
+    let chosen = Fallback::handler(from_fn(|_: Act, _: &Context<'_>| Ok(9)));
+    let (bus, _) = self::bus(chosen.when(|error: &Error<String>| error.is_panicked()));
+    assert_eq!(each_lane(&bus, Act::Panic), [Ok(9), Ok(9)]);
+}

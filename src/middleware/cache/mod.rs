@@ -35,7 +35,8 @@
 //!
 //! Replies of the handler are. Errors are not, unless [asked for](Cache::cache_errors); nor is what a
 //! [`Fallback`](crate::Source::Fallback) further in put in the place of an error. Each registered route
-//! has a cache of its own: a handler that is replaced takes its replies along.
+//! has a cache of its own, unless it is [shared](crate::LayerExt::shared): a handler that is replaced takes
+//! its replies along.
 //!
 //! While one dispatch runs the rest for a key, others that ask for it wait, with their own deadline and
 //! cancellation ([`Phase::NotStarted`](crate::Phase): their own handler did not run). If that run fails or
