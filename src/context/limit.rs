@@ -81,6 +81,12 @@ impl Limit<'_> {
         Source::of((self.dispatch.load(Ordering::Relaxed) & SOURCE) >> SOURCE_SHIFT)
     }
 
+    /// Whether nobody has said that the reply is not the handler's.
+    #[inline(always)]
+    pub(super) fn is_of_handler(&self) -> bool {
+        self.dispatch.load(Ordering::Relaxed) & SOURCE == 0
+    }
+
     /// Tells the source of the reply, here and further out in the same dispatch.
     pub(super) fn set_source(&self, source: Source) {
         let dispatch = self.dispatch.load(Ordering::Relaxed);

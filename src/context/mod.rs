@@ -232,6 +232,12 @@ impl<'p> Context<'p> {
         self.limit.source()
     }
 
+    /// Whether that is the handler.
+    #[inline(always)]
+    pub(crate) fn is_of_handler(&self) -> bool {
+        self.limit.is_of_handler()
+    }
+
     /// For a middleware that gives a reply in the handler's place: tells those further out where it comes
     /// from, so that nobody takes it for the handler's.
     pub fn answered_by(&self, source: Source) {

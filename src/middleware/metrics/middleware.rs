@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::context::{Context, Source};
+use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
 use crate::metrics::{FailureKind, InFlight, Recorder};
@@ -48,7 +48,7 @@ impl<'r, 'c, M: Message> Entry<'c, M> for Meter<'r> {
     fn leave(&self, begun: Begun<'r>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
         match outcome {
             Ok(_) => {
-                if cx.source() != Source::Handler {
+                if !cx.is_of_handler() {
                     begun.dispatch.substitute(cx.source());
                 }
                 begun.dispatch.reply(cx.done_tick().wrapping_sub(begun.at));
