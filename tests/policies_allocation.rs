@@ -263,7 +263,11 @@ fn allocated_in_a_wait<S: Stack<Double>>(builder: BusBuilder<Query, S>) -> u64 {
     };
     (0..WARM_UP).for_each(|_| dispatch());
     let counted = count(|| (0..ROUNDS).for_each(|_| dispatch()));
-    assert_eq!(counted.allocated, counted.freed);
+    // But for the room of the timers' queue, which grows and stays.
+    assert!(
+        counted.allocated.abs_diff(counted.freed) < 16,
+        "{counted:?}"
+    );
     counted.allocated
 }
 
