@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use arcbus::middleware::Trace;
+use arcbus::middleware::{Fallback, Trace};
 use arcbus::{CommandBus, Context, FakeClock, TraceParent, guard};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -123,11 +123,26 @@ fn a_dispatch_is_a_span_and_an_event_at_its_end() {
         "exit",
         "record outcome=\"ok\"",
         "record elapsed_ns=0",
+        "record source=\"handler\"",
         "enter",
         "event DEBUG message=dispatched outcome=\"ok\"",
         "exit",
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn a_reply_that_the_handler_did_not_give_is_told_from_it() {
+    let builder = CommandBus::builder().clock(FakeClock::new());
+    let builder = builder.layer(Trace::new()).layer(Fallback::value(7));
+    let bus = builder.register(Actor::default()).build().expect("sound");
+    let told = Listener::new(Level::TRACE).hears(|| {
+        assert_eq!(bus.execute_blocking(Act::Fail), Ok(7));
+    });
+    assert!(
+        told.contains(&"record source=\"fallback\"".to_owned()),
+        "{told:?}"
+    );
 }
 
 fn events(bus: &CommandBus, act: Act) -> Vec<String> {
