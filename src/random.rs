@@ -1,4 +1,6 @@
-//! [`Random`]: numbers for jitter, faults and samples; none for secrets.
+//! [`Random`]: numbers for jitter, faults and samples; none for secrets. And the state of hash tables.
+
+use ahash::RandomState;
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -24,14 +26,7 @@ impl Random {
 
     /// With a seed of the process's own: two processes do not draw the same.
     pub(crate) fn seeded_by_process() -> Self {
-        use std::hash::{BuildHasher, RandomState};
-        // A model's runs must repeat.
-        let seed = if cfg!(arcbus_loom) {
-            0
-        } else {
-            RandomState::new().hash_one(0)
-        };
-        Self::new(seed)
+        Self::new(random_state().hash_one(0))
     }
 
     pub(crate) fn next(&self) -> u64 {
@@ -44,6 +39,15 @@ impl Random {
     /// From 0 to below 1.
     pub(crate) fn unit(&self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// A hasher seeded anew, for keys come from outside; in a model, whose runs must repeat, always the same.
+pub(crate) fn random_state() -> RandomState {
+    if cfg!(arcbus_loom) {
+        RandomState::with_seeds(1, 2, 3, 4)
+    } else {
+        RandomState::new()
     }
 }
 

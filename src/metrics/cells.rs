@@ -79,7 +79,7 @@ impl Cells {
         bucket.add(1, self.shared);
     }
 
-    /// Told before the reply is counted.
+    /// Told after the reply is counted: a snapshot that sees it sees the reply.
     #[cold]
     pub(super) fn substitute(&self, source: Source) {
         if let Some(place) = (source as usize).checked_sub(1) {

@@ -37,6 +37,12 @@ impl Recorder {
         InFlight(self)
     }
 
+    /// The reply that was just told has another source than the handler.
+    #[cold]
+    pub(crate) fn substitute(&self, source: Source) {
+        self.cells().substitute(source);
+    }
+
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals {
             started: 0,
@@ -47,7 +53,7 @@ impl Recorder {
             substitutes: [0; Source::ALL.len() - 1],
         };
         let all = || self.cells.iter().filter_map(OnceLock::get);
-        // Substitutes before replies: there are never more of them.
+        // Substitutes before replies: who sees one sees its reply, so there are never more of them.
         for cells in all() {
             cells.add_substitutes(&mut totals.substitutes);
         }
@@ -91,12 +97,6 @@ impl InFlight<'_> {
     pub(crate) fn reply(self, nanos: u64) {
         self.0.cells().reply(nanos);
         std::mem::forget(self);
-    }
-
-    /// The reply that is about to be told has another source than the handler.
-    #[cold]
-    pub(crate) fn substitute(&self, source: Source) {
-        self.0.cells().substitute(source);
     }
 
     #[cold]

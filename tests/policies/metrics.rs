@@ -5,9 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use arcbus::metrics::{FailureKind, MEMORY_PER_THREAD_AND_ROUTE, Metrics};
+use arcbus::middleware::Fallback;
 use arcbus::{
     BusBuilder, Command, CommandBus, Context, FakeClock, Gate, Gated, Message, NoLayers, Outcome,
-    Rejection, from_fn, guard,
+    Rejection, Source, from_fn, guard,
 };
 use proptest::prelude::*;
 
@@ -246,4 +247,33 @@ proptest! {
         let sum = Duration::from_nanos(nanos.iter().sum());
         prop_assert_eq!(take.mean(), Some(sum / nanos.len() as u32));
     }
+}
+
+#[test]
+fn no_snapshot_sees_more_substitutes_than_replies() {
+    const DISPATCHES: u64 = 20_000;
+    let metrics = Metrics::new();
+    let bus = CommandBus::builder()
+        .layer(metrics.layer())
+        .layer(Fallback::value(7))
+        .register(Actor::default())
+        .build()
+        .expect("sound");
+    let of_handler = || {
+        let snapshot = metrics.snapshot();
+        let route = snapshot.route("act").expect("registered");
+        (route.replies_from(Source::Handler), route.replies())
+    };
+    thread::scope(|scope| {
+        let dispatching = scope.spawn(|| {
+            for _ in 0..DISPATCHES {
+                assert_eq!(bus.execute_blocking(Act::Fail), Ok(7));
+            }
+        });
+        while !dispatching.is_finished() {
+            // Fewer than none would be a number beyond all.
+            assert!(of_handler().0 <= DISPATCHES);
+        }
+    });
+    assert_eq!(of_handler(), (0, DISPATCHES));
 }

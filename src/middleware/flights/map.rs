@@ -10,6 +10,7 @@ use ahash::RandomState;
 use super::flight::Flight;
 use super::leader::Leader;
 use super::waiter::Waiter;
+use crate::random::random_state;
 use crate::sync::{Arc, Mutex};
 
 /// Locks over which the keys are spread. A model needs no second one.
@@ -37,12 +38,7 @@ pub(crate) enum Joined<'f, K: Hash + Eq, V> {
 
 impl<K: Hash + Eq, V> Flights<K, V> {
     pub(crate) fn new() -> Self {
-        // Fixed under the model, whose runs must repeat.
-        let hasher = if cfg!(arcbus_loom) {
-            RandomState::with_seeds(1, 2, 3, 4)
-        } else {
-            RandomState::new()
-        };
+        let hasher = random_state();
         let shard = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
         Self {
             shards: (0..SHARDS).map(shard).collect(),

@@ -48,10 +48,10 @@ impl<'r, 'c, M: Message> Entry<'c, M> for Meter<'r> {
     fn leave(&self, begun: Begun<'r>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
         match outcome {
             Ok(_) => {
-                if !cx.is_of_handler() {
-                    begun.dispatch.substitute(cx.source());
-                }
                 begun.dispatch.reply(cx.done_tick().wrapping_sub(begun.at));
+                if !cx.is_of_handler() {
+                    self.0.substitute(cx.source());
+                }
             }
             Err(error) => begun.dispatch.fail(FailureKind::of::<M>(error)),
         }

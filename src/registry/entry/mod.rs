@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
 use crate::pipeline::{Next, RouteInfo, edge};
+use crate::random::random_state;
 use crate::sync::{Arc, arc_dyn};
 
 mod frame;
@@ -175,15 +176,6 @@ impl Entries {
 
     pub(crate) fn into_entries(self) -> impl Iterator<Item = Entry> {
         self.0.into_values()
-    }
-}
-
-/// Fixed under the model, whose runs must repeat.
-fn random_state() -> RandomState {
-    if cfg!(arcbus_loom) {
-        RandomState::with_seeds(1, 2, 3, 4)
-    } else {
-        RandomState::new()
     }
 }
 

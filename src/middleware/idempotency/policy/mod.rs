@@ -18,6 +18,7 @@ use shard::{Shard, Step};
 
 use super::{Begin, Fingerprint, IdempotencyKey};
 use crate::nanos::nanos;
+use crate::random::random_state;
 use crate::setting::InvalidSetting;
 use crate::sync::{Mutex, PlainArc};
 
@@ -68,12 +69,7 @@ impl<R> MemoryStore<R> {
     }
 
     pub(super) fn in_room(window: Duration, room: PlainArc<Room>) -> Self {
-        // Fixed under the model, whose runs must repeat.
-        let hasher = if cfg!(arcbus_loom) {
-            RandomState::with_seeds(1, 2, 3, 4)
-        } else {
-            RandomState::new()
-        };
+        let hasher = random_state();
         let shard = |_| Mutex::new(Shard::new(hasher.clone()));
         Self {
             shards: (0..SHARDS).map(shard).collect(),

@@ -13,6 +13,7 @@ use super::super::rate::Rate;
 use super::shard::{Lack, Shard};
 use crate::error::Error;
 use crate::nanos::nanos;
+use crate::random::random_state;
 use crate::setting::InvalidSetting;
 
 /// The names of the settings.
@@ -63,7 +64,7 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
     pub fn new(rate: Rate, max_keys: usize) -> Result<Self, InvalidSetting> {
         check(rate, max_keys)?;
         let count = shards(max_keys);
-        let hasher = hasher();
+        let hasher = random_state();
         // Rounded down: all shards together never have room for more.
         let shard = || Shard::new(max_keys / count, hasher.clone());
         Ok(Self {
@@ -195,15 +196,6 @@ pub(super) fn check(rate: Rate, max_keys: usize) -> Result<(), InvalidSetting> {
 fn shards(max_keys: usize) -> usize {
     let fit = (max_keys / KEYS_IN_A_SHARD).clamp(1, MOST_SHARDS);
     1 << fit.ilog2()
-}
-
-/// Random, for keys come from outside; in a model every run must be the same.
-fn hasher() -> RandomState {
-    if cfg!(arcbus_loom) {
-        RandomState::with_seeds(1, 2, 3, 4)
-    } else {
-        RandomState::new()
-    }
 }
 
 /// Why a key's message does not pass.
