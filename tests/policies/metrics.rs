@@ -251,7 +251,7 @@ proptest! {
 
 #[test]
 fn no_snapshot_sees_more_substitutes_than_replies() {
-    const DISPATCHES: u64 = 20_000;
+    const DISPATCHES: u64 = 300_000;
     let metrics = Metrics::new();
     let bus = CommandBus::builder()
         .layer(metrics.layer())
