@@ -14,7 +14,7 @@ committed=.ci/instructions.txt
 measured=$(mktemp)
 trap 'rm -f "$measured" "$measured.out"' EXIT
 
-bench=$(cargo bench --locked --bench instructions --no-run --message-format=json 2>/dev/null |
+bench=$(cargo bench --locked -p arcbus-benches --bench instructions --no-run --message-format=json 2>/dev/null |
     sed -n 's/.*"executable":"\([^"]*instructions[^"]*\)".*/\1/p' | tail -1)
 [ -x "$bench" ] || { echo "the benchmark 'instructions' was not built" >&2; exit 1; }
 

@@ -1,7 +1,7 @@
 //! Handlers change while four threads dispatch, and no message is lost.
 //!
 //! ```text
-//! cargo run --release --example hot_swap -- 100
+//! cargo run --release -p arcbus-examples --bin hot_swap -- 100
 //! ```
 //!
 //! Each thread dispatches through another handle: the shared bus, a local bus, a route, and the await
@@ -14,10 +14,13 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::thread;
+use std::task::{Context as Task, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use arcbus::{Context, Dispatch, Handler, Message, NoLayers, Outcome, Query, QueryBus};
@@ -68,7 +71,7 @@ struct Version {
 impl Handler<WhichVersion> for Version {
     async fn handle(&self, msg: WhichVersion, _cx: &Context<'_>) -> Result<usize, String> {
         if msg.wait {
-            tokio::task::yield_now().await;
+            yield_once().await;
         }
         self.ledger.answered[self.number].fetch_add(1, Relaxed);
         Ok(self.number)
@@ -78,6 +81,39 @@ impl Handler<WhichVersion> for Version {
 impl Drop for Version {
     fn drop(&mut self) {
         self.ledger.dropped.fetch_add(1, Relaxed);
+    }
+}
+
+/// Pends once, and is woken at once.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|task| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Runs a future on this thread; a program of yours would have a runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Task::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
     }
 }
 
@@ -197,7 +233,6 @@ fn dispatch_while(
 ) -> Result<Vec<(&'static str, Tally)>, Box<dyn Error>> {
     let stop = &AtomicBool::new(false);
     let route = bus.route::<WhichVersion>()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     thread::scope(|scope| {
         let threads = [
             ("bus", scope.spawn(move || drive(bus, versions, stop))),
@@ -208,7 +243,7 @@ fn dispatch_while(
             ("route", scope.spawn(move || drive(route, versions, stop))),
             (
                 "await lane",
-                scope.spawn(move || runtime.block_on(drive_async(bus, versions, stop))),
+                scope.spawn(move || block_on(drive_async(bus, versions, stop))),
             ),
         ];
         let swapped = swapping();

@@ -1,7 +1,7 @@
 //! Middleware written from scratch: an authorization, a gate that measures, and the small ones.
 //!
 //! ```text
-//! cargo run --example middleware
+//! cargo run -p arcbus-examples --bin middleware
 //! ```
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //! circuit breaker and a timeout; a table shows their states as it happens.
 //!
 //! ```text
-//! cargo run --release --example resilience
+//! cargo run --release -p arcbus-examples --bin resilience
 //! ```
 //!
 //! At the end the books must add up: every message ended in a reply or in one kind of error.

@@ -1,7 +1,7 @@
 //! Writes the lines that the shop example reads, wrong ones among them.
 //!
 //! ```text
-//! cargo run --release --example shop_data > examples/data/shop.jsonl
+//! cargo run --release -p arcbus-examples --bin shop_data > examples/data/shop.jsonl
 //! ```
 //!
 //! The same lines each time: the dice have a fixed seed. The generator keeps its own small books of

@@ -1,7 +1,7 @@
 //! A shop behind a command bus and a query bus.
 //!
 //! ```text
-//! cargo run --release --example shop -- examples/data/shop.jsonl
+//! cargo run --release -p arcbus-examples --bin shop -- examples/data/shop.jsonl
 //! ```
 //!
 //! Reads one JSON object a line, each a command or a query whose `"type"` is the message's name:

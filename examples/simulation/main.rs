@@ -1,7 +1,7 @@
 //! A backend's bad day in virtual time: what each policy does for its callers, and for the backend.
 //!
 //! ```text
-//! cargo run --release --example simulation -- [--seed N] [--out src/docs/plots]
+//! cargo run --release -p arcbus-examples --bin simulation -- [--seed N] [--out src/docs/plots]
 //! ```
 //!
 //! Real buses with real layers in front of a simulated backend, on a [`FakeClock`](arcbus::FakeClock):

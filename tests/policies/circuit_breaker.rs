@@ -1,7 +1,5 @@
 //! The circuit breaker: around handlers, and against a model of itself.
 
-mod model;
-mod property;
 mod states;
 
 use std::fmt::Debug;

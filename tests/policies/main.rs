@@ -2,13 +2,13 @@
 
 #[path = "../support/acts.rs"]
 mod acts;
+#[path = "../support/worker.rs"]
+mod worker;
 
 mod adaptive_limit;
-mod adaptive_property;
 mod adaptive_simulation;
 mod authorize;
 mod bulkhead;
-mod bulkhead_property;
 mod cancellation;
 mod chaos;
 mod circuit_breaker;

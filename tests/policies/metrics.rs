@@ -10,7 +10,6 @@ use arcbus::{
     BusBuilder, Command, CommandBus, Context, FakeClock, Gate, Gated, Message, NoLayers, Outcome,
     Rejection, Source, from_fn, guard,
 };
-use proptest::prelude::*;
 
 use crate::acts::{Act, Actor, block, each_lane, layers, poll_once};
 
@@ -223,30 +222,6 @@ fn nothing_is_lost_between_threads() {
 fn the_memory_is_what_the_docs_say() {
     let of_16_threads_and_100_routes = MEMORY_PER_THREAD_AND_ROUTE * 16 * 100;
     assert!((6_500_000..7_500_000).contains(&of_16_threads_and_100_routes));
-}
-
-proptest! {
-    #[test]
-    fn percentiles_are_those_of_a_sorted_list(
-        mut nanos in proptest::collection::vec(0..u64::from(u32::MAX), 1..80),
-        part in 0.0..=1.0_f64,
-    ) {
-        let clock = FakeClock::new();
-        let metrics = Metrics::new();
-        let bus = takes_time(&clock, &metrics);
-        for nanos in &nanos {
-            prop_assert_eq!(bus.execute_blocking(Take(*nanos)), Ok(()));
-        }
-        nanos.sort_unstable();
-        let rank = (part * nanos.len() as f64).ceil().max(1.0) as usize;
-        let exact = nanos[rank - 1];
-        let snapshot = metrics.snapshot();
-        let take = &snapshot.routes()[0];
-        let found = take.percentile(part).expect("there are some").as_nanos() as u64;
-        prop_assert!(exact <= found && found - exact <= exact / 16, "{} for {}", found, exact);
-        let sum = Duration::from_nanos(nanos.iter().sum());
-        prop_assert_eq!(take.mean(), Some(sum / nanos.len() as u32));
-    }
 }
 
 #[test]

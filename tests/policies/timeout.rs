@@ -12,82 +12,12 @@ use std::time::Duration;
 use arcbus::metrics::{FailureKind, Metrics};
 use arcbus::middleware::Timeout;
 use arcbus::{
-    BusBuilder, CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt,
-    Message, Middleware, Next, Outcome, Phase, RegistrationError, from_fn,
+    CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt, Message,
+    Middleware, Next, Outcome, Phase, RegistrationError, from_fn,
 };
 
-use proptest::prelude::*;
-
-use crate::acts::{Act, Actor, Noted, Steps, block, layers, poll_once, ready};
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Waits so many times, a second each. Notes what its context says after each of them.
-#[derive(Clone, Copy, Debug)]
-struct Work {
-    seconds: u32,
-}
-
-impl Message for Work {
-    const NAME: &'static str = "work";
-    type Kind = Command;
-    type Reply = u32;
-    type Error = String;
-}
-
-#[derive(Clone)]
-struct Worker {
-    clock: FakeClock,
-    steps: Steps,
-}
-
-impl Worker {
-    /// Lets a second pass and waits; who polls again finds it done.
-    async fn second(&self) {
-        let mut passed = false;
-        poll_fn(|task| {
-            if std::mem::replace(&mut passed, true) {
-                return Poll::Ready(());
-            }
-            self.clock.advance(SECOND);
-            task.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
-impl Handler<Work> for Worker {
-    async fn handle(&self, msg: Work, cx: &Context<'_>) -> Result<u32, String> {
-        let gone = Noted(self.steps.clone(), "gone".into());
-        for _ in 0..msg.seconds {
-            self.second().await;
-            let cancelled = if cx.is_cancelled() { "!" } else { "" };
-            self.steps.note(format!("{}{cancelled}", left(cx)));
-        }
-        std::mem::forget(gone);
-        Ok(msg.seconds)
-    }
-}
-
-/// The seconds that are left.
-fn left(cx: &Context<'_>) -> String {
-    cx.remaining()
-        .map_or("-".into(), |left| left.as_secs().to_string())
-}
-
-fn worker() -> (Worker, FakeClock, Steps) {
-    let (clock, steps) = (FakeClock::new(), Steps::default());
-    let worker = Worker {
-        clock: clock.clone(),
-        steps: steps.clone(),
-    };
-    (worker, clock, steps)
-}
-
-fn builder(clock: &FakeClock) -> BusBuilder<Command> {
-    CommandBus::builder().clock(clock.clone())
-}
+use crate::acts::{Act, Actor, Steps, block, layers, poll_once, ready};
+use crate::worker::{Derives, SECOND, Work, Worker, builder, left, worker};
 
 /// A bus with a worker behind `timeout`.
 fn bus(timeout: Timeout) -> (CommandBus, FakeClock, Steps) {
@@ -835,83 +765,4 @@ fn a_time_that_no_clock_reaches_is_no_limit() {
     let (bus, _, steps) = bus(Timeout::new(Duration::from_nanos(u64::MAX - 1)));
     assert_eq!(lanes(&bus, Work { seconds: 1 }), [Ok(1), Ok(1)]);
     assert_eq!(steps.take(), "- -");
-}
-
-/// Seconds: a timeout and its grace.
-type Times = (u32, u32);
-
-/// When [`Work`] that goes on is dropped.
-fn end(layers: &[Times], deadline: u32) -> u32 {
-    let ends = layers.iter().map(|(timeout, grace)| timeout + grace);
-    ends.chain([deadline]).min().expect("the deadline")
-}
-
-/// What comes of [`Work`] of so many seconds, and what it notes, by the rules of the documentation.
-fn expected(layers: &[Times], deadline: u32, seconds: u32) -> (Outcome<Work>, String) {
-    let end = end(layers, deadline);
-    let limit = layers.iter().map(|(timeout, _)| *timeout);
-    let limit = limit.chain([deadline]).min().expect("the deadline");
-    let is_told = |after: u32| {
-        let begun =
-            |(timeout, grace): &Times| *grace > 0 && *timeout < deadline && *timeout <= after;
-        layers.iter().any(begun)
-    };
-    let notes = (1..=seconds).take_while(|after| *after < end).map(|after| {
-        let told = if is_told(after) { "!" } else { "" };
-        format!("{}{told}", limit.saturating_sub(after))
-    });
-    let mut notes: Vec<_> = notes.collect();
-    if seconds < end {
-        return (Ok(seconds), notes.join(" "));
-    }
-    notes.push("gone".into());
-    (Err(dropped_after(end)), notes.join(" "))
-}
-
-/// Runs the rest in a context derived from its own.
-struct Derives;
-
-impl<M: Message> Middleware<M> for Derives {
-    async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
-        next.run(msg, &cx.derive()).await
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn nested_timeouts_do_what_their_documentation_says(
-        timeouts in prop::collection::vec(1_u32..9, 1..4),
-        (with_grace, grace) in (0_usize..3, 0_u32..5),
-        derives in any::<bool>(),
-        deadline in prop_oneof![Just(1000), 1_u32..12],
-        seconds in 0_u32..14,
-    ) {
-        // One grace alone, and none that begins when all ends: the poll that tells its work to end
-        // is one more chance to be done.
-        let grace = |nth| if nth == with_grace { grace } else { 0 };
-        let times = timeouts.iter().enumerate().map(|(nth, timeout)| (*timeout, grace(nth)));
-        let times: Vec<_> = times.collect();
-        let last = end(&times, deadline);
-        prop_assume!(times.iter().all(|(timeout, grace)| *timeout != last || *grace == 0));
-        let timeout = |nth: usize| times.get(nth).map(|(timeout, grace)| {
-            Timeout::new(SECOND * *timeout).grace(SECOND * *grace)
-        });
-        let (worker, clock, steps) = worker();
-        let bus = builder(&clock)
-            .layer(timeout(0))
-            .layer(timeout(1))
-            .wrap(derives.then_some(Derives))
-            .layer(timeout(2))
-            .register(worker)
-            .build()
-            .expect("in range");
-        let cx = Context::new().timeout(SECOND * deadline);
-        let expected = expected(&times, deadline, seconds);
-        let blocked = bus.execute_blocking_with(Work { seconds }, cx.clone());
-        prop_assert_eq!(&(blocked, steps.take()), &expected);
-        let awaited = block(bus.execute_with(Work { seconds }, cx));
-        prop_assert_eq!(&(awaited, steps.take()), &expected);
-    }
 }

@@ -8,7 +8,6 @@ mod budget;
 mod cache;
 mod cache_consistency;
 mod cache_invalidation;
-mod cache_property;
 mod cache_support;
 mod cache_waits;
 mod coalesce;

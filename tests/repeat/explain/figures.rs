@@ -12,7 +12,6 @@ use arcbus::{
     Context, Error, Explanation, Facts, Gated, Layers, Message, MessageType, Middleware, Next,
     Outcome, Query, QueryBus, RegistrationError, Stack, from_fn, guard, inspect,
 };
-use proptest::prelude::*;
 
 use super::stand_ins::{Ask, Cache, Fallback, Hedge, Other, Retry, Through, plain};
 
@@ -381,34 +380,4 @@ fn a_bus_and_its_registrar_explain_what_is_registered() {
     assert_eq!(bus.explain::<Ask>().expect("registered").max_attempts(), 3);
     assert_eq!(bus.explain::<Ask>(), registrar.explain::<Ask>());
     assert_eq!(bus.explain::<Ask>(), Ok(bus.routes()[0].explain()));
-}
-
-proptest! {
-    /// A layer that runs the rest at once, after the other and with waits, followed step by step.
-    #[test]
-    fn figures_are_those_of_the_worst_run(
-        (a, b) in ((1_u32..4, 1_u32..4, 0_u64..50), (1_u32..4, 1_u32..4, 0_u64..50)),
-        (each, total) in (1_u64..100, 1_u64..1000),
-    ) {
-        let layer = |(attempts, at_once, waits): (u32, u32, u64)| {
-            Other(Facts::new().attempts(attempts).at_once(at_once).waits(ms(waits)))
-        };
-        let stack = Layers::new()
-            .layer(Timeout::new(ms(total)))
-            .layer(layer(a))
-            .layer(layer(b))
-            .layer(Timeout::new(ms(each)));
-
-        let (mut calls, mut time) = (0, 0);
-        for _ in 0..a.0 {
-            for _ in 0..b.0 {
-                time += each;
-                calls += u64::from(a.1 * b.1);
-            }
-            time += b.2;
-        }
-        time += a.2;
-        let expected = (a.0 * b.0, calls, Some(ms(time.min(total))));
-        prop_assert_eq!(figures(&stack), expected);
-    }
 }

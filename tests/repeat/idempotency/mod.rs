@@ -3,6 +3,6 @@
 mod doubts;
 mod duplicates;
 mod keys;
+mod memory_store;
 mod pay;
-mod property;
 mod stores;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use arcbus::middleware::retry::{Backoff, Jitter, RetryPolicy};
-use proptest::prelude::*;
+use arcbus::middleware::retry::{Backoff, Jitter};
 
 use crate::asking::ms;
 
@@ -56,64 +55,4 @@ fn nothing_overflows() {
     assert_eq!(wide(Backoff::linear(day)), day);
     assert_eq!(Backoff::linear(ms(1)).delay(0, 1.0, NONE), ms(1));
     assert_eq!(Backoff::exponential(ms(1)).delay(0, 2.0, NONE), ms(1));
-}
-
-fn jitter() -> impl Strategy<Value = Jitter> {
-    use Jitter::{Decorrelated, Equal, Full, None};
-    prop::sample::select(vec![None, Full, Equal, Decorrelated])
-}
-
-fn backoff() -> impl Strategy<Value = Backoff> {
-    let shape = prop_oneof![
-        (0_u64..100).prop_map(|base| Backoff::fixed(ms(base))),
-        (1_u64..100).prop_map(|base| Backoff::linear(ms(base))),
-        (1_u64..100, 1.0..10.0).prop_map(|(base, by)| Backoff::exponential(ms(base)).factor(by)),
-    ];
-    (shape, jitter(), 100_u64..5_000)
-        .prop_map(|(shape, jitter, most)| shape.jitter(jitter).max_delay(ms(most)))
-}
-
-proptest! {
-    #[test]
-    fn a_delay_is_never_longer_than_it_may_be(
-        backoff in backoff(),
-        units in prop::collection::vec(0.0..1.0, 1..20),
-    ) {
-        prop_assert!(backoff.check().is_ok());
-        let mut previous = NONE;
-        for (failed, unit) in (1..).zip(units) {
-            previous = backoff.delay(failed, unit, previous);
-            prop_assert!(previous <= backoff.longest(failed), "{previous:?} after {failed}");
-            prop_assert!(backoff.longest(failed) <= backoff.longest_delay());
-        }
-    }
-
-    #[test]
-    fn a_course_repeats_as_long_as_a_plain_rule_says(
-        attempts in 1_u32..=6,
-        delay in 0_u64..20,
-        expiry in prop::option::of(0_u64..80),
-        after in prop::collection::vec(prop::option::of(0_u64..40), 6),
-    ) {
-        let policy = RetryPolicy::new(attempts, Backoff::fixed(ms(delay)).max_delay(ms(30))).unwrap();
-        let mut course = policy.first_failed();
-        let mut now = 0;
-        let mut repeats = 0;
-        for after in after {
-            let pause = after.unwrap_or(0) + delay;
-            let begins = now + pause;
-            let in_time = pause <= 30 && expiry.is_none_or(|expiry| begins < expiry);
-            let expected = repeats + 1 < attempts && in_time;
-            let at = course.next_at(ms(now), after.map(ms), expiry.map(ms));
-            prop_assert_eq!(at, expected.then_some(ms(begins)));
-            if !expected {
-                break;
-            }
-            repeats += 1;
-            prop_assert_eq!(course.begin(), repeats + 1);
-            now = begins;
-        }
-        prop_assert_eq!(policy.repeats(), u64::from(repeats));
-        prop_assert_eq!(policy.gave_up(), u64::from(repeats + 1 == attempts));
-    }
 }

@@ -1,4 +1,6 @@
-//! Any sequence of calls, waits and changes by hand, against the [model](super::model).
+//! Any sequence of calls, waits and changes by hand, against the [`model`].
+
+mod model;
 
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::model::{Model, Ticket};
+use model::{Model, Ticket};
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -1,7 +1,7 @@
 //! The simulation of `examples/simulation`: what is asked of the policies holds, and could fail to.
 
 #[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../examples/simulation/main.rs"]
+#[path = "../simulation/main.rs"]
 mod simulation;
 
 use std::cell::RefCell;
@@ -294,7 +294,7 @@ fn a_wave_is_seen_at_its_frequency() {
 }
 
 fn docs(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "src/docs", name]
+    [env!("CARGO_MANIFEST_DIR"), "../src/docs", name]
         .iter()
         .collect()
 }

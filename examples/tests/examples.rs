@@ -1,16 +1,16 @@
 //! The examples do what they say.
 
 #[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../examples/hot_swap.rs"]
+#[path = "../hot_swap.rs"]
 mod hot_swap;
 #[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../examples/middleware.rs"]
+#[path = "../middleware.rs"]
 mod middleware;
 #[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../examples/shop/main.rs"]
+#[path = "../shop/main.rs"]
 mod shop;
 #[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../examples/shop_data.rs"]
+#[path = "../shop_data.rs"]
 mod shop_data;
 
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ use shop::input::LONGEST_LINE;
 use shop::options::USAGE;
 use shop::report::{Report, Row, Tally};
 
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/shop.jsonl");
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/shop.jsonl");
 
 /// What a run of the shop left behind.
 struct Ran {

@@ -1,0 +1,37 @@
+//! Properties: random settings and sequences against models that are simple enough to be right. A package
+//! of its own, because only it needs `proptest`.
+#![cfg(test)]
+
+#[path = "../../support/acts.rs"]
+mod acts;
+#[allow(dead_code, reason = "the tests of the cache use more of it")]
+#[path = "../../repeat/cache_support.rs"]
+mod cache_support;
+#[allow(dead_code, reason = "the tests of the policies use more of it")]
+#[path = "../../policies/jobs.rs"]
+mod jobs;
+#[allow(dead_code, reason = "the tests of `explain` use more of it")]
+#[path = "../../repeat/explain/stand_ins.rs"]
+mod stand_ins;
+#[allow(dead_code, reason = "the tests of timeouts use more of it")]
+#[path = "../../support/worker.rs"]
+mod worker;
+
+mod adaptive_limit;
+mod backoff;
+mod budget;
+mod bulkhead;
+mod cache;
+mod circuit_breaker;
+mod explain;
+mod hedge_quantile;
+mod idempotency;
+mod metrics;
+mod rate_limit;
+mod registry;
+mod timeout;
+mod trace_parent;
+
+const fn ms(millis: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(millis)
+}
