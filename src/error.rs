@@ -19,6 +19,52 @@ pub enum Phase {
     Indeterminate,
 }
 
+/// Names the owner of the time limit that ended a dispatch.
+///
+/// Of several limits the one that came first counts. Where the caller's and a layer's fall on one moment, it is
+/// the caller's.
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::middleware::Timeout;
+/// use arcbus::{Context, Error, Message, Query, QueryBus, TimeLimit, from_async_fn};
+///
+/// struct Report;
+/// impl Message for Report {
+///     const NAME: &'static str = "report";
+///     type Kind = Query;
+///     type Reply = ();
+///     type Error = String;
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bus = QueryBus::builder()
+///     .layer(Timeout::new(Duration::from_millis(20)))
+///     .register(from_async_fn(async |_: Report, _: &Context<'_>| {
+///         std::future::pending::<Result<(), String>>().await
+///     }))
+///     .build()?;
+/// let limit = |cx| match bus.execute_blocking_with(Report, cx) {
+///     Err(Error::Timeout { limit, .. }) => Some(limit),
+///     _ => None,
+/// };
+/// let hasty = Context::new().timeout(Duration::from_millis(2));
+/// assert_eq!(limit(hasty), Some(TimeLimit::Caller));
+/// assert_eq!(limit(Context::new()), Some(TimeLimit::Layer));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimeLimit {
+    /// The caller's: a [`timeout`](crate::Context::timeout) or a [`deadline`](crate::Context::deadline) of its
+    /// context, or the limit of the dispatch in which it made this one. It says nothing about the backend:
+    /// another caller may have had the patience.
+    Caller,
+    /// A layer's of this route: a [`Timeout`](crate::middleware::Timeout), or another layer with a limit to the
+    /// time of what it runs.
+    Layer,
+}
+
 /// Why a dispatch gave no reply. `E` is the handler's own error type and keeps it.
 ///
 /// ```
@@ -42,10 +88,12 @@ pub enum Error<E> {
     },
     /// The message is not valid; the handler never saw it.
     Invalid(Violations),
-    /// Its deadline passed.
+    /// Its time was over.
     Timeout {
         /// Whether the handler had begun.
         phase: Phase,
+        /// The limit that passed: the caller's, or a layer's.
+        limit: TimeLimit,
         /// Time from the start of the dispatch until it was given up; of one that was late before
         /// it began, by how much.
         elapsed: Duration,
@@ -99,7 +147,15 @@ impl<E> Error<E> {
         match self {
             Self::HandlerNotFound { message } => Error::HandlerNotFound { message },
             Self::Invalid(violations) => Error::Invalid(violations),
-            Self::Timeout { phase, elapsed } => Error::Timeout { phase, elapsed },
+            Self::Timeout {
+                phase,
+                elapsed,
+                limit,
+            } => Error::Timeout {
+                phase,
+                elapsed,
+                limit,
+            },
             Self::Cancelled { phase } => Error::Cancelled { phase },
             Self::CircuitOpen { retry_after } => Error::CircuitOpen { retry_after },
             Self::RateLimited { retry_after } => Error::RateLimited { retry_after },
@@ -203,9 +259,11 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
                 write!(f, "no handler is registered for {message}")
             }
             Self::Invalid(violations) => write!(f, "invalid message: {violations}"),
-            Self::Timeout { phase, elapsed } => {
-                write!(f, "timed out after {elapsed:?}: {phase}")
-            }
+            Self::Timeout {
+                phase,
+                elapsed,
+                limit,
+            } => write!(f, "timed out after {elapsed:?} at {limit}: {phase}"),
             Self::Cancelled { phase } => write!(f, "cancelled by the caller: {phase}"),
             Self::CircuitOpen { retry_after } => {
                 write!(f, "circuit breaker is open, retry after {retry_after:?}")
@@ -231,6 +289,15 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::NotStarted => "the handler did not run",
             Self::Indeterminate => "the handler was running and may have acted",
+        })
+    }
+}
+
+impl fmt::Display for TimeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Caller => "the caller's deadline",
+            Self::Layer => "the limit of the Timeout layer",
         })
     }
 }

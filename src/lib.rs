@@ -27,7 +27,7 @@ mod violations;
 pub use bus::{Bus, BusBuilder, CommandBus, Dispatch, LocalBus, QueryBus, Route, Routes};
 pub use clock::{Clock, FakeClock};
 pub use context::{CancelToken, Cancelled, Context, Source, TraceParent, TraceParentError};
-pub use error::{Error, Outcome, Phase};
+pub use error::{Error, Outcome, Phase, TimeLimit};
 pub use explain::{Explanation, Warning};
 pub use handler::{
     AsyncFnHandler, AsyncHandlerFn, AsyncWithHandler, AsyncWithHandlerFn, DetachedFnHandler,

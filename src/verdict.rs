@@ -1,6 +1,6 @@
 //! [`Verdict`]: what an outcome says of what is behind the handler.
 
-use crate::error::{Error, Outcome, Phase};
+use crate::error::{Error, Outcome, Phase, TimeLimit};
 use crate::message::{Class, Message};
 
 /// What an outcome says of the health of what is behind the handler. The one place that all policies
@@ -11,8 +11,8 @@ use crate::message::{Class, Message};
 /// | a reply | `Success` |
 /// | the handler's error, [`Class::Permanent`] | `Success`: it was answered, the message was wrong |
 /// | the handler's error, [`Class::Transient`] or [`Class::Unclassified`] | `Failure` |
-/// | a panic; a time limit that passed while the handler ran | `Failure` |
-/// | late before it began; cancelled by its caller | `Neutral` |
+/// | a panic; a layer's time limit that passed while the handler ran | `Failure` |
+/// | late before it began; ended by its caller's deadline, or cancelled by it | `Neutral` |
 /// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, in doubt, no handler | `Neutral` |
 ///
 /// ```
@@ -56,12 +56,10 @@ impl Verdict {
             Error::Panicked { .. }
             | Error::Timeout {
                 phase: Phase::Indeterminate,
+                limit: TimeLimit::Layer,
                 ..
             } => Self::Failure,
-            Error::Timeout {
-                phase: Phase::NotStarted,
-                ..
-            }
+            Error::Timeout { .. }
             | Error::Cancelled { .. }
             | Error::HandlerNotFound { .. }
             | Error::Invalid(_)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arcbus::{
     CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, Message, NoLayers, Phase,
-    Registrar, RegistrationError, Violations, from_fn,
+    Registrar, RegistrationError, TimeLimit, Violations, from_fn,
 };
 
 /// What a [`Do`] makes its handler do.
@@ -184,6 +184,7 @@ fn a_deadline_while_the_handler_waits_drops_it_in_both_lanes() {
         let Err(Error::Timeout {
             phase: Phase::Indeterminate,
             elapsed,
+            limit: TimeLimit::Caller,
         }) = outcome
         else {
             panic!("it waits for ever: {outcome:?}");

@@ -13,6 +13,7 @@ use arcbus::middleware::Timeout;
 use arcbus::testing::{FakeClock, Recorder, poll_once};
 use arcbus::{
     CancelToken, Command, CommandBus, Context, Dispatch, Error, Message, Outcome, Phase, Query,
+    TimeLimit,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -170,7 +171,14 @@ fn it_refuses_what_a_bus_refuses() {
     clock.advance(SECOND);
     for outcome in both(&cx, Act::Fail) {
         let (phase, elapsed) = (Phase::NotStarted, SECOND);
-        assert_eq!(outcome, Err(Error::Timeout { phase, elapsed }));
+        assert_eq!(
+            outcome,
+            Err(Error::Timeout {
+                phase,
+                elapsed,
+                limit: TimeLimit::Caller
+            })
+        );
     }
     assert_eq!(bus.sent::<Act>().len(), 6, "it was sent all the same");
 }

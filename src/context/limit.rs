@@ -114,6 +114,13 @@ impl Limit<'_> {
         self.tick.load(Ordering::Relaxed)
     }
 
+    /// Whether it comes before `tick`, the deadline of the caller. Two ticks that are one when they are rounded
+    /// to even ones count as one.
+    #[inline]
+    pub(crate) fn is_before(&self, tick: u64) -> bool {
+        self.get() < tick & !OVER
+    }
+
     /// Whether the grace after it, or after one further out, has begun.
     #[inline(always)]
     pub(super) fn is_over(&self) -> bool {
@@ -174,6 +181,10 @@ impl Bound {
 
     pub(crate) fn is_over(self) -> bool {
         self.0 & OVER != 0
+    }
+
+    pub(crate) fn has_passed(self, now: u64) -> bool {
+        self.0 & !OVER <= now
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, epoch};
-use crate::error::{Error, Phase};
+use crate::error::{Error, Phase, TimeLimit};
 
 mod cancel;
 mod details;
@@ -382,7 +382,10 @@ impl<'p> Context<'p> {
         self.tick = self.tick.min(start.saturating_add(self.timeout));
         self.timeout = NEVER;
         if start >= self.tick {
-            return Err(Interrupt::Late(Duration::from_nanos(start - self.tick)));
+            return Err(Interrupt::Late {
+                elapsed: Duration::from_nanos(start - self.tick),
+                limit: TimeLimit::Caller,
+            });
         }
         Ok(())
     }
@@ -427,6 +430,16 @@ impl<'p> Context<'p> {
     #[inline]
     pub(crate) fn expiry_tick(&self) -> u64 {
         self.tick.min(self.limit.get())
+    }
+
+    /// Returns the owner of the limit that [`expiry_tick`](Self::expiry_tick) is of.
+    #[cold]
+    pub(crate) fn time_limit(&self) -> TimeLimit {
+        if self.limit.is_before(self.tick) {
+            TimeLimit::Layer
+        } else {
+            TimeLimit::Caller
+        }
     }
 
     /// What a middleware does to the time limit of what runs inside it.
@@ -486,15 +499,29 @@ fn nanos(duration: Duration) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interrupt {
     Cancelled,
-    /// With the time by which, or after which, it was given up.
-    Late(Duration),
+    /// Time has run out.
+    Late {
+        /// The time by which, or after which, it was given up.
+        elapsed: Duration,
+        limit: TimeLimit,
+    },
 }
 
 impl Interrupt {
-    /// Time has run out `now`.
-    pub(crate) fn late(cx: &Context<'_>, now: u64) -> Self {
+    /// Time has run out `now`, at this limit.
+    pub(crate) fn late(cx: &Context<'_>, now: u64, limit: TimeLimit) -> Self {
         let start = cx.timing.start(|| cx.clock().ticks());
-        Self::Late(Duration::from_nanos(now.saturating_sub(start)))
+        let elapsed = Duration::from_nanos(now.saturating_sub(start));
+        Self::Late { elapsed, limit }
+    }
+
+    /// Its context says [cancelled](Context::is_cancelled): a token, or the grace of a layer that has begun.
+    pub(crate) fn cancelled(cx: &Context<'_>) -> Self {
+        if cx.limit.is_over() {
+            Self::late(cx, cx.clock().ticks(), TimeLimit::Layer)
+        } else {
+            Self::Cancelled
+        }
     }
 
     #[cold]
@@ -502,7 +529,11 @@ impl Interrupt {
     pub(crate) fn into_error<E>(self, phase: Phase) -> Error<E> {
         match self {
             Self::Cancelled => Error::Cancelled { phase },
-            Self::Late(elapsed) => Error::Timeout { phase, elapsed },
+            Self::Late { elapsed, limit } => Error::Timeout {
+                phase,
+                elapsed,
+                limit,
+            },
         }
     }
 }

@@ -60,7 +60,7 @@ impl Watch {
         }
         let due = self.due.as_mut();
         match due.and_then(|due| due.poll(cx.clock(), waker)) {
-            Some(now) => Err(Interrupt::late(cx, now)),
+            Some(now) => Err(Interrupt::late(cx, now, cx.time_limit())),
             None => Ok(()),
         }
     }

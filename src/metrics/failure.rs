@@ -1,6 +1,6 @@
 //! [`FailureKind`]: how a dispatch failed, to count it.
 
-use crate::error::{Error, Phase};
+use crate::error::{Error, Phase, TimeLimit};
 use crate::message::{Class, Message};
 
 macro_rules! kinds {
@@ -34,8 +34,10 @@ kinds! {
     Invalid "invalid",
     /// It was late before its handler began.
     Late "late",
-    /// Its time passed while the handler ran.
+    /// The limit of a layer passed while the handler ran.
     Timeout "timeout",
+    /// Its caller's deadline passed while the handler ran.
+    CallerTimeout "caller_timeout",
     /// Its caller cancelled it.
     Cancelled "cancelled",
     /// A circuit breaker was open.
@@ -74,7 +76,11 @@ impl FailureKind {
                 phase: Phase::NotStarted,
                 ..
             } => Self::Late,
-            Error::Timeout { .. } => Self::Timeout,
+            Error::Timeout {
+                limit: TimeLimit::Layer,
+                ..
+            } => Self::Timeout,
+            Error::Timeout { .. } => Self::CallerTimeout,
             Error::Cancelled { .. } => Self::Cancelled,
             Error::CircuitOpen { .. } => Self::CircuitOpen,
             Error::RateLimited { .. } => Self::RateLimited,

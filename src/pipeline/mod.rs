@@ -35,5 +35,5 @@ pub(crate) use gated::{block_through, pass_through, through_entry};
 pub(crate) use leaf::panicked;
 pub(crate) use optional::Either;
 pub use park::{Blocked, Stopped};
-pub(crate) use park::{Quiet, block_on, edge, poll_bounded, watch_bounds};
+pub(crate) use park::{Quiet, block_on, edge, late, poll_bounded, watch_bounds};
 pub(crate) use validate::validate;

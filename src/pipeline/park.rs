@@ -7,7 +7,7 @@ use pin_project_lite::pin_project;
 
 use crate::clock::Due;
 use crate::context::{Context, Interrupt, Watch};
-use crate::error::{Error, Outcome, Phase};
+use crate::error::{Error, Outcome, Phase, TimeLimit};
 use crate::message::Message;
 use crate::sync::Parker;
 use crate::unwind::drop_caught;
@@ -71,15 +71,26 @@ impl Stopped {
     pub(crate) fn into_outcome<M: Message>(self, cx: &Context<'_>) -> Outcome<M> {
         Err(match self.0 {
             Why::Interrupted(interrupt) => interrupt.into_error(Phase::Indeterminate),
-            Why::Limited(now) => Interrupt::late(cx, now).into_error(Phase::Indeterminate),
+            Why::Limited(now) => late(cx, now, TimeLimit::Layer),
             Why::Deadlocked(advice) => Error::WouldDeadlock { advice },
         })
     }
 
-    /// Whether it was the limit of a layer that gives time until the tick `end`.
-    pub(crate) fn is_limit_of(self, end: u64) -> bool {
-        matches!(self.0, Why::Limited(now) if end <= now)
+    /// The tick at which the limit of a layer passed, if that is what stopped it.
+    #[inline]
+    pub(crate) fn limited_at(self) -> Option<u64> {
+        match self.0 {
+            Why::Limited(now) => Some(now),
+            _ => None,
+        }
     }
+}
+
+/// The error of a dispatch whose handler ran when its time was over, `now`.
+#[cold]
+#[inline(never)]
+pub(crate) fn late<E>(cx: &Context<'_>, now: u64, limit: TimeLimit) -> Error<E> {
+    Interrupt::late(cx, now, limit).into_error(Phase::Indeterminate)
 }
 
 /// The outcome that the caller gets of a pipeline that ran on this thread.
@@ -198,8 +209,14 @@ impl<'a, 'c> Bounds<'a, 'c> {
     }
 
     fn check_caller(&mut self, waker: &Waker) -> Result<(), Stopped> {
-        Watch::bounds(&mut self.caller, self.cx, waker)
-            .map_err(|interrupt| Stopped(Why::Interrupted(interrupt)))
+        let Err(interrupt) = Watch::bounds(&mut self.caller, self.cx, waker) else {
+            return Ok(());
+        };
+        // A layer's limit comes no later than the caller's, which has passed since that was asked.
+        if matches!(interrupt, Interrupt::Late { .. }) {
+            self.check_limit(waker)?;
+        }
+        Err(Stopped(Why::Interrupted(interrupt)))
     }
 }
 

@@ -8,7 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use arcbus::{
-    CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, Message, Phase, from_fn,
+    CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, Message, Phase,
+    TimeLimit, from_fn,
 };
 
 use crate::acts::{Act, Actor, Steps, each_lane_with, poll_once, ready};
@@ -26,7 +27,11 @@ fn bus() -> (CommandBus, Steps, FakeClock) {
 }
 
 fn late<E>(phase: Phase, elapsed: Duration) -> Error<E> {
-    Error::Timeout { phase, elapsed }
+    Error::Timeout {
+        phase,
+        elapsed,
+        limit: TimeLimit::Caller,
+    }
 }
 
 /// How long after its first poll a dispatch in `cx` is given up.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arcbus::{
     CancelToken, Command, CommandBus, Context, Dispatch, Error, FakeClock, Handler, Message, Phase,
-    Query, QueryBus, TraceParent, from_async_fn, from_fn, static_bus,
+    Query, QueryBus, TimeLimit, TraceParent, from_async_fn, from_fn, static_bus,
 };
 
 use crate::acts::{Act, Steps, poll_once, ready};
@@ -246,7 +246,14 @@ fn a_nested_wait_ends_with_the_outer_deadline_or_token() {
     clock.advance(SECOND * 5);
     assert_eq!(ready(late), Some(Ok(1)), "the handler finished");
     let elapsed = SECOND * 5;
-    assert_eq!(endings.recv(), Ok(Error::Timeout { phase, elapsed }));
+    assert_eq!(
+        endings.recv(),
+        Ok(Error::Timeout {
+            phase,
+            elapsed,
+            limit: TimeLimit::Caller
+        })
+    );
 
     let stopped = begin(Context::new().cancel_on(token.clone()));
     token.cancel();
@@ -265,7 +272,14 @@ fn a_nested_dispatch_is_not_begun_when_time_is_up() {
             let error = bus.execute_blocking_in(cx, Look).expect_err("late");
             let phase = Phase::NotStarted;
             let elapsed = SECOND;
-            assert_eq!(error, Error::Timeout { phase, elapsed });
+            assert_eq!(
+                error,
+                Error::Timeout {
+                    phase,
+                    elapsed,
+                    limit: TimeLimit::Caller
+                }
+            );
             Ok(1)
         }))
         .build()

@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use arcbus::{
-    Class, Command, Error, Message, MessageType, Phase, Rejection, RejectionKind, Violations,
+    Class, Command, Error, Message, MessageType, Phase, Rejection, RejectionKind, TimeLimit,
+    Violations,
 };
 
 use crate::acts::Act;
@@ -33,11 +34,15 @@ fn violations() -> Violations {
 }
 
 /// Every variant, with its text.
-fn every_error<E>(handler: E, text: &'static str) -> [(Error<E>, &'static str); 13] {
+fn every_error<E>(handler: E, text: &'static str) -> [(Error<E>, &'static str); 14] {
     let message = MessageType::of::<Act>();
     let (elapsed, retry_after) = (SECOND, SECOND);
     let (before, during) = (Phase::NotStarted, Phase::Indeterminate);
-    let timeout = |phase| Error::Timeout { phase, elapsed };
+    let timeout = |phase, limit| Error::Timeout {
+        phase,
+        elapsed,
+        limit,
+    };
     [
         (
             Error::HandlerNotFound { message },
@@ -48,12 +53,17 @@ fn every_error<E>(handler: E, text: &'static str) -> [(Error<E>, &'static str); 
             "invalid message: 1 violation: age: must be at least 18 (min)",
         ),
         (
-            timeout(before),
-            "timed out after 1s: the handler did not run",
+            timeout(before, TimeLimit::Caller),
+            "timed out after 1s at the caller's deadline: the handler did not run",
         ),
         (
-            timeout(during),
-            "timed out after 1s: the handler was running and may have acted",
+            timeout(during, TimeLimit::Caller),
+            "timed out after 1s at the caller's deadline: the handler was running and may have acted",
+        ),
+        (
+            timeout(during, TimeLimit::Layer),
+            "timed out after 1s at the limit of the Timeout layer: the handler was running and may \
+             have acted",
         ),
         (
             Error::Cancelled { phase: before },
@@ -99,15 +109,15 @@ type Predicate = fn(&Error<String>) -> bool;
 const PREDICATES: [(Predicate, &[usize]); 11] = [
     (Error::is_handler_not_found, &[0]),
     (Error::is_invalid, &[1]),
-    (Error::is_timeout, &[2, 3]),
-    (Error::is_cancelled, &[4, 5]),
-    (Error::is_circuit_open, &[6]),
-    (Error::is_rate_limited, &[7]),
-    (Error::is_overloaded, &[8]),
-    (Error::is_rejected, &[9]),
-    (Error::is_panicked, &[10]),
-    (Error::is_would_deadlock, &[11]),
-    (Error::is_handler, &[12]),
+    (Error::is_timeout, &[2, 3, 4]),
+    (Error::is_cancelled, &[5, 6]),
+    (Error::is_circuit_open, &[7]),
+    (Error::is_rate_limited, &[8]),
+    (Error::is_overloaded, &[9]),
+    (Error::is_rejected, &[10]),
+    (Error::is_panicked, &[11]),
+    (Error::is_would_deadlock, &[12]),
+    (Error::is_handler, &[13]),
 ];
 
 /// The places of the errors for which `holds`.
@@ -127,13 +137,13 @@ fn each_predicate_holds_for_its_variant_only() {
 
 #[test]
 fn the_handler_may_have_acted_only_where_it_had_begun() {
-    assert_eq!(places(Error::is_indeterminate), [3, 5, 10, 11]);
+    assert_eq!(places(Error::is_indeterminate), [3, 4, 6, 11, 12]);
 }
 
 #[test]
 fn a_breaker_and_a_rate_limit_know_when_to_try_again() {
-    assert_eq!(places(|error| error.retry_after() == Some(SECOND)), [6, 7]);
-    assert_eq!(places(|error| error.retry_after().is_some()), [6, 7]);
+    assert_eq!(places(|error| error.retry_after() == Some(SECOND)), [7, 8]);
+    assert_eq!(places(|error| error.retry_after().is_some()), [7, 8]);
 }
 
 #[test]
@@ -173,11 +183,11 @@ fn the_cause_is_what_the_text_does_not_say_yet() {
         .collect::<Vec<_>>();
     let expected = |place| match place {
         1 => Some(violations().to_string()),
-        9 => Some("forbidden: admins only".to_owned()),
-        12 => Some(fmt::Error.to_string()),
+        10 => Some("forbidden: admins only".to_owned()),
+        13 => Some(fmt::Error.to_string()),
         _ => None,
     };
-    assert_eq!(causes, (0..13).map(expected).collect::<Vec<_>>());
+    assert_eq!(causes, (0..14).map(expected).collect::<Vec<_>>());
 }
 
 #[test]

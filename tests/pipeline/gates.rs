@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use acts::{Act, Actor, Steps, each_lane, poll_once};
-use arcbus::{CancelToken, CommandBus, Context, Error, FakeClock, Gated, Phase, Rejection};
+use arcbus::{
+    CancelToken, CommandBus, Context, Error, FakeClock, Gated, Phase, Rejection, TimeLimit,
+};
 
 use crate::acts;
 use crate::marks::{Closed, MarkGate};
@@ -83,6 +85,7 @@ fn a_deadline_gives_the_passes_back_without_a_leave() {
     let late = Error::Timeout {
         phase: Phase::Indeterminate,
         elapsed: limit,
+        limit: TimeLimit::Caller,
     };
     assert_eq!(acts::ready(dispatch), Some(Err(late)));
     assert_eq!(steps.take(), "a> b> handle gone -b -a");

@@ -12,7 +12,7 @@ use std::time::Duration;
 use arcbus::middleware::circuit_breaker::{Admission, CircuitBreaker, CircuitBreakerPolicy, State};
 use arcbus::{
     CancelToken, Class, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt, Message,
-    Outcome, Phase, RegistrationError, from_fn,
+    Outcome, Phase, RegistrationError, TimeLimit, from_fn,
 };
 
 use static_assertions::assert_impl_all;
@@ -261,11 +261,12 @@ fn a_late_success_does_not_close_what_has_opened_since() {
 
 #[test]
 fn a_timeout_inside_it_is_a_failure() {
-    let verdict = |phase| {
+    let verdict = |phase, limit| {
         let guarded = guarded(consecutive());
         let late = move || Error::Timeout {
             phase,
             elapsed: OPEN,
+            limit,
         };
         let breaker = CircuitBreaker::consecutive(1);
         let handles = breaker.handles();
@@ -278,8 +279,14 @@ fn a_timeout_inside_it_is_a_failure() {
         let _ = bus.execute_blocking(Act::Answer(1));
         handles.get("act").expect("registered").state()
     };
-    assert_eq!(verdict(Phase::Indeterminate), State::Open);
-    assert_eq!(verdict(Phase::NotStarted), State::Closed);
+    assert_eq!(verdict(Phase::Indeterminate, TimeLimit::Layer), State::Open);
+    for (phase, limit) in [
+        (Phase::Indeterminate, TimeLimit::Caller),
+        (Phase::NotStarted, TimeLimit::Caller),
+        (Phase::NotStarted, TimeLimit::Layer),
+    ] {
+        assert_eq!(verdict(phase, limit), State::Closed, "{phase:?} {limit:?}");
+    }
 }
 
 /// Answers with an error of its own.

@@ -12,6 +12,7 @@ mod bulkhead;
 mod cancellation;
 mod chaos;
 mod circuit_breaker;
+mod haste;
 mod jobs;
 mod map_error;
 mod metrics;

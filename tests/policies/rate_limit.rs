@@ -11,7 +11,7 @@ use std::time::Duration;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit, WaitingRateLimit};
 use arcbus::{
     CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt, Message, Phase,
-    from_fn,
+    TimeLimit, from_fn,
 };
 
 use crate::acts::{Act, Actor, Steps, each_lane, poll_once};
@@ -291,7 +291,11 @@ fn a_turn_that_is_woken_too_late_does_not_begin() {
     let phase = Phase::NotStarted;
     assert_eq!(
         poll_once(late.as_mut()),
-        Poll::Ready(Err(Error::Timeout { phase, elapsed }))
+        Poll::Ready(Err(Error::Timeout {
+            phase,
+            elapsed,
+            limit: TimeLimit::Caller
+        }))
     );
     drop(late);
     assert_eq!(steps.take(), "handle");

@@ -13,7 +13,7 @@ use arcbus::metrics::{FailureKind, Metrics};
 use arcbus::middleware::Timeout;
 use arcbus::{
     CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt, Message,
-    Middleware, Next, Outcome, Phase, RegistrationError, from_fn,
+    Middleware, Next, Outcome, Phase, RegistrationError, TimeLimit, from_fn,
 };
 
 use crate::acts::{Act, Actor, Steps, block, layers, poll_once, ready};
@@ -26,13 +26,23 @@ fn bus(timeout: Timeout) -> (CommandBus, FakeClock, Steps) {
     (bus.expect("in range"), clock, steps)
 }
 
-fn late<E>(phase: Phase, seconds: u32) -> Error<E> {
+fn late<E>(phase: Phase, seconds: u32, limit: TimeLimit) -> Error<E> {
     let elapsed = SECOND * seconds;
-    Error::Timeout { phase, elapsed }
+    Error::Timeout {
+        phase,
+        elapsed,
+        limit,
+    }
 }
 
+/// By the layer.
 fn dropped_after<E>(seconds: u32) -> Error<E> {
-    late(Phase::Indeterminate, seconds)
+    late(Phase::Indeterminate, seconds, TimeLimit::Layer)
+}
+
+/// By its caller's deadline.
+fn given_up_after<E>(seconds: u32) -> Error<E> {
+    late(Phase::Indeterminate, seconds, TimeLimit::Caller)
 }
 
 /// The outcomes in both lanes.
@@ -59,7 +69,9 @@ impl<M: Message> Middleware<M> for Around {
         let outcome = next.run(msg, cx).await;
         let came = match &outcome {
             Ok(_) => "ok".into(),
-            Err(Error::Timeout { phase, elapsed }) => format!("{phase:?}@{}", elapsed.as_secs()),
+            Err(Error::Timeout { phase, elapsed, .. }) => {
+                format!("{phase:?}@{}", elapsed.as_secs())
+            }
             Err(error) => error.to_string(),
         };
         self.0.note(format!("{}:{came}:{}", self.1, left(cx)));
@@ -192,7 +204,7 @@ fn what_is_late_already_is_refused() {
         .build()
         .expect("in range");
     let cx = Context::new().timeout(SECOND * 5);
-    let refused = || Err(late(Phase::NotStarted, 2));
+    let refused = || Err(late(Phase::NotStarted, 2, TimeLimit::Caller));
     let outcomes = lanes_with(&bus, Work { seconds: 1 }, &cx);
     assert_eq!(outcomes, [refused(), refused()]);
     assert_eq!(steps.take(), "seen:NotStarted@2:0 seen:NotStarted@2:0");
@@ -241,7 +253,7 @@ fn a_callers_shorter_deadline_is_kept_by_the_layer_so_that_others_see_it() {
         .build()
         .expect("in range");
     let cx = Context::new().timeout(SECOND * 2);
-    let dropped = || Err(dropped_after(2));
+    let dropped = || Err(given_up_after(2));
     let outcomes = lanes_with(&bus, Work { seconds: 9 }, &cx);
     assert_eq!(outcomes, [dropped(), dropped()]);
     let one = "1 gone out:Indeterminate@2:0";
@@ -325,7 +337,7 @@ fn a_nested_dispatch_has_the_limit() {
             .register(Delegates(inner, how))
             .build()
             .expect("in range");
-        let told = || Err(Error::Handler(dropped_after(2)));
+        let told = || Err(Error::Handler(given_up_after(2)));
         assert_eq!(lanes(&bus, Delegate), [told(), told()]);
         assert_eq!(steps.take(), "1 gone 1 gone", "by its own edge");
     }
@@ -373,9 +385,13 @@ fn a_handler_is_polled_in_its_grace_also_when_the_wake_came_after_it() {
 #[test]
 fn the_grace_does_not_extend_a_callers_deadline() {
     let (bus, _, steps) = bus(Timeout::new(SECOND * 2).grace(SECOND * 9));
-    for (deadline, dropped, seen) in [(2, 2, "1 gone"), (1, 1, "gone"), (4, 4, "1 0! 0! gone")] {
+    for (deadline, dropped, seen) in [
+        (2, given_up_after(2), "1 gone"),
+        (1, given_up_after(1), "gone"),
+        (4, dropped_after(4), "1 0! 0! gone"),
+    ] {
         let cx = Context::new().timeout(SECOND * deadline);
-        let dropped = || Err(dropped_after(dropped));
+        let dropped = || Err(dropped.clone());
         let outcomes = lanes_with(&bus, Work { seconds: 20 }, &cx);
         assert_eq!(outcomes, [dropped(), dropped()]);
         assert_eq!(steps.take(), format!("{seen} {seen}"));
@@ -659,7 +675,7 @@ fn the_time_can_depend_on_the_route_and_on_the_message() {
         .expect("in range");
     assert_eq!(layers(&bus), ["Timeout"]);
     for (seconds, expected) in [
-        (0, late(Phase::NotStarted, 0)),
+        (0, late(Phase::NotStarted, 0, TimeLimit::Layer)),
         (6, dropped_after(3)),
         (8, dropped_after(4)),
         (20, dropped_after(10)),

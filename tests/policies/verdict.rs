@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use arcbus::{
-    Class, Error, Message, MessageType, Outcome, Phase, Query, Rejection, Verdict, Violations,
+    Class, Error, Message, MessageType, Outcome, Phase, Query, Rejection, TimeLimit, Verdict,
+    Violations,
 };
 
 struct Ask;
@@ -25,18 +26,33 @@ impl Message for Ask {
 
 #[test]
 fn every_outcome_has_its_verdict() {
-    let late = |phase| Error::Timeout {
+    let late = |phase, limit| Error::Timeout {
         phase,
         elapsed: Duration::ZERO,
+        limit,
     };
     let soon = Duration::from_secs(1);
-    let table: [(Outcome<Ask>, Verdict); 16] = [
+    let table: [(Outcome<Ask>, Verdict); 18] = [
         (Ok(()), Verdict::Success),
         (Err(Error::Handler("permanent")), Verdict::Success),
         (Err(Error::Handler("transient")), Verdict::Failure),
         (Err(Error::Handler("other")), Verdict::Failure),
-        (Err(late(Phase::Indeterminate)), Verdict::Failure),
-        (Err(late(Phase::NotStarted)), Verdict::Neutral),
+        (
+            Err(late(Phase::Indeterminate, TimeLimit::Layer)),
+            Verdict::Failure,
+        ),
+        (
+            Err(late(Phase::Indeterminate, TimeLimit::Caller)),
+            Verdict::Neutral,
+        ),
+        (
+            Err(late(Phase::NotStarted, TimeLimit::Layer)),
+            Verdict::Neutral,
+        ),
+        (
+            Err(late(Phase::NotStarted, TimeLimit::Caller)),
+            Verdict::Neutral,
+        ),
         (
             Err(Error::Panicked { message: "".into() }),
             Verdict::Failure,

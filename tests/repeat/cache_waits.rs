@@ -6,7 +6,8 @@ use std::thread;
 use arcbus::middleware::cache::CacheHandle;
 use arcbus::middleware::{Cache, Timeout};
 use arcbus::{
-    CancelToken, Context, Error, Handler, Message, Phase, Query, QueryBus, Source, from_async_fn,
+    CancelToken, Context, Error, Handler, Message, Phase, Query, QueryBus, Source, TimeLimit,
+    from_async_fn,
 };
 
 use crate::cache_support::{
@@ -156,6 +157,7 @@ fn a_wait_ends_with_its_own_deadline() {
         Err(Error::Timeout {
             phase: Phase::NotStarted,
             elapsed: SECOND,
+            limit: TimeLimit::Caller,
         })
     };
     let mut waiter = Sent::pending_in(&bus, "a", Context::new().timeout(SECOND));
@@ -239,7 +241,14 @@ fn one_whose_time_is_over_when_it_is_named_does_not_begin() {
     token.cancel();
     let phase = Phase::NotStarted;
     let elapsed = SECOND;
-    assert_eq!(late.woken(), Err(Error::Timeout { phase, elapsed }));
+    assert_eq!(
+        late.woken(),
+        Err(Error::Timeout {
+            phase,
+            elapsed,
+            limit: TimeLimit::Caller
+        })
+    );
     assert_eq!(cancelled.woken(), Err(Error::Cancelled { phase }));
     assert_eq!(store.runs(), 1);
     store.set("a", Act::Reply);

@@ -12,7 +12,7 @@ use arcbus::middleware::{Fallback, Timeout};
 use arcbus::{
     BusBuilder, CancelToken, Class, Command, CommandBus, Context, Error, Facts, FakeClock, Handler,
     Layer, Message, Middleware, Next, Outcome, Phase, Query, QueryBus, Rejection, Source,
-    from_async_fn, from_fn,
+    TimeLimit, from_async_fn, from_fn,
 };
 
 use crate::acts::{Act, Actor, Noted, Steps, each_lane, each_lane_with, layers, poll_once, ready};
@@ -67,10 +67,11 @@ fn a_failure_is_replaced_and_a_reply_is_not() {
 #[test]
 fn an_error_that_says_nothing_of_the_backend_stays() {
     type Case = (fn() -> Error<String>, bool);
-    let cases: [Case; 13] = [
+    let cases: [Case; 15] = [
         (|| Error::Handler("down".into()), true),
         (|| Error::Panicked { message: "".into() }, true),
-        (|| late(Phase::Indeterminate), true),
+        (|| late(Phase::Indeterminate, TimeLimit::Layer), true),
+        (|| late(Phase::Indeterminate, TimeLimit::Caller), false),
         (
             || Error::CircuitOpen {
                 retry_after: SECOND,
@@ -84,7 +85,8 @@ fn an_error_that_says_nothing_of_the_backend_stays() {
             true,
         ),
         (|| Error::Overloaded { limit: 1 }, true),
-        (|| late(Phase::NotStarted), false),
+        (|| late(Phase::NotStarted, TimeLimit::Layer), false),
+        (|| late(Phase::NotStarted, TimeLimit::Caller), false),
         (|| cancelled(Phase::NotStarted), false),
         (|| cancelled(Phase::Indeterminate), false),
         (|| Rejection::unauthenticated().into(), false),
@@ -103,9 +105,13 @@ fn an_error_that_says_nothing_of_the_backend_stays() {
     }
 }
 
-fn late(phase: Phase) -> Error<String> {
+fn late(phase: Phase, limit: TimeLimit) -> Error<String> {
     let elapsed = SECOND;
-    Error::Timeout { phase, elapsed }
+    Error::Timeout {
+        phase,
+        elapsed,
+        limit,
+    }
 }
 
 fn cancelled(phase: Phase) -> Error<String> {

@@ -1,6 +1,6 @@
 //! Which outcomes are kept: replies, or errors as well.
 
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Outcome, TimeLimit};
 use crate::message::{Class, Message};
 
 /// What a layer keeps of an outcome.
@@ -74,8 +74,8 @@ pub(super) fn may_be_replaced<M: Message>(error: &Error<M::Error>) -> bool {
         | Error::Cancelled { .. }
         | Error::WouldDeadlock { .. }
         | Error::InDoubt => false,
-        Error::Timeout { .. }
-        | Error::CircuitOpen { .. }
+        Error::Timeout { limit, .. } => *limit == TimeLimit::Layer,
+        Error::CircuitOpen { .. }
         | Error::RateLimited { .. }
         | Error::Overloaded { .. }
         | Error::Panicked { .. } => true,

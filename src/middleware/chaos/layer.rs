@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ChaosMiddleware, ChaosPolicy};
-use crate::error::{Error, Phase};
+use crate::error::{Error, Phase, TimeLimit};
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
@@ -56,7 +56,7 @@ pub struct Chaos<F = TimedOut> {
 }
 
 /// How a dispatch fails that [`Chaos`] chose to fail, unless it is told otherwise: by a
-/// [`Timeout`](Error::Timeout) while the handler ran, which every policy counts as a failure.
+/// [`Timeout`](Error::Timeout) of a layer while the handler ran, which every policy counts as a failure.
 #[derive(Clone, Copy, Debug)]
 pub struct TimedOut;
 
@@ -71,6 +71,7 @@ impl<M: Message> MakeError<M> for TimedOut {
         Error::Timeout {
             phase: Phase::Indeterminate,
             elapsed: Duration::ZERO,
+            limit: TimeLimit::Layer,
         }
     }
 }

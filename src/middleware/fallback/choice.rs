@@ -1,6 +1,6 @@
 //! Which errors a [`Fallback`](super::Fallback) replaces.
 
-use crate::error::{Error, Phase};
+use crate::error::{Error, Phase, TimeLimit};
 use crate::message::{Class, Command, Kind, Message};
 
 /// The errors that say that there is no reply for the time being: see [the module](super).
@@ -30,12 +30,10 @@ impl<M: Message> Choice<M> for Unavailable {
             | Error::Overloaded { .. }
             | Error::Timeout {
                 phase: Phase::Indeterminate,
+                limit: TimeLimit::Layer,
                 ..
             } => true,
-            Error::Timeout {
-                phase: Phase::NotStarted,
-                ..
-            }
+            Error::Timeout { .. }
             | Error::HandlerNotFound { .. }
             | Error::Invalid(_)
             | Error::Rejected(_)

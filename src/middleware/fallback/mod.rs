@@ -10,10 +10,10 @@
 //!
 //! | error | replaced |
 //! |---|---|
-//! | the handler's, [`Transient`](crate::Class::Transient) or [`Unclassified`](crate::Class::Unclassified); its panic; a time limit that passed while it ran | yes |
+//! | the handler's, [`Transient`](crate::Class::Transient) or [`Unclassified`](crate::Class::Unclassified); its panic; a layer's time limit that passed while it ran | yes |
 //! | a circuit is open; a rate or concurrency limit is reached | yes |
 //! | the handler's, [`Permanent`](crate::Class::Permanent) | no: the backend has answered, "there is none" is an answer |
-//! | invalid, rejected, cancelled, late before it began | no: that is the caller's doing, and says nothing of the backend |
+//! | invalid, rejected, cancelled, late before it began, ended by its caller's deadline | no: that is the caller's doing, and says nothing of the backend |
 //! | no handler, would deadlock, in doubt | no: a default reply would hide it |
 //!
 //! A reply of a fallback is marked as such: [`Context::source`](crate::Context::source) says

@@ -41,9 +41,9 @@ fn interrupted(
 fn may_begin(cx: &Context<'_>) -> Result<(), Interrupt> {
     let now = cx.waited();
     if now >= cx.expiry_tick() {
-        Err(Interrupt::late(cx, now))
+        Err(Interrupt::late(cx, now, cx.time_limit()))
     } else if cx.is_cancelled() {
-        Err(Interrupt::Cancelled)
+        Err(Interrupt::cancelled(cx))
     } else {
         Ok(())
     }

@@ -158,14 +158,15 @@ impl<'p, 'c> Turn<'p, 'c> {
         // What is cancelled is polled once more before it is dropped: it gets to say that its handler
         // did not run.
         if self.cx.is_cancelled() {
-            return Poll::Ready(Err(Interrupt::Cancelled));
+            return Poll::Ready(Err(Interrupt::cancelled(self.cx)));
         }
         if self.due.poll(self.cx.clock(), waker).is_none() {
             return Poll::Pending;
         }
         let now = self.cx.waited();
         if self.cx.expiry().is_some_and(|end| now >= end) {
-            return Poll::Ready(Err(Interrupt::Late(self.cx.elapsed())));
+            let limit = self.cx.time_limit();
+            return Poll::Ready(Err(Interrupt::late(self.cx, now, limit)));
         }
         if let Some(reservation) = self.reservation.take() {
             reservation.used();

@@ -4,12 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::TimeoutPolicy;
-use super::timed::{Time, Timed};
+use super::timed::{Time, Timed, owner};
 use crate::context::{Bound, Context, Interrupt};
-use crate::error::{Error, Outcome, Phase};
+use crate::error::{Error, Outcome, Phase, TimeLimit};
 use crate::message::Message;
 use crate::nanos::nanos;
-use crate::pipeline::{Blocked, Middleware, Next, block_on};
+use crate::pipeline::{Blocked, Middleware, Next, Stopped, block_on, late};
 use crate::sync::PlainArc;
 
 /// What a [`Timeout`](super::Timeout) makes of each route.
@@ -25,9 +25,10 @@ impl<C> TimeoutMiddleware<C> {
 }
 
 impl<C> TimeoutMiddleware<C> {
-    /// What holds inside, and the tick at which this layer ends the rest; or by how much it is late.
+    /// What holds inside, and the tick at which this layer ends the inner service; or the error of a message
+    /// that is late.
     #[inline(always)]
-    fn bound<M>(&self, msg: &M, cx: &Context<'_>) -> Result<(Bound, u64), u64>
+    fn bound<M: Message>(&self, msg: &M, cx: &Context<'_>) -> Result<(Bound, u64), Error<M::Error>>
     where
         C: Choose<M>,
     {
@@ -36,15 +37,33 @@ impl<C> TimeoutMiddleware<C> {
         let end = start.saturating_add(given.unwrap_or_else(|| self.policy.nanos()));
         let limit = end.min(cx.expiry_tick());
         if limit <= start {
-            return Err(start - limit);
+            return Err(refused(end, start, cx));
         }
         Ok((Bound::until(limit), end.min(cx.deadline_tick())))
     }
 }
 
+/// The error of a message that comes at the tick `start`, after its time: the layer's ends at `end`.
 #[cold]
-fn late<E>(late_by: u64) -> Error<E> {
-    Interrupt::Late(Duration::from_nanos(late_by)).into_error(Phase::NotStarted)
+fn refused<E>(end: u64, start: u64, cx: &Context<'_>) -> Error<E> {
+    let outer = cx.expiry_tick();
+    let limit = match end < outer {
+        true => TimeLimit::Layer,
+        false => cx.time_limit(),
+    };
+    let elapsed = Duration::from_nanos(start - end.min(outer));
+    Interrupt::Late { elapsed, limit }.into_error(Phase::NotStarted)
+}
+
+/// The error of what was stopped by the limit of the layer that ends the inner service at `end`.
+#[cold]
+fn ended<E>(stopped: Stopped, end: u64, cx: &Context<'_>) -> Option<Error<E>> {
+    let now = stopped.limited_at()?;
+    let limit = Bound::until(end)
+        .has_passed(now)
+        .then(|| owner(end, cx))??;
+    cx.handler_done();
+    Some(late(cx, now, limit))
 }
 
 impl<C> fmt::Debug for TimeoutMiddleware<C> {
@@ -101,7 +120,7 @@ impl<M: Message, C: Choose<M>> Middleware<M> for TimeoutMiddleware<C> {
     ) -> impl Future<Output = Outcome<M>> + Send {
         let (bound, end) = match self.bound(&msg, cx) {
             Ok(bound) => bound,
-            Err(late_by) => return Timed::<M, _>::refused(late(late_by)),
+            Err(error) => return Timed::<M, _>::refused(error),
         };
         Timed::Running {
             rest: {
@@ -127,17 +146,14 @@ impl<M: Message, C: Choose<M>> Middleware<M> for TimeoutMiddleware<C> {
         }
         let (bound, end) = match self.bound(&msg, cx) {
             Ok(bound) => bound,
-            Err(late_by) => return Ok(Err(late(late_by))),
+            Err(error) => return Ok(Err(error)),
         };
         let within = cx.limit().enter(bound);
         let blocked = next.block(msg, cx);
         drop(within);
         match blocked {
-            Err(stopped) if stopped.is_limit_of(end) => {
-                cx.handler_done();
-                Ok(stopped.into_outcome::<M>(cx))
-            }
-            blocked => blocked,
+            Err(stopped) => ended(stopped, end, cx).map_or(Err(stopped), |error| Ok(Err(error))),
+            outcome => outcome,
         }
     }
 }

@@ -11,14 +11,15 @@
 //! What runs inside sees the shortened limit in [`remaining`](crate::Context::remaining), and so do
 //! the dispatches it makes with [`execute_in`](crate::Bus::execute_in). Of nested limits the earliest
 //! holds; each layer ends what its own limit stops, and the layers around it see the outcome. It also
-//! ends what its caller's deadline stops: so a breaker around it learns of a slow backend from callers
-//! who are less patient than the layer.
+//! ends what its caller's deadline stops. [`TimeLimit`](crate::TimeLimit) says which of them it was: a
+//! layer's own limit counts against the backend wherever outcomes are judged, the caller's deadline does
+//! not, for a hasty caller says nothing about the backend. See [`Verdict`](crate::Verdict).
 //!
 //! It reads the clock once, where nobody has yet; a timer is armed only for a handler that waits.
 //!
 //! ```
 //! use std::time::Duration;
-//! use arcbus::{Context, Error, Message, Phase, Query, QueryBus, from_async_fn};
+//! use arcbus::{Context, Error, Message, Query, QueryBus, TimeLimit, from_async_fn};
 //! use arcbus::middleware::Timeout;
 //!
 //! struct Report;
@@ -37,7 +38,8 @@
 //!     }))
 //!     .build()?;
 //! let error = bus.execute_blocking(Report).unwrap_err();
-//! assert!(matches!(error, Error::Timeout { phase: Phase::Indeterminate, .. }));
+//! assert!(error.is_indeterminate());
+//! assert!(matches!(error, Error::Timeout { limit: TimeLimit::Layer, .. }));
 //! # Ok(())
 //! # }
 //! ```

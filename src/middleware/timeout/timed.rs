@@ -7,10 +7,11 @@ use pin_project_lite::pin_project;
 
 use super::TimeoutPolicy;
 use crate::clock::Due;
-use crate::context::{Bound, Context, Interrupt};
-use crate::error::{Error, Outcome, Phase};
+use crate::context::{Bound, Context};
+use crate::error::{Error, Outcome, TimeLimit};
 use crate::message::Message;
 use crate::nanos::nanos;
+use crate::pipeline::late;
 use crate::unwind::drop_caught;
 
 pin_project! {
@@ -68,22 +69,30 @@ where
             let Some(now) = time.is_up(task.waker()) else {
                 return Poll::Pending;
             };
-            if !time.begin_grace() {
-                let cx = time.cx;
-                return Poll::Ready(Err(self.give_up(cx, now)));
+            if time.begin_grace() {
+                if let Poll::Ready(outcome) = time.poll(rest, task) {
+                    return Poll::Ready(outcome);
+                }
+                continue;
             }
-            if let Poll::Ready(outcome) = time.poll(rest, task) {
-                return Poll::Ready(outcome);
-            }
+            let (cx, Some(limit)) = (time.cx, time.owner()) else {
+                return Poll::Pending;
+            };
+            return Poll::Ready(Err(self.give_up(cx, now, limit)));
         }
         unreachable!("only a running one waits")
     }
 
     /// Drops the rest, whose handler may panic in that.
-    fn give_up(mut self: Pin<&mut Self>, cx: &Context<'_>, now: u64) -> Error<M::Error> {
+    fn give_up(
+        mut self: Pin<&mut Self>,
+        cx: &Context<'_>,
+        now: u64,
+        limit: TimeLimit,
+    ) -> Error<M::Error> {
         drop_caught(|| self.set(Self::Dropped));
         cx.handler_done();
-        Interrupt::late(cx, now).into_error(Phase::Indeterminate)
+        late(cx, now, limit)
     }
 }
 
@@ -112,6 +121,15 @@ impl Time<'_, '_> {
         due.poll(self.cx.clock(), waker)
     }
 
+    /// Once it has begun a grace, a layer's own time is over.
+    fn owner(&self) -> Option<TimeLimit> {
+        if self.bound.is_over() {
+            Some(TimeLimit::Layer)
+        } else {
+            owner(self.end, self.cx)
+        }
+    }
+
     /// False if there is none, or none left.
     fn begin_grace(&mut self) -> bool {
         let end = self.end.saturating_add(nanos(self.policy.grace()));
@@ -123,5 +141,19 @@ impl Time<'_, '_> {
         self.end = end;
         self.due = None;
         true
+    }
+}
+
+/// Returns the owner of the limit at `end`, at which a layer ends the inner service: its own, or the caller's
+/// deadline. None where the limit of a layer further out comes before that deadline: then that layer ends it.
+#[cold]
+pub(super) fn owner(end: u64, cx: &Context<'_>) -> Option<TimeLimit> {
+    let deadline = cx.deadline_tick();
+    if end < deadline {
+        Some(TimeLimit::Layer)
+    } else if cx.limit().is_before(deadline) {
+        None
+    } else {
+        Some(TimeLimit::Caller)
     }
 }

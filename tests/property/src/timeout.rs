@@ -1,7 +1,7 @@
 //! Nested timeouts, against the rules of their documentation.
 
 use arcbus::middleware::Timeout;
-use arcbus::{Context, Error, Outcome, Phase};
+use arcbus::{Context, Error, Outcome, Phase, TimeLimit};
 use proptest::prelude::*;
 
 use crate::acts::block;
@@ -38,6 +38,10 @@ fn expected(layers: &[Times], deadline: u32, seconds: u32) -> (Outcome<Work>, St
     let dropped = Error::Timeout {
         phase: Phase::Indeterminate,
         elapsed: SECOND * end,
+        limit: match limit == deadline {
+            true => TimeLimit::Caller,
+            false => TimeLimit::Layer,
+        },
     };
     (Err(dropped), notes.join(" "))
 }

@@ -1,7 +1,9 @@
 //! Attempts that fail, and callers that go.
 
 use arcbus::middleware::{Bulkhead, Hedge, Timeout};
-use arcbus::{CancelToken, Context, Error, FakeClock, Phase, QueryBus, Rejection, guard};
+use arcbus::{
+    CancelToken, Context, Error, FakeClock, Phase, QueryBus, Rejection, TimeLimit, guard,
+};
 
 use super::replicas::{Ask, End, End::*, Hedged, MS, Replicas, ask};
 use crate::acts::{Steps, poll_once};
@@ -125,6 +127,7 @@ fn the_deadline_stops_every_attempt_and_none_is_begun_past_it() {
         let late = Err(Error::Timeout {
             phase: Phase::Indeterminate,
             elapsed: MS * 15,
+            limit: TimeLimit::Caller,
         });
         assert_eq!((ms, outcome), (15, late));
         assert_eq!(hedged.steps.take(), steps);
@@ -209,7 +212,17 @@ fn a_timeout_inside_gives_each_attempt_its_own_time() {
     let (ms, outcome) = run(&bus, &clock, ask([(100, Reply), (100, Reply)]));
     let elapsed = MS * 15;
     let phase = Phase::Indeterminate;
-    assert_eq!((ms, outcome), (25, Err(Error::Timeout { phase, elapsed })));
+    assert_eq!(
+        (ms, outcome),
+        (
+            25,
+            Err(Error::Timeout {
+                phase,
+                elapsed,
+                limit: TimeLimit::Layer
+            })
+        )
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use arcbus::middleware::{Idempotency, Timeout};
-use arcbus::{CancelToken, CommandBus, Context, Error, Phase, Source, from_fn};
+use arcbus::{CancelToken, CommandBus, Context, Error, Phase, Source, TimeLimit, from_fn};
 
 use super::pay::{HOUR, NANO, Pay, Run, SECOND, Sent, Shop, failed, in_doubt, is_conflict, keyed};
 
@@ -15,9 +15,13 @@ fn shop(then: Run) -> (Shop, CancelToken) {
     (shop, go)
 }
 
-fn late(seconds: u32) -> Option<Result<u32, Error<String>>> {
+fn late(seconds: u32, limit: TimeLimit) -> Option<Result<u32, Error<String>>> {
     let (phase, elapsed) = (Phase::NotStarted, SECOND * seconds);
-    Some(Err(Error::Timeout { phase, elapsed }))
+    Some(Err(Error::Timeout {
+        phase,
+        elapsed,
+        limit,
+    }))
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn they_wait_no_longer_than_their_deadline() {
     assert_eq!((hurried.wakes(), hurried.poll()), (0, None));
     shop.clock.advance(NANO);
     assert!(hurried.wakes() > 0);
-    assert_eq!(hurried.poll(), late(1));
+    assert_eq!(hurried.poll(), late(1, TimeLimit::Caller));
     drop(hurried);
     go.cancel();
     assert_eq!((first.poll(), patient.poll()), (Some(Ok(1)), Some(Ok(1))));
@@ -156,7 +160,7 @@ fn they_wait_no_longer_than_a_timeout_further_out() {
     let mut second = Box::pin(bus.execute_with(Pay(5), keyed("a")));
     assert!(crate::acts::poll_once(second.as_mut()).is_pending());
     clock.advance(SECOND);
-    assert_eq!(crate::acts::ready(second), late(1));
+    assert_eq!(crate::acts::ready(second), late(1, TimeLimit::Layer));
     go.cancel();
     assert_eq!(crate::acts::ready(first), Some(Ok(1)));
 }
@@ -178,7 +182,10 @@ fn they_wait_no_longer_than_they_are_wanted() {
 
 #[test]
 fn a_reply_that_came_is_given_late_too_but_no_run_is_begun_late() {
-    for (then, outcome) in [(Run::Answer, Some(Ok(1))), (Run::Fail, late(2))] {
+    for (then, outcome) in [
+        (Run::Answer, Some(Ok(1))),
+        (Run::Fail, late(2, TimeLimit::Caller)),
+    ] {
         let (shop, go) = shop(then);
         let mut first = shop.pending("a", 5);
         let mut hurried = shop
@@ -272,7 +279,7 @@ fn a_blocking_one_gives_up_in_time() {
     let (shop, _go) = shop(Run::Answer);
     let _first = shop.pending("a", 5);
     let outcome = blocked(&shop, keyed("a").timeout(HOUR), || shop.clock.advance(HOUR));
-    assert_eq!(Some(outcome), late(3600));
+    assert_eq!(Some(outcome), late(3600, TimeLimit::Caller));
 
     let token = CancelToken::new();
     let cx = keyed("a").cancel_on(token.clone());

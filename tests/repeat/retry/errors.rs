@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arcbus::middleware::{Retry, Timeout};
 use arcbus::{
-    Class, CommandBus, Error, MessageType, Phase, Query, QueryBus, Rejection, Violations,
+    Class, CommandBus, Error, MessageType, Phase, Query, QueryBus, Rejection, TimeLimit, Violations,
 };
 
 use crate::asking::{Ask, Down, Step, down, ms, rig};
@@ -86,7 +86,7 @@ fn what_a_layer_refuses_for_now_is_attempted_again() {
 }
 
 /// Errors after which nothing is attempted again, whatever a predicate says.
-const NEVER: [fn(u32) -> Step; 10] = [
+const NEVER: [fn(u32) -> Step; 11] = [
     |n| {
         refused(
             n,
@@ -99,6 +99,7 @@ const NEVER: [fn(u32) -> Step; 10] = [
     |n| refused(n, Error::Rejected(Rejection::forbidden("no"))),
     |n| refused(n, late(Phase::NotStarted)),
     |n| refused(n, late(Phase::Indeterminate)),
+    |n| refused(n, hasty()),
     |n| {
         refused(
             n,
@@ -128,8 +129,19 @@ const NEVER: [fn(u32) -> Step; 10] = [
 ];
 
 fn late(phase: Phase) -> Error<Down> {
-    let elapsed = ms(1);
-    Error::Timeout { phase, elapsed }
+    Error::Timeout {
+        phase,
+        elapsed: ms(1),
+        limit: TimeLimit::Layer,
+    }
+}
+
+fn hasty() -> Error<Down> {
+    Error::Timeout {
+        phase: Phase::Indeterminate,
+        elapsed: ms(1),
+        limit: TimeLimit::Caller,
+    }
 }
 
 #[test]
@@ -173,6 +185,7 @@ fn nothing_is_attempted_after_a_timeout_inside() {
     let stopped = Err(Error::Timeout {
         phase,
         elapsed: ms(5),
+        limit: TimeLimit::Layer,
     });
     assert_eq!(rig.run(|_| Step::Wait), stopped);
     assert_eq!(rig.attempts(), "1 gone");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arcbus::middleware::bulkhead::BulkheadPolicy;
 use arcbus::middleware::{Budget, Bulkhead, Handles, Retry, Timeout};
-use arcbus::{CancelToken, Class, Context, Error, Phase, QueryBus};
+use arcbus::{CancelToken, Class, Context, Error, Phase, QueryBus, TimeLimit};
 
 use crate::acts::ready;
 use crate::asking::{Cancels, FAIL, Step, down, ms, query, rig};
@@ -147,7 +147,14 @@ fn a_timeout_around_it_holds_for_all_attempts_together() {
     );
     let outcome = rig.run(second_waits);
     let (phase, elapsed) = (Phase::Indeterminate, ms(25));
-    assert_eq!(outcome, Err(Error::Timeout { phase, elapsed }));
+    assert_eq!(
+        outcome,
+        Err(Error::Timeout {
+            phase,
+            elapsed,
+            limit: TimeLimit::Layer
+        })
+    );
     assert_eq!(rig.attempts(), "1 2 gone");
 }
 
