@@ -38,7 +38,7 @@ pub use pipeline::{
     Facts, Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, LayerInfo, Layers, Middleware,
     More, Next, NoLayers, Role, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
-pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired};
+pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired, UnusedLayers};
 pub use rejection::{Rejection, RejectionKind};
 pub use repeat::{Idempotent, Repeatable, Repeats};
 pub use setting::InvalidSetting;

@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
+use std::panic::Location;
 
 use super::Bus;
+use super::coverage::{Call, Coverage};
 use crate::clock::Clock;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
@@ -14,7 +17,9 @@ use crate::sync::Arc;
 
 /// Builds a bus: layers, handlers, settings.
 ///
-/// A handler gets the layers that stand above its `register`, the first one outermost.
+/// A handler gets the layers that stand above its `register`, the first one outermost. **A layer wraps
+/// the handlers that are registered after it; axum's and tower's wrap what was added before.** One with no
+/// handler below it is an error at [`build`](BusBuilder::build).
 ///
 /// ```
 /// use arcbus::{Command, CommandBus, Context, Message, from_fn, guard};
@@ -44,6 +49,7 @@ pub struct BusBuilder<K, S = NoLayers> {
     layers: Layers<S>,
     settings: Settings,
     changes: Vec<Change>,
+    coverage: Coverage,
     _kind: PhantomData<fn() -> K>,
 }
 
@@ -62,6 +68,7 @@ impl<K: Kind> BusBuilder<K> {
                 clock: None,
             },
             changes: Vec::new(),
+            coverage: Coverage::default(),
             _kind: PhantomData,
         }
     }
@@ -69,27 +76,38 @@ impl<K: Kind> BusBuilder<K> {
 
 impl<K: Kind, S> BusBuilder<K, S> {
     /// Adds a layer inside the ones before it, around the handlers registered after it.
+    #[track_caller]
     pub fn layer<L>(self, layer: L) -> BusBuilder<K, More<S, L>> {
         let layers = self.layers.layer(layer);
-        self.with_layers(layers)
+        self.grown(layers, Call::Layer, Location::caller())
     }
 
     /// Adds a plain middleware inside the layers before it, around the handlers registered after
     /// it, which share the one instance.
+    #[track_caller]
     pub fn wrap<W>(self, middleware: W) -> BusBuilder<K, More<S, Wrapped<W>>> {
-        self.layer(Wrapped::new(middleware))
+        let layers = self.layers.wrap(middleware);
+        self.grown(layers, Call::Wrap, Location::caller())
     }
 
     /// Adds a stack of layers inside the ones before it, around the handlers registered after it.
+    #[track_caller]
     pub fn layers<T>(self, layers: &Layers<T>) -> BusBuilder<K, Joined<S, T>> {
         let layers = self.layers.layers(layers);
-        self.with_layers(layers)
+        self.grown(layers, Call::Layers, Location::caller())
     }
 
     /// Registers handlers with more layers; the layers added in `scope` end with it.
+    #[track_caller]
     pub fn scope<T>(self, scope: impl FnOnce(Self) -> BusBuilder<K, T>) -> Self {
-        let layers = self.layers.clone();
-        scope(self).with_layers(layers)
+        let at = Location::caller();
+        let mut inner = self;
+        let layers = inner.layers.clone();
+        let outside = mem::take(&mut inner.coverage);
+        let mut inner = scope(inner);
+        let inside = mem::replace(&mut inner.coverage, outside);
+        inner.coverage.end_scope(inside, at);
+        inner.with_layers(layers)
     }
 
     /// Registers the handler of a message. Mistakes are reported by [`build`](BusBuilder::build).
@@ -101,6 +119,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
     {
         self.changes
             .push(change(&self.layers, handler, Change::Register));
+        self.coverage.add_handler();
         self
     }
 
@@ -122,9 +141,15 @@ impl<K: Kind, S> BusBuilder<K, S> {
     ///
     /// # Errors
     ///
-    /// The first message registered twice, without a name or with a name that is taken; a setting
-    /// out of range.
-    pub fn build(self) -> Result<Bus<K>, RegistrationError> {
+    /// The first of these, in this order; nothing is built then:
+    ///
+    /// 1. A setting of the builder that is out of range.
+    /// 2. The first handler whose message is registered already, has no name or one that is taken, or whose
+    ///    layers have a setting out of range.
+    /// 3. [`UnusedLayers`](RegistrationError::UnusedLayers): a layer, a wrapped middleware or a scope that
+    ///    has no handler below it. Layers that are switched off (`None`) may stand anywhere.
+    pub fn build(mut self) -> Result<Bus<K>, RegistrationError> {
+        self.coverage.complete();
         self.open().map(|(bus, _)| bus)
     }
 
@@ -135,15 +160,18 @@ impl<K: Kind, S> BusBuilder<K, S> {
     ///
     /// As [`build`](BusBuilder::build); and [`DangerousOrder`](RegistrationError::DangerousOrder) with all
     /// that is dangerous about the first such route. Nothing is built then.
-    pub fn build_strict(self) -> Result<Bus<K>, RegistrationError> {
+    pub fn build_strict(mut self) -> Result<Bus<K>, RegistrationError> {
+        self.coverage.complete();
         self.open_strict().map(|(bus, _)| bus)
     }
 
-    /// The bus, and the handle that changes its handlers while the program runs.
+    /// The bus, and the handle that changes its handlers while the program runs. The layers that stand
+    /// last are the handle's, so they need no handler yet.
     ///
     /// # Errors
     ///
-    /// As [`build`](BusBuilder::build).
+    /// As [`build`](BusBuilder::build); but layers without a handler below them are refused inside a
+    /// [`scope`](BusBuilder::scope) only, since those outside may be for handlers that come later.
     pub fn open(self) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
         self.make(false)
     }
@@ -153,12 +181,13 @@ impl<K: Kind, S> BusBuilder<K, S> {
     ///
     /// # Errors
     ///
-    /// As [`build_strict`](BusBuilder::build_strict).
+    /// As [`open`](BusBuilder::open); and [`DangerousOrder`](RegistrationError::DangerousOrder) as
+    /// [`build_strict`](BusBuilder::build_strict).
     pub fn open_strict(self) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
         self.make(true)
     }
 
-    fn make(self, strict: bool) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
+    fn make(mut self, strict: bool) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
         let Settings { capacity, clock } = self.settings;
         if capacity == 0 {
             return Err(out_of_range("at least 1"));
@@ -166,6 +195,9 @@ impl<K: Kind, S> BusBuilder<K, S> {
         let table = Table::with_capacity(capacity.max(self.changes.len()))
             .map_err(|_| out_of_range("small enough for the memory there is"))?;
         let store = Arc::new(Store::new(table, clock.unwrap_or_default(), strict));
+        // The last change, so that what is wrong with a handler is told before.
+        self.changes
+            .extend(self.coverage.refusal().map(Change::Impossible));
         let _ = store.commit(self.changes)?;
         Ok((
             Bus::new(Arc::clone(&store)),
@@ -173,11 +205,24 @@ impl<K: Kind, S> BusBuilder<K, S> {
         ))
     }
 
+    /// With one or more layers added, by a call of the user's.
+    fn grown<T>(
+        mut self,
+        layers: Layers<T>,
+        call: Call,
+        at: &'static Location<'static>,
+    ) -> BusBuilder<K, T> {
+        let added = &layers.names()[self.layers.names().len()..];
+        self.coverage.add_layers(call, added, at);
+        self.with_layers(layers)
+    }
+
     fn with_layers<T>(self, layers: Layers<T>) -> BusBuilder<K, T> {
         BusBuilder {
             layers,
             settings: self.settings,
             changes: self.changes,
+            coverage: self.coverage,
             _kind: PhantomData,
         }
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod builder;
+mod coverage;
 mod dispatch;
 mod execute;
 mod handle;

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::type_name::short_type_name;
 use super::{Facts, Middleware, Role, Roles};
 use crate::message::{Kind, Message, MessageType};
 use crate::setting::InvalidSetting;
@@ -97,23 +98,6 @@ impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
 
     fn name(&self) -> &'static str {
         self.as_ref().map_or("", Layer::name)
-    }
-}
-
-/// The name of a type without its path and generic arguments; of a gate's adapter, an optional or a
-/// shared middleware, the inner one's.
-pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
-    const ADAPTERS: [&str; 3] = ["Gated", "Option", "Arc"];
-    let whole = std::any::type_name::<T>();
-    let mut rest = whole;
-    loop {
-        let (path, arguments) = rest.split_once(['<', '>']).unwrap_or((rest, ""));
-        match path.rsplit("::").next() {
-            // A type inside a generic `impl` block: its path begins with the arguments of the block.
-            None | Some("") => return whole,
-            Some(name) if arguments.is_empty() || !ADAPTERS.contains(&name) => return name,
-            Some(_) => rest = arguments,
-        }
     }
 }
 

@@ -17,6 +17,7 @@ mod role;
 mod shared;
 mod small;
 mod stack;
+mod type_name;
 mod validate;
 
 pub use facts::Facts;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use super::layer::short_type_name;
+use super::type_name::short_type_name;
 use super::{Facts, Layer, Middleware, Role, Roles, RouteInfo};
 use crate::message::Message;
 use crate::setting::InvalidSetting;

@@ -5,11 +5,12 @@ use std::fmt;
 use super::chain::Chain;
 use super::role::assert_order;
 use super::shared::Wrapped;
+use super::type_name::{may_be_off, short_type_name};
 use super::{Layer, LayerInfo, Leaf, Next, Roles, RouteInfo};
 use crate::handler::Handler;
 use crate::message::Message;
 use crate::setting::InvalidSetting;
-use crate::sync::Arc;
+use crate::sync::{Arc, PlainArc};
 
 /// A stack of layers, outermost first. A builder holds one; [`static_bus!`](crate::static_bus) takes
 /// one.
@@ -20,7 +21,11 @@ use crate::sync::Arc;
 /// let layers: Layers<NoLayers> = Layers::new();
 /// # let _ = layers;
 /// ```
-pub struct Layers<S = NoLayers>(Arc<S>);
+pub struct Layers<S = NoLayers> {
+    stack: Arc<S>,
+    /// The names of the layers that are switched on, by their types, outermost first.
+    names: PlainArc<[&'static str]>,
+}
 
 /// The empty stack.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,7 +47,10 @@ impl Layers {
     /// No layers.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(NoLayers))
+        Self {
+            stack: Arc::new(NoLayers),
+            names: PlainArc::from([]),
+        }
     }
 }
 
@@ -56,25 +64,45 @@ impl<S> Layers<S> {
     /// Adds a layer inside the ones before it.
     #[must_use]
     pub fn layer<L>(&self, layer: L) -> Layers<More<S, L>> {
-        Layers(Arc::new(More {
-            outer: Arc::clone(&self.0),
-            layer,
-        }))
+        let name = (!may_be_off(&layer)).then(short_type_name::<L>);
+        self.with(layer, name)
     }
 
     /// Adds a plain middleware inside the layers before it; all routes share the one instance.
     #[must_use]
     pub fn wrap<W>(&self, middleware: W) -> Layers<More<S, Wrapped<W>>> {
-        self.layer(Wrapped::new(middleware))
+        let name = (!may_be_off(&middleware)).then(short_type_name::<W>);
+        self.with(Wrapped::new(middleware), name)
     }
 
     /// Adds a stack of layers inside the ones before it.
     #[must_use]
     pub fn layers<T>(&self, inner: &Layers<T>) -> Layers<Joined<S, T>> {
-        Layers(Arc::new(Joined {
-            outer: Arc::clone(&self.0),
-            inner: Arc::clone(&inner.0),
-        }))
+        let stack = Joined {
+            outer: Arc::clone(&self.stack),
+            inner: Arc::clone(&inner.stack),
+        };
+        Layers {
+            stack: Arc::new(stack),
+            names: self.names_and(&inner.names),
+        }
+    }
+
+    fn with<L>(&self, layer: L, name: Option<&'static str>) -> Layers<More<S, L>> {
+        let outer = Arc::clone(&self.stack);
+        Layers {
+            stack: Arc::new(More { outer, layer }),
+            names: self.names_and(name.as_slice()),
+        }
+    }
+
+    fn names_and(&self, inner: &[&'static str]) -> PlainArc<[&'static str]> {
+        self.names.iter().chain(inner).copied().collect()
+    }
+
+    /// The names of the layers that are known to be switched on, by their types, outermost first.
+    pub(crate) fn names(&self) -> &[&'static str] {
+        &self.names
     }
 
     pub(crate) fn info<M: Message>(&self) -> RouteInfo
@@ -82,7 +110,7 @@ impl<S> Layers<S> {
         S: Stack<M>,
     {
         let mut layers = Vec::new();
-        self.0.list(&mut layers);
+        self.stack.list(&mut layers);
         RouteInfo::new::<M>(layers)
     }
 
@@ -99,8 +127,8 @@ impl<S> Layers<S> {
     where
         S: Stack<M>,
     {
-        self.0.check()?;
-        Ok(self.0.around(info, Leaf::new(handler)))
+        self.stack.check()?;
+        Ok(self.stack.around(info, Leaf::new(handler)))
     }
 
     /// `handler` with an instance of every layer around it, for a static bus.
@@ -122,7 +150,10 @@ impl<S> Layers<S> {
 
 impl<S> Clone for Layers<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            stack: Arc::clone(&self.stack),
+            names: PlainArc::clone(&self.names),
+        }
     }
 }
 

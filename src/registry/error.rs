@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::unused::UnusedLayers;
 use crate::explain::Warning;
 use crate::message::MessageType;
 use crate::setting::InvalidSetting;
@@ -42,6 +43,12 @@ pub enum RegistrationError {
         /// All that is dangerous about it: one or more.
         warnings: Vec<Warning>,
     },
+    /// Layers or scopes of a builder have no handler below them and would guard nothing. A layer guards
+    /// the handlers that are registered after it.
+    UnusedLayers {
+        /// All of them, one for each call that added layers: one or more.
+        unused: Vec<UnusedLayers>,
+    },
 }
 
 impl fmt::Display for RegistrationError {
@@ -71,6 +78,10 @@ impl fmt::Display for RegistrationError {
                 warnings
                     .iter()
                     .try_for_each(|warning| write!(f, "\n  {warning}"))
+            }
+            Self::UnusedLayers { unused } => {
+                let lines: Vec<_> = unused.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
             }
         }
     }

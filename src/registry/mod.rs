@@ -8,13 +8,16 @@ mod retired;
 mod store;
 mod table;
 mod tomb;
+mod unused;
 
 pub use batch::Batch;
 pub use error::RegistrationError;
 pub use registrar::Registrar;
 pub use retired::{Drained, Retired};
+pub use unused::UnusedLayers;
 
 pub(crate) use batch::{Change, change};
 pub(crate) use entry::{Frame, Launch, Out, Pinned, Typed, Written};
 pub(crate) use store::Store;
 pub(crate) use table::Table;
+pub(crate) use unused::LayerCall;

@@ -23,6 +23,16 @@ impl Message for Other {
     type Error = String;
 }
 
+/// A third one.
+struct Inmost;
+
+impl Message for Inmost {
+    const NAME: &'static str = "inmost";
+    type Kind = Command;
+    type Reply = ();
+    type Error = String;
+}
+
 fn other() -> impl arcbus::Handler<Other> {
     from_fn(|_: Other, _cx: &Context<'_>| Ok(()))
 }
@@ -68,12 +78,12 @@ fn a_static_bus_runs_its_layers_in_the_same_order() {
 #[test]
 fn a_route_gets_the_layers_above_it_only() {
     let steps = Steps::default();
-    let bus = CommandBus::builder()
+    let (bus, _registrar) = CommandBus::builder()
         .register(other())
         .wrap(Mark("above", steps.clone()))
         .register(Actor(steps.clone()))
         .wrap(Mark("below", steps.clone()))
-        .build()
+        .open()
         .expect("two names");
     assert_eq!(bus.execute_blocking(Other), Ok(()));
     assert_eq!(steps.take(), "");
@@ -89,12 +99,17 @@ fn a_scope_adds_layers_inside_the_ones_above_and_ends() {
         .scope(|scope| {
             scope
                 .wrap(Mark("scope", steps.clone()))
-                .scope(|inner| inner.wrap(Mark("inner", steps.clone())))
+                .scope(|inner| {
+                    let inner = inner.wrap(Mark("inner", steps.clone()));
+                    inner.register(from_fn(|_: Inmost, _: &Context<'_>| Ok(())))
+                })
                 .register(Actor(steps.clone()))
         })
         .register(other())
         .build()
-        .expect("two names");
+        .expect("three names");
+    assert_eq!(bus.execute_blocking(Inmost), Ok(()));
+    assert_eq!(steps.take(), "all> scope> inner> <inner <scope <all");
     assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
     assert_eq!(steps.take(), "all> scope> handle <scope <all");
     assert_eq!(bus.execute_blocking(Other), Ok(()));

@@ -9,3 +9,4 @@ mod layers;
 mod marks;
 mod middleware;
 mod panics;
+mod unguarded;
