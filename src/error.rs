@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::bounds::HandlerError;
 use crate::message::{Message, MessageType};
 use crate::{Rejection, Violations};
 
@@ -67,13 +68,34 @@ pub enum TimeLimit {
 
 /// Why a dispatch gave no reply. `E` is the handler's own error type and keeps it.
 ///
+/// Where `E` is a [`std::error::Error`], so is this: `?` turns it into a `Box<dyn std::error::Error>` or an
+/// `anyhow::Error`. Where it is not, as a `String`, [`into_boxed`](Error::into_boxed) makes a standard error
+/// first.
+///
 /// ```
+/// use std::fmt;
 /// use arcbus::Error;
 ///
-/// let error: Error<String> = Error::Handler("out of stock".into());
+/// #[derive(Debug, PartialEq)]
+/// enum OrderError {
+///     OutOfStock,
+/// }
+///
+/// impl fmt::Display for OrderError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("out of stock")
+///     }
+/// }
+///
+/// impl std::error::Error for OrderError {}
+///
+/// let error = Error::Handler(OrderError::OutOfStock);
 /// assert_eq!(error.to_string(), "out of stock");
-/// assert_eq!(error.as_handler().map(String::as_str), Some("out of stock"));
+/// assert_eq!(error.as_handler(), Some(&OrderError::OutOfStock));
 /// assert!(!error.is_timeout());
+///
+/// let boxed: Box<dyn std::error::Error> = error.into();
+/// assert_eq!(boxed.to_string(), "out of stock");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -245,9 +267,36 @@ predicates! {
 }
 
 impl<E: fmt::Display + fmt::Debug + Send + Sync + 'static> Error<E> {
-    /// This error as a boxed standard error, also where `E` is not one (`String`, `anyhow::Error`).
+    /// Boxes this error as a standard error, for a handler error that is not one itself: a `String`, an
+    /// `anyhow::Error`. `?` turns the box into a `Box<dyn std::error::Error>` or an `anyhow::Error`.
+    ///
+    /// ```
+    /// use arcbus::{Context, Message, Query, QueryBus, from_fn};
+    ///
+    /// struct GetUser {
+    ///     id: u64,
+    /// }
+    ///
+    /// impl Message for GetUser {
+    ///     const NAME: &'static str = "user.get";
+    ///     type Kind = Query;
+    ///     type Reply = String;
+    ///     type Error = String; // not a standard error
+    /// }
+    ///
+    /// fn run() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let bus = QueryBus::builder()
+    ///         .register(from_fn(|msg: GetUser, _: &Context<'_>| Err(format!("no user {}", msg.id))))
+    ///         .build()?;
+    ///     let user = bus.execute_blocking(GetUser { id: 8 }).map_err(arcbus::Error::into_boxed)?;
+    ///     println!("{user}");
+    ///     Ok(())
+    /// }
+    ///
+    /// assert_eq!(run().unwrap_err().to_string(), "no user 8");
+    /// ```
     #[must_use]
-    pub fn into_boxed(self) -> Box<dyn StdError + Send + Sync> {
+    pub fn into_boxed(self) -> Box<impl StdError + Send + Sync + 'static> {
         Box::new(Opaque(self))
     }
 }
@@ -302,7 +351,7 @@ impl fmt::Display for TimeLimit {
     }
 }
 
-impl<E: StdError + 'static> StdError for Error<E> {
+impl<E: HandlerError> StdError for Error<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Invalid(violations) => Some(violations),

@@ -1,5 +1,6 @@
 //! Which messages may be run more than once, and after which errors.
 
+use crate::bounds::{CommandKind, MessageClone};
 use crate::error::{Error, Phase};
 use crate::message::{Class, Command, Kind, Message, Query};
 
@@ -16,7 +17,7 @@ use crate::message::{Class, Command, Kind, Message, Query};
 ///     const NAME: &'static str = "account.set_limit";
 ///     type Kind = Command;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// impl Idempotent for SetLimit {}
@@ -27,7 +28,7 @@ use crate::message::{Class, Command, Kind, Message, Query};
     note = "if running it twice has the effect of running it once, write `impl Idempotent for {Self} {{}}`",
     note = "if not, leave the layer out: put it into a scope of the messages that may be repeated"
 )]
-pub trait Idempotent: Message<Kind = Command> {}
+pub trait Idempotent: Message<Kind: CommandKind> {}
 
 /// A message that may be run more than once: a query, or a command that is [`Idempotent`]; and that can
 /// be copied, for the handler takes it by value.
@@ -35,9 +36,9 @@ pub trait Idempotent: Message<Kind = Command> {}
     message = "the message `{Self}` cannot be run more than once",
     note = "a layer that repeats needs `Clone` of every message, and `Idempotent` of a command"
 )]
-pub trait Repeatable: Message<Kind: Repeats<Self>> + Clone {}
+pub trait Repeatable: Message<Kind: Repeats<Self>> + MessageClone {}
 
-impl<M: Message<Kind: Repeats<M>> + Clone> Repeatable for M {}
+impl<M: Message<Kind: Repeats<M>> + MessageClone> Repeatable for M {}
 
 /// What a [`Kind`] says of running the message `M` again. Follows from [`Idempotent`].
 pub trait Repeats<M>: Kind {

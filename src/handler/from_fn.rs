@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::ready;
 
 use super::Handler;
+use crate::bounds::CallableWith;
 use crate::context::Context;
 use crate::message::Message;
 
@@ -17,7 +18,7 @@ use crate::message::Message;
 ///     const NAME: &'static str = "double";
 ///     type Kind = Query;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,7 +32,7 @@ use crate::message::Message;
 pub fn from_fn<M, F>(function: F) -> FnHandler<F>
 where
     M: Message,
-    F: Fn(M, &Context<'_>) -> Result<M::Reply, M::Error> + Send + Sync + 'static,
+    F: Fn(M, &Context<'_>) -> Result<M::Reply, M::Error> + Send + Sync + 'static, // async? from_async_fn
 {
     FnHandler(function)
 }
@@ -40,6 +41,7 @@ where
 /// through [`from_async_fn_with`].
 ///
 /// ```
+/// use std::convert::Infallible;
 /// use arcbus::{Context, Message, Query, QueryBus, from_async_fn};
 ///
 /// struct Double(u64);
@@ -47,10 +49,10 @@ where
 ///     const NAME: &'static str = "double";
 ///     type Kind = Query;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = Infallible;
 /// }
 ///
-/// async fn double(msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
+/// async fn double(msg: Double, _cx: &Context<'_>) -> Result<u64, Infallible> {
 ///     Ok(msg.0 * 2)
 /// }
 ///
@@ -63,7 +65,7 @@ where
 pub fn from_async_fn<M, F>(function: F) -> AsyncFnHandler<F>
 where
     M: Message,
-    F: for<'a> AsyncHandlerFn<'a, M> + Send + Sync + 'static,
+    F: for<'a> AsyncHandlerFn<'a, M> + Send + Sync + 'static, // captures? `from_async_fn_with`
 {
     AsyncFnHandler(function)
 }
@@ -79,7 +81,7 @@ where
 ///     const NAME: &'static str = "times";
 ///     type Kind = Query;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -96,7 +98,7 @@ pub fn from_async_fn_with<M, S, F>(state: S, function: F) -> AsyncWithHandler<S,
 where
     M: Message,
     S: Send + Sync + 'static,
-    F: for<'s, 'a> AsyncWithHandlerFn<'s, 'a, S, M> + Send + Sync + 'static,
+    F: for<'s, 'a> AsyncWithHandlerFn<'s, 'a, S, M> + Send + Sync + 'static, // captures? the state
 {
     AsyncWithHandler { state, function }
 }
@@ -113,7 +115,7 @@ where
 ///     const NAME: &'static str = "times";
 ///     type Kind = Query;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -157,9 +159,11 @@ where
 
 /// What [`from_async_fn`] takes. Implemented for the functions that fit; nobody writes it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an async handler function for `{M}`",
-    note = "expected an async fn `(msg: {M}, cx: &Context<'_>) -> Result<Reply, Error>` whose future is `Send`",
-    note = "a closure that captures becomes a handler through `from_async_fn_with` or `from_detached_fn`"
+    message = "this is not an async handler function for the message `{M}`",
+    label = "captures variables, or does not take `(msg: {M}, cx: &Context<'_>)`",
+    note = "write `async fn handle(msg: {M}, cx: &Context<'_>) -> Result<Reply, Error>`, or an async closure that captures nothing",
+    note = "put what a closure captures into the state of `from_async_fn_with(state, async |state: &S, msg: {M}, cx: &Context<'_>| ..)`",
+    note = "or clone it into each future: `from_detached_fn(move |msg: {M}, cx| {{ let state = state.clone(); async move {{ .. }} }})`"
 )]
 pub trait AsyncHandlerFn<'a, M: Message> {
     /// The future it returns.
@@ -171,14 +175,14 @@ pub trait AsyncHandlerFn<'a, M: Message> {
 impl<'a, M, F, Fut> AsyncHandlerFn<'a, M> for F
 where
     M: Message,
-    F: Fn(M, &'a Context<'a>) -> Fut,
+    F: CallableWith<(M, &'a Context<'a>), Output = Fut>,
     Fut: Future<Output = Result<M::Reply, M::Error>> + Send + 'a,
 {
     type Future = Fut;
 
     #[inline(always)]
     fn call(&self, msg: M, cx: &'a Context<'a>) -> Fut {
-        self(msg, cx)
+        CallableWith::call(self, (msg, cx))
     }
 }
 
@@ -203,8 +207,9 @@ where
 
 /// What [`from_async_fn_with`] takes. Implemented for the functions that fit; nobody writes it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an async handler function for `{M}` over `{S}`",
-    note = "expected `async |state: &{S}, msg: {M}, cx: &Context<'_>| {{ .. }}` that captures nothing and whose future is `Send`"
+    message = "this is not an async handler function for the message `{M}` with the state `{S}`",
+    label = "captures variables, or does not take `(state: &{S}, msg: {M}, cx: &Context<'_>)`",
+    note = "write `async |state: &{S}, msg: {M}, cx: &Context<'_>| {{ .. }}`, and put what it captures into the state"
 )]
 pub trait AsyncWithHandlerFn<'s, 'a, S, M: Message> {
     /// The future it returns.
@@ -217,14 +222,14 @@ impl<'s, 'a, S, M, F, Fut> AsyncWithHandlerFn<'s, 'a, S, M> for F
 where
     S: 's,
     M: Message,
-    F: Fn(&'s S, M, &'a Context<'a>) -> Fut,
+    F: CallableWith<(&'s S, M, &'a Context<'a>), Output = Fut>,
     Fut: Future<Output = Result<M::Reply, M::Error>> + Send,
 {
     type Future = Fut;
 
     #[inline(always)]
     fn call(&self, state: &'s S, msg: M, cx: &'a Context<'a>) -> Fut {
-        self(state, msg, cx)
+        CallableWith::call(self, (state, msg, cx))
     }
 }
 

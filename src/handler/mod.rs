@@ -13,11 +13,11 @@ pub use from_fn::{
 
 /// User code for one message type.
 ///
-/// Written as an `async fn`; one that never waits costs what a function costs. A type may handle
-/// several messages, and then each registration names the message:
-/// `register::<CreateUser, _>(service)`. An `Arc` of a handler is a handler.
+/// Written as an `async fn`; one that never waits costs what a function costs. An `Arc` of a handler is a
+/// handler.
 ///
 /// ```
+/// use std::fmt;
 /// use arcbus::{Context, Handler, Message, Query};
 ///
 /// struct GetUser {
@@ -28,16 +28,76 @@ pub use from_fn::{
 ///     const NAME: &'static str = "user.get";
 ///     type Kind = Query;
 ///     type Reply = String;
-///     type Error = String;
+///     type Error = GetUserError;
 /// }
+///
+/// #[derive(Debug)]
+/// enum GetUserError {
+///     NotFound(u64),
+/// }
+///
+/// impl fmt::Display for GetUserError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         match self {
+///             Self::NotFound(id) => write!(f, "no user {id}"),
+///         }
+///     }
+/// }
+///
+/// impl std::error::Error for GetUserError {}
 ///
 /// struct Users;
 ///
 /// impl Handler<GetUser> for Users {
-///     async fn handle(&self, msg: GetUser, _cx: &Context<'_>) -> Result<String, String> {
-///         if msg.id == 7 { Ok("Ada".into()) } else { Err(format!("no user {}", msg.id)) }
+///     async fn handle(&self, msg: GetUser, _cx: &Context<'_>) -> Result<String, GetUserError> {
+///         if msg.id == 7 { Ok("Ada".into()) } else { Err(GetUserError::NotFound(msg.id)) }
 ///     }
 /// }
+/// ```
+///
+/// # Several messages
+///
+/// A type that handles several messages is registered once for each, and the registration names the message.
+/// Without the name the compiler says "type annotations needed".
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use std::sync::Arc;
+/// # use arcbus::{Command, CommandBus, Context, Handler, Message};
+/// # struct CreateUser;
+/// # impl Message for CreateUser {
+/// #     const NAME: &'static str = "user.create";
+/// #     type Kind = Command;
+/// #     type Reply = ();
+/// #     type Error = Infallible;
+/// # }
+/// # struct DeleteUser;
+/// # impl Message for DeleteUser {
+/// #     const NAME: &'static str = "user.delete";
+/// #     type Kind = Command;
+/// #     type Reply = ();
+/// #     type Error = Infallible;
+/// # }
+/// struct Users;
+///
+/// impl Handler<CreateUser> for Users {
+///     async fn handle(&self, _msg: CreateUser, _cx: &Context<'_>) -> Result<(), Infallible> {
+///         Ok(())
+///     }
+/// }
+///
+/// impl Handler<DeleteUser> for Users {
+///     async fn handle(&self, _msg: DeleteUser, _cx: &Context<'_>) -> Result<(), Infallible> {
+///         Ok(())
+///     }
+/// }
+///
+/// let users = Arc::new(Users);
+/// let bus = CommandBus::builder()
+///     .register::<CreateUser, _>(users.clone())
+///     .register::<DeleteUser, _>(users)
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle the message `{M}`",

@@ -198,6 +198,47 @@ fn boxed_it_is_a_standard_error_with_the_same_text() {
     }
 }
 
+/// Has what `anyhow::Error` has: a conversion from every standard error, and is none itself.
+#[derive(Debug)]
+struct Report(String);
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Report {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[test]
+fn a_question_mark_takes_an_error_whose_handler_error_is_a_standard_one() {
+    fn to_box() -> Result<(), Box<dyn StdError>> {
+        Err(Error::Handler(Broken(fmt::Error)))?
+    }
+    fn to_report() -> Result<(), Report> {
+        Err(Error::Handler(Broken(fmt::Error)))?
+    }
+    assert_eq!(to_box().unwrap_err().to_string(), "broken");
+    assert_eq!(to_report().unwrap_err().0, "broken");
+}
+
+#[test]
+fn a_question_mark_takes_a_boxed_error_whatever_its_handler_error_is() {
+    fn failed() -> Result<(), Error<String>> {
+        Err(Error::Handler("out of stock".to_owned()))
+    }
+    fn to_box() -> Result<(), Box<dyn StdError>> {
+        Ok(failed().map_err(Error::into_boxed)?)
+    }
+    fn to_shared_box() -> Result<(), Box<dyn StdError + Send + Sync>> {
+        Ok(failed().map_err(Error::into_boxed)?)
+    }
+    fn to_report() -> Result<(), Report> {
+        Ok(failed().map_err(Error::into_boxed)?)
+    }
+    assert_eq!(to_box().unwrap_err().to_string(), "out of stock");
+    assert_eq!(to_shared_box().unwrap_err().to_string(), "out of stock");
+    assert_eq!(to_report().unwrap_err().0, "out of stock");
+}
+
 #[test]
 fn refusals_and_violations_become_errors() {
     fn refuse() -> Result<(), Error<String>> {

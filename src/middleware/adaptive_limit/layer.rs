@@ -123,6 +123,7 @@ impl AdaptiveLimit {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for AdaptiveLimit {
     type Middleware = AdaptiveLimitMiddleware;
 

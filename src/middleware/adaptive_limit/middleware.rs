@@ -20,6 +20,7 @@ impl AdaptiveLimitMiddleware {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
     through_entry!(this => Door(&this.policy));
 }

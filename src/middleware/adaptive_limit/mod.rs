@@ -24,7 +24,7 @@
 //!     const NAME: &'static str = "search";
 //!     type Kind = Query;
 //!     type Reply = usize;
-//!     type Error = String;
+//!     type Error = std::convert::Infallible;
 //! }
 //!
 //! let limit = AdaptiveLimit::vegas().initial(20).range(5, 200);

@@ -23,7 +23,7 @@ use crate::rejection::Rejection;
 ///     const NAME: &'static str = "shutdown";
 ///     type Kind = Command;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -93,6 +93,7 @@ where
 /// What [`Authorize`] makes.
 pub struct AuthorizeGate<F>(F);
 
+#[diagnostic::do_not_recommend]
 impl<M, F> Gate<M> for AuthorizeGate<F>
 where
     M: Message,

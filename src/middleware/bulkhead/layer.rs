@@ -53,6 +53,7 @@ impl Bulkhead {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for Bulkhead {
     type Middleware = BulkheadMiddleware;
 
@@ -97,6 +98,7 @@ impl QueuedBulkhead {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for QueuedBulkhead {
     type Middleware = QueuedBulkheadMiddleware;
 

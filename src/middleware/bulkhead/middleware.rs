@@ -19,6 +19,7 @@ impl BulkheadMiddleware {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Middleware<M> for BulkheadMiddleware {
     through_entry!(this => Door(&this.policy));
 }

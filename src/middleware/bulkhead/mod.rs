@@ -13,7 +13,7 @@
 //!     const NAME: &'static str = "print";
 //!     type Kind = Command;
 //!     type Reply = usize;
-//!     type Error = String;
+//!     type Error = std::convert::Infallible;
 //! }
 //!
 //! let bulkhead = Bulkhead::new(2);

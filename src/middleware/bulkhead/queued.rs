@@ -56,6 +56,7 @@ impl QueuedBulkheadMiddleware {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Middleware<M> for QueuedBulkheadMiddleware {
     #[inline(always)]
     fn handle(

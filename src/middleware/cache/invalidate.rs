@@ -4,9 +4,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{CacheHandle, Cacheable};
+use crate::bounds::CommandKind;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
-use crate::message::{Command, Message};
+use crate::message::Message;
 use crate::pipeline::{Entry, Layer, Middleware, Role, RouteInfo, through_entry};
 use crate::unwind::drop_caught;
 
@@ -73,7 +74,7 @@ use crate::unwind::drop_caught;
     note = "write `impl Invalidates<{Q}> for {Self}` with `fn invalidates(&self) -> Outdated<{Q}>`",
     note = "an invalidator goes around commands that change what a cache keeps: put it into their scope"
 )]
-pub trait Invalidates<Q: Cacheable>: Message<Kind = Command> {
+pub trait Invalidates<Q: Cacheable>: Message<Kind: CommandKind> {
     /// What it changes. Asked before it runs.
     fn invalidates(&self) -> Outdated<Q>;
 }
@@ -155,6 +156,7 @@ impl<Q: Cacheable> fmt::Debug for Invalidator<Q> {
 /// What an [`Invalidator`] makes for a route.
 pub struct InvalidatorMiddleware<Q: Cacheable>(CacheHandle<Q>);
 
+#[diagnostic::do_not_recommend]
 impl<M: Invalidates<Q>, Q: Cacheable> Middleware<M> for InvalidatorMiddleware<Q> {
     through_entry!(this => Door(&this.0));
 }

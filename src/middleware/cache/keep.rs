@@ -1,5 +1,6 @@
 //! Which outcomes are kept: replies, or errors as well.
 
+use crate::bounds::ReplyClone;
 use crate::error::{Error, Outcome, TimeLimit};
 use crate::message::{Class, Message};
 
@@ -21,7 +22,7 @@ pub struct Replies;
 #[derive(Debug)]
 pub struct Errors;
 
-impl<M: Message<Reply: Clone + Sync>> Keep<M> for Replies {
+impl<M: Message<Reply: ReplyClone>> Keep<M> for Replies {
     type Value = M::Reply;
 
     fn keep(outcome: &Outcome<M>) -> Option<M::Reply> {
@@ -39,7 +40,7 @@ impl<M: Message<Reply: Clone + Sync>> Keep<M> for Replies {
     }
 }
 
-impl<M: Message<Reply: Clone + Sync, Error: Clone>> Keep<M> for Errors {
+impl<M: Message<Reply: ReplyClone, Error: ReplyClone>> Keep<M> for Errors {
     type Value = Result<M::Reply, M::Error>;
 
     fn keep(outcome: &Outcome<M>) -> Option<Self::Value> {

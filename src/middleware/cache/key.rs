@@ -6,8 +6,9 @@ use std::hash::{Hash, Hasher};
 use quick_cache::Equivalent;
 
 use super::vary::Vary;
+use crate::bounds::{LookupKey, QueryKind, ReplyClone};
 use crate::context::Context;
-use crate::message::{Message, Query};
+use crate::message::Message;
 
 /// A query whose reply may be given to whoever asks with the same key.
 ///
@@ -24,7 +25,7 @@ use crate::message::{Message, Query};
 ///     const NAME: &'static str = "user.find";
 ///     type Kind = Query;
 ///     type Reply = Vec<u64>;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// impl Cacheable for FindUsers {
@@ -44,7 +45,7 @@ use crate::message::{Message, Query};
 /// #     const NAME: &'static str = "user.get";
 /// #     type Kind = Query;
 /// #     type Reply = u64;
-/// #     type Error = String;
+/// #     type Error = std::convert::Infallible;
 /// # }
 ///
 /// impl Cacheable for GetUser {
@@ -57,7 +58,7 @@ use crate::message::{Message, Query};
 /// #     const NAME: &'static str = "seat.get";
 /// #     type Kind = Query;
 /// #     type Reply = u64;
-/// #     type Error = String;
+/// #     type Error = std::convert::Infallible;
 /// # }
 ///
 /// impl Cacheable for GetSeat {
@@ -68,19 +69,14 @@ use crate::message::{Message, Query};
 #[diagnostic::on_unimplemented(
     message = "replies to `{Self}` cannot be kept: it does not say under which key",
     label = "`Cacheable` is not implemented for `{Self}`",
-    note = "write `impl Cacheable for {Self}` with `type Key = Self; fn key(&self) -> &Self {{ self }}` and derive `Clone, PartialEq, Eq, Hash`",
-    note = "only a query can be, whose reply is `Clone + Sync`: put the layer into a scope of such queries"
+    note = "for a query write `impl Cacheable for {Self}` with `type Key = Self; fn key(&self) -> &Self {{ self }}`, derive `Clone, PartialEq, Eq, Hash` for it and `Clone` for its reply",
+    note = "on a command leave the layer out: `cache.invalidator()` drops from a cache what a command changes, and `Idempotency` keeps it from acting twice",
+    note = "a layer for some messages only goes into `.scope(|s| s.layer(..).register(..))`"
 )]
-pub trait Cacheable: Message<Kind = Query, Reply: Clone + Sync> {
+pub trait Cacheable: Message<Kind: QueryKind, Reply: ReplyClone> {
     /// What the reply depends on, of all that is in the query. `Hash` and `Eq` of its owned form must
     /// agree with its own, as [`Borrow`] demands. They run under a lock: they must not dispatch.
-    type Key: ?Sized
-        + Hash
-        + Eq
-        + ToOwned<Owned: Hash + Eq + Send + Sync + 'static>
-        + Send
-        + Sync
-        + 'static;
+    type Key: LookupKey + ?Sized; // needs `#[derive(Clone, PartialEq, Eq, Hash)]`
 
     /// The key of this query.
     fn key(&self) -> &Self::Key;

@@ -1,7 +1,6 @@
 //! [`Cache`]: the settings.
 
 use std::fmt;
-use std::hash::Hash;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::policy::{Shelf, Terms};
 use super::route::CacheRoute;
 use super::vary::{Alike, By, Vary};
 use super::{CacheHandle, CacheMiddleware, Cacheable};
+use crate::bounds::KeptKey;
 use crate::nanos::nanos;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
@@ -109,7 +109,7 @@ impl<V, K> Cache<V, K> {
     /// # let _ = cache;
     /// ```
     #[must_use]
-    pub fn vary_by<T: Clone + Eq + Hash + Send + Sync + 'static>(self) -> Cache<By<T>, K> {
+    pub fn vary_by<T: KeptKey>(self) -> Cache<By<T>, K> {
         self.of_kind()
     }
 

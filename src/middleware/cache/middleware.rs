@@ -162,6 +162,7 @@ fn given<M: Message, K: Keep<M>>(value: K::Value, source: Source, cx: &Context<'
     K::give(value)
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Cacheable, V: Vary, K: Keep<M>> Middleware<M> for CacheMiddleware<M, V, K> {
     #[inline(always)]
     fn handle(

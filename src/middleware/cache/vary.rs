@@ -2,14 +2,14 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::hash::Hash;
 use std::marker::PhantomData;
 
+use crate::bounds::KeptKey;
 use crate::context::Context;
 
 /// Which value of the context is a part of the key.
 pub trait Vary: Send + Sync + 'static {
-    type By: Clone + Eq + Hash + Send + Sync + 'static;
+    type By: KeptKey;
     /// Whether there is one at all.
     const VARIES: bool;
     fn of<'c>(cx: &'c Context<'_>) -> Option<&'c Self::By>;
@@ -31,7 +31,7 @@ impl Vary for Alike {
 /// A reply is for those whose context has the same value of type `T`.
 pub struct By<T>(PhantomData<fn() -> T>);
 
-impl<T: Clone + Eq + Hash + Send + Sync + 'static> Vary for By<T> {
+impl<T: KeptKey> Vary for By<T> {
     type By = T;
     const VARIES: bool = true;
 

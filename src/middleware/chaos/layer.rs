@@ -26,7 +26,7 @@ use crate::setting::InvalidSetting;
 ///     const NAME: &'static str = "ping";
 ///     type Kind = Query;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

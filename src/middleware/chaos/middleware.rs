@@ -36,6 +36,7 @@ impl<F> ChaosMiddleware<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message, F: MakeError<M>> Middleware<M> for ChaosMiddleware<F> {
     async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
         if self.policy.draw_delay() {

@@ -166,6 +166,7 @@ impl CircuitBreaker {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for CircuitBreaker {
     type Middleware = CircuitBreakerMiddleware;
 

@@ -21,6 +21,7 @@ impl CircuitBreakerMiddleware {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Middleware<M> for CircuitBreakerMiddleware {
     through_entry!(this => Breaker(&this.policy));
 }

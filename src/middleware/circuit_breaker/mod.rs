@@ -1,6 +1,7 @@
 //! A circuit breaker: stops calling what fails, and tries again after a while.
 //!
 //! ```
+//! use std::io;
 //! use std::time::Duration;
 //! use arcbus::middleware::circuit_breaker::{CircuitBreaker, State};
 //! # use arcbus::{CommandBus, Command, Message, FakeClock, from_fn};
@@ -9,7 +10,7 @@
 //! #     const NAME: &'static str = "pay";
 //! #     type Kind = Command;
 //! #     type Reply = ();
-//! #     type Error = String;
+//! #     type Error = io::Error;
 //! # }
 //!
 //! let breaker = CircuitBreaker::time_window(Duration::from_secs(10))
@@ -20,7 +21,7 @@
 //! let handles = breaker.handles();
 //! let bus = CommandBus::builder()
 //!     .layer(breaker)
-//!     .register(from_fn(|_: Pay, _: &_| Err::<(), _>("no answer".to_string())))
+//!     .register(from_fn(|_: Pay, _: &_| Err(io::ErrorKind::ConnectionRefused.into())))
 //!     .build()?;
 //!
 //! let _ = bus.execute_blocking(Pay);

@@ -1,9 +1,9 @@
 //! [`Coalesce`]: the settings.
 
 use std::fmt;
-use std::hash::Hash;
 use std::marker::PhantomData;
 
+use crate::bounds::KeptKey;
 use crate::middleware::Cacheable;
 use crate::middleware::cache::{
     Alike, By, CacheHandle, CacheMiddleware, Handles, Invalidator, Replies, Vary, keeping_nothing,
@@ -41,7 +41,7 @@ impl<V> Coalesce<V> {
     /// Makes the context's value of type `T` a part of the key, for a handler that looks at it: as
     /// [`Cache::vary_by`](crate::middleware::Cache::vary_by).
     #[must_use]
-    pub fn vary_by<T: Clone + Eq + Hash + Send + Sync + 'static>(self) -> Coalesce<By<T>> {
+    pub fn vary_by<T: KeptKey>(self) -> Coalesce<By<T>> {
         Coalesce {
             handles: self.handles,
             kind: PhantomData,

@@ -15,7 +15,7 @@
 //!     const NAME: &'static str = "stock";
 //!     type Kind = Query;
 //!     type Reply = u32;
-//!     type Error = String;
+//!     type Error = std::convert::Infallible;
 //! }
 //!
 //! impl Cacheable for Stock {

@@ -38,6 +38,7 @@ impl<F> Fallback<With<F>> {
     /// The closure names its message type, so the layer stands in a scope of that message.
     ///
     /// ```
+    /// use std::io;
     /// use arcbus::middleware::Fallback;
     /// use arcbus::{Context, Error, Message, Query, QueryBus, from_fn};
     ///
@@ -47,19 +48,19 @@ impl<F> Fallback<With<F>> {
     ///     const NAME: &'static str = "price";
     ///     type Kind = Query;
     ///     type Reply = u64;
-    ///     type Error = String;
+    ///     type Error = io::Error;
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let list_price = |_: &Error<String>, msg: &Price| (msg.article == 1).then_some(990);
+    /// let list_price = |_: &Error<io::Error>, msg: &Price| (msg.article == 1).then_some(990);
     /// let bus = QueryBus::builder()
     ///     .scope(|s| {
     ///         s.layer(Fallback::with(list_price)).register(from_fn(
-    ///             |_: Price, _: &Context<'_>| Err::<u64, _>("no connection".to_owned()),
+    ///             |_: Price, _: &Context<'_>| Err(io::ErrorKind::NotConnected.into()),
     ///         ))
     ///     })
     ///     .build()?;
-    /// assert_eq!(bus.execute_blocking(Price { article: 1 }), Ok(990));
+    /// assert_eq!(bus.execute_blocking(Price { article: 1 })?, 990);
     /// assert!(bus.execute_blocking(Price { article: 2 }).unwrap_err().is_handler());
     /// # Ok(())
     /// # }
@@ -81,6 +82,7 @@ impl<H> Fallback<Leaf<H>> {
     /// then the error stays.
     ///
     /// ```
+    /// use std::io;
     /// use arcbus::middleware::Fallback;
     /// use arcbus::{Context, Message, Query, QueryBus, from_fn};
     ///
@@ -90,7 +92,7 @@ impl<H> Fallback<Leaf<H>> {
     ///     const NAME: &'static str = "balance";
     ///     type Kind = Query;
     ///     type Reply = i64;
-    ///     type Error = String;
+    ///     type Error = io::Error;
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -98,11 +100,11 @@ impl<H> Fallback<Leaf<H>> {
     /// let bus = QueryBus::builder()
     ///     .scope(|s| {
     ///         s.layer(Fallback::handler(replica)).register(from_fn(
-    ///             |_: Balance, _: &Context<'_>| Err::<i64, _>("primary is down".to_owned()),
+    ///             |_: Balance, _: &Context<'_>| Err(io::ErrorKind::ConnectionRefused.into()),
     ///         ))
     ///     })
     ///     .build()?;
-    /// assert_eq!(bus.execute_blocking(Balance { account: 1 }), Ok(42));
+    /// assert_eq!(bus.execute_blocking(Balance { account: 1 })?, 42);
     /// # Ok(())
     /// # }
     /// ```

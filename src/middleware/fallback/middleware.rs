@@ -61,6 +61,7 @@ pub(super) fn told<M: Message>(outcome: Outcome<M>, cx: &Context<'_>) -> Outcome
     outcome
 }
 
+#[diagnostic::do_not_recommend]
 impl<M, S, P> Middleware<M> for FallbackMiddleware<S, P>
 where
     M: Message,

@@ -28,6 +28,7 @@
 //! may have acted, unless [`when`](Fallback::when) says so: for one that only writes it to an outbox, say.
 //!
 //! ```
+//! use std::io;
 //! use arcbus::metrics::Metrics;
 //! use arcbus::middleware::Fallback;
 //! use arcbus::{Context, Message, Query, QueryBus, Source, from_fn};
@@ -37,7 +38,7 @@
 //!     const NAME: &'static str = "suggestions";
 //!     type Kind = Query;
 //!     type Reply = Vec<&'static str>;
-//!     type Error = String;
+//!     type Error = io::Error;
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,13 +49,13 @@
 //!         s.layer(Fallback::value(vec!["bestsellers"])).register(from_fn(
 //!             |msg: Suggestions, _: &Context<'_>| match msg.user {
 //!                 7 => Ok(vec!["lock-free programming"]),
-//!                 _ => Err("the model is down".to_owned()),
+//!                 _ => Err(io::Error::other("the model is down")),
 //!             },
 //!         ))
 //!     })
 //!     .build()?;
-//! assert_eq!(bus.execute_blocking(Suggestions { user: 7 }), Ok(vec!["lock-free programming"]));
-//! assert_eq!(bus.execute_blocking(Suggestions { user: 8 }), Ok(vec!["bestsellers"]));
+//! assert_eq!(bus.execute_blocking(Suggestions { user: 7 })?, ["lock-free programming"]);
+//! assert_eq!(bus.execute_blocking(Suggestions { user: 8 })?, ["bestsellers"]);
 //! let snapshot = metrics.snapshot();
 //! let route = snapshot.route("suggestions").expect("registered");
 //! assert_eq!(route.replies_from(Source::Fallback), 1);

@@ -4,6 +4,7 @@ use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::bounds::MessageClone;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::handler::Handler;
@@ -96,7 +97,7 @@ impl<F> std::fmt::Debug for With<F> {
 
 impl<M, F> Substitute<M> for With<F>
 where
-    M: Message + Clone,
+    M: MessageClone,
     F: Fn(&Error<M::Error>, &M) -> Option<M::Reply> + Send + Sync + 'static,
 {
     type Kept = M;
@@ -130,7 +131,7 @@ where
     caught(|| substitute(&error, msg))?.ok_or(error)
 }
 
-impl<M: Message + Clone, H: Handler<M>> Substitute<M> for Leaf<H> {
+impl<M: MessageClone, H: Handler<M>> Substitute<M> for Leaf<H> {
     type Kept = M;
 
     const NOTE: &'static str = "a handler";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::HedgeMiddleware;
 use super::policy::{Delay, HedgePolicy, Quantile};
-use crate::message::{Message, Query};
+use crate::bounds::{MessageClone, QueryMessage};
 use crate::middleware::{Budget, Handles};
 use crate::nanos::nanos;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
@@ -204,7 +204,7 @@ fn default_budget() -> Budget {
     Budget::new(0.1)
 }
 
-impl<M: Message<Kind = Query> + Clone> Layer<M> for Hedge {
+impl<M: QueryMessage + MessageClone> Layer<M> for Hedge {
     type Middleware = HedgeMiddleware;
 
     const ROLE: Role = Role::Hedge;

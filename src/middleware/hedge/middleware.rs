@@ -20,6 +20,7 @@ impl HedgeMiddleware {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message<Kind = Query> + Clone> Middleware<M> for HedgeMiddleware {
     /// Begins the first attempt at once. Copies the message only where it can be hedged.
     #[inline(always)]

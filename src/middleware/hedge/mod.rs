@@ -32,6 +32,7 @@
 //! cannot be hedged.
 //!
 //! ```
+//! use std::convert::Infallible;
 //! use std::time::Duration;
 //! use arcbus::middleware::Hedge;
 //! use arcbus::{Context, Message, Query, QueryBus, from_async_fn};
@@ -42,7 +43,7 @@
 //!     const NAME: &'static str = "lookup";
 //!     type Kind = Query;
 //!     type Reply = u64;
-//!     type Error = String;
+//!     type Error = Infallible;
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -54,7 +55,7 @@
 //!             if cx.attempt() == 1 {
 //!                 std::future::pending::<()>().await; // a replica that has stalled
 //!             }
-//!             Ok::<_, String>(msg.key)
+//!             Ok::<_, Infallible>(msg.key)
 //!         }))
 //!     })
 //!     .build()?;

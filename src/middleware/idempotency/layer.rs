@@ -1,14 +1,14 @@
 //! [`Idempotency`]: the settings.
 
-use std::hash::Hash;
 use std::time::Duration;
 
 use super::middleware::{IdempotencyMiddleware, Keys};
 use super::policy::{Room, check_window};
 use super::routes::Routes;
 use super::{ByContext, ByMessage, IdempotencyKey, InMemory, KeySource, Shared, Stores};
+use crate::bounds::{CommandKind, MessageHash, ReplyClone};
 use crate::context::Context;
-use crate::message::{Command, Message};
+use crate::message::Message;
 use crate::middleware::Handles;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
@@ -102,7 +102,7 @@ impl<S> Idempotency<S> {
     /// #     const NAME: &'static str = "card.charge";
     /// #     type Kind = Command;
     /// #     type Reply = u64;
-    /// #     type Error = String;
+    /// #     type Error = std::convert::Infallible;
     /// # }
     ///
     /// let idempotency = Idempotency::in_memory(Duration::from_secs(3600))
@@ -137,7 +137,7 @@ impl<S, K> Idempotency<S, K> {
 
 impl<M, S, K> Layer<M> for Idempotency<S, K>
 where
-    M: Message<Kind = Command, Reply: Clone + Sync> + Hash,
+    M: Message<Kind: CommandKind, Reply: ReplyClone> + MessageHash,
     S: Stores<M>,
     K: KeySource<M>,
 {

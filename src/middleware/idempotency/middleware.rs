@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::refused::{conflict, no_store, without_key};
 use super::{Begin, Claim, Fingerprint, IdempotencyKey, KeySource, Progress, Record, Store};
+use crate::bounds::CommandKind;
 use crate::context::{Context, Source};
 use crate::error::{Error, Outcome, Phase};
-use crate::message::{Command, Message};
+use crate::message::Message;
 use crate::middleware::flights::{Arrival, Flights, Joined, Leader, arrival};
 use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
 use crate::sync::PlainArc;
@@ -59,7 +60,7 @@ impl<M: Message, S> Keys<M, S> {
 
 impl<M, S, K> IdempotencyMiddleware<M, S, K>
 where
-    M: Message<Kind = Command, Reply: Clone + Sync> + Hash,
+    M: Message<Kind: CommandKind, Reply: Clone + Sync> + Hash,
     S: Store<M>,
     K: KeySource<M>,
 {
@@ -173,9 +174,10 @@ fn replay<R>(reply: R, cx: &Context<'_>) -> R {
     reply
 }
 
+#[diagnostic::do_not_recommend]
 impl<M, S, K> Middleware<M> for IdempotencyMiddleware<M, S, K>
 where
-    M: Message<Kind = Command, Reply: Clone + Sync> + Hash,
+    M: Message<Kind: CommandKind, Reply: Clone + Sync> + Hash,
     S: Store<M>,
     K: KeySource<M>,
 {

@@ -14,7 +14,7 @@
 //!     const NAME: &'static str = "card.charge";
 //!     type Kind = Command;
 //!     type Reply = u64;
-//!     type Error = String;
+//!     type Error = std::convert::Infallible;
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::policy::{MemoryStore, Room, Run};
 use super::{Begin, Claim, Progress, Record, Store};
+use crate::bounds::ReplyClone;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::setting::InvalidSetting;
@@ -37,7 +38,7 @@ pub struct InMemory {
 
 impl<M> Stores<M> for InMemory
 where
-    M: Message<Reply: Clone + Sync>,
+    M: Message<Reply: ReplyClone>,
 {
     type Store = MemoryStore<M::Reply>;
 
@@ -108,7 +109,7 @@ impl<M: Message, S: Store<M>> Store<M> for Shared<S> {
 /// Ready at once; cannot fail.
 impl<M> Store<M> for MemoryStore<M::Reply>
 where
-    M: Message<Reply: Clone + Sync>,
+    M: Message<Reply: ReplyClone>,
 {
     type Begun = Run;
     type Error = Infallible;

@@ -17,6 +17,7 @@ use crate::pipeline::{Blocked, Facts, Layer, Middleware, Next, Role, RouteInfo};
 /// The closure names the message's error type, so it stands in a scope of such messages.
 ///
 /// ```
+/// use std::io;
 /// use arcbus::middleware::MapError;
 /// use arcbus::{Context, Error, Message, Query, QueryBus, from_fn};
 ///
@@ -25,16 +26,16 @@ use crate::pipeline::{Blocked, Facts, Layer, Middleware, Next, Role, RouteInfo};
 ///     const NAME: &'static str = "find";
 ///     type Kind = Query;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = io::Error;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let bus = QueryBus::builder()
 ///     .scope(|s| {
-///         s.layer(MapError::new(|error: Error<String>, _: &Context<'_>| {
-///             error.map_handler(|text| format!("find: {text}"))
+///         s.layer(MapError::new(|error: Error<io::Error>, _: &Context<'_>| {
+///             error.map_handler(|error| io::Error::other(format!("find: {error}")))
 ///         }))
-///         .register(from_fn(|_: Find, _: &Context<'_>| Err("no row".to_owned())))
+///         .register(from_fn(|_: Find, _: &Context<'_>| Err(io::Error::other("no row"))))
 ///     })
 ///     .build()?;
 /// assert_eq!(bus.execute_blocking(Find).unwrap_err().to_string(), "find: no row");
@@ -75,6 +76,7 @@ where
 /// What [`MapError`] makes.
 pub struct MapErrorMiddleware<F>(F);
 
+#[diagnostic::do_not_recommend]
 impl<M, F> Middleware<M> for MapErrorMiddleware<F>
 where
     M: Message,

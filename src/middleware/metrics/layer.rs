@@ -25,6 +25,7 @@ pub struct MetricsLayer {
     metrics: Metrics,
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for MetricsLayer {
     type Middleware = MetricsMiddleware;
 

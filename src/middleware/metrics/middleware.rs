@@ -20,6 +20,7 @@ impl MetricsMiddleware {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Middleware<M> for MetricsMiddleware {
     through_entry!(this => Meter(&this.recorder));
 }

@@ -43,6 +43,7 @@ impl ProductionLayers {
     /// [`Idempotent`](crate::Idempotent) besides.
     ///
     /// ```
+    /// use std::io;
     /// use std::time::Duration;
     /// use arcbus::middleware::{ProductionConfig, ProductionLayers, Retry, Timeout};
     /// use arcbus::{Context, Message, Query, QueryBus, from_fn};
@@ -53,7 +54,7 @@ impl ProductionLayers {
     ///     const NAME: &'static str = "price";
     ///     type Kind = Query;
     ///     type Reply = u64;
-    ///     type Error = String;
+    ///     type Error = io::Error;
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,11 +65,11 @@ impl ProductionLayers {
     /// let bus = QueryBus::builder()
     ///     .layers(&ProductionLayers::retrying(config, total, retry))
     ///     .register(from_fn(|_: Price, cx: &Context<'_>| match cx.attempt() {
-    ///         1 => Err("busy".to_owned()),
+    ///         1 => Err(io::ErrorKind::ResourceBusy.into()),
     ///         _ => Ok(250),
     ///     }))
     ///     .build_strict()?;
-    /// assert_eq!(bus.execute_blocking(Price), Ok(250));
+    /// assert_eq!(bus.execute_blocking(Price)?, 250);
     /// # Ok(())
     /// # }
     /// ```

@@ -11,7 +11,7 @@
 //!     const NAME: &'static str = "pay";
 //!     type Kind = Command;
 //!     type Reply = ();
-//!     type Error = String;
+//!     type Error = std::convert::Infallible;
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -78,6 +78,7 @@ impl RateLimit {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for RateLimit {
     type Middleware = Gated<RateLimitGate>;
 
@@ -128,6 +129,7 @@ impl WaitingRateLimit {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for WaitingRateLimit {
     type Middleware = WaitingRateLimitMiddleware;
 

@@ -20,6 +20,7 @@ impl RateLimitGate {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Gate<M> for RateLimitGate {
     type Pass = ();
 

@@ -9,7 +9,7 @@
 //! #     const NAME: &'static str = "mail";
 //! #     type Kind = Command;
 //! #     type Reply = ();
-//! #     type Error = String;
+//! #     type Error = std::convert::Infallible;
 //! # }
 //!
 //! let clock = Clock::new();

@@ -135,6 +135,7 @@ impl<J> RetryMiddleware<J> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message + Repeatable, J: Judge<M>> Middleware<M> for RetryMiddleware<J> {
     /// Begins at once, so that the message is handed on instead of being stored a third time.
     #[inline(always)]

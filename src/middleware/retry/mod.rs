@@ -15,6 +15,7 @@
 //! for the handler takes it by value. So the layer stands in a scope of the messages that have both.
 //!
 //! ```
+//! use std::io;
 //! use std::time::Duration;
 //! use arcbus::middleware::Retry;
 //! use arcbus::{Context, Message, Query, QueryBus, from_fn};
@@ -25,7 +26,7 @@
 //!     const NAME: &'static str = "user.get";
 //!     type Kind = Query;
 //!     type Reply = u64;
-//!     type Error = String;
+//!     type Error = io::Error;
 //! }
 //!
 //! let retry = Retry::exponential(3, Duration::from_millis(1));
@@ -33,12 +34,12 @@
 //! let bus = QueryBus::builder()
 //!     .scope(|s| {
 //!         s.layer(retry).register(from_fn(|msg: GetUser, cx: &Context<'_>| match cx.attempt() {
-//!             1 => Err("the connection was closed".to_owned()),
+//!             1 => Err(io::ErrorKind::ConnectionReset.into()),
 //!             _ => Ok(msg.0),
 //!         }))
 //!     })
 //!     .build()?;
-//! assert_eq!(bus.execute_blocking(GetUser(7)), Ok(7));
+//! assert_eq!(bus.execute_blocking(GetUser(7)).unwrap(), 7);
 //! assert_eq!(handles.get("user.get").expect("registered").repeats(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

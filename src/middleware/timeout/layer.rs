@@ -78,7 +78,7 @@ impl Timeout {
     ///     const NAME: &'static str = "export";
     ///     type Kind = Query;
     ///     type Reply = u64;
-    ///     type Error = String;
+    ///     type Error = std::convert::Infallible;
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -142,6 +142,7 @@ impl Timeout {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for Timeout {
     type Middleware = TimeoutMiddleware;
 

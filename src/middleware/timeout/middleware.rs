@@ -109,6 +109,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message, C: Choose<M>> Middleware<M> for TimeoutMiddleware<C> {
     /// Begins at once, so that the message is handed on instead of being stored a second time.
     #[inline(always)]

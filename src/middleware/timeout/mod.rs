@@ -18,6 +18,7 @@
 //! It reads the clock once, where nobody has yet; a timer is armed only for a handler that waits.
 //!
 //! ```
+//! use std::convert::Infallible;
 //! use std::time::Duration;
 //! use arcbus::{Context, Error, Message, Query, QueryBus, TimeLimit, from_async_fn};
 //! use arcbus::middleware::Timeout;
@@ -27,14 +28,14 @@
 //!     const NAME: &'static str = "report";
 //!     type Kind = Query;
 //!     type Reply = String;
-//!     type Error = String;
+//!     type Error = Infallible;
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let bus = QueryBus::builder()
 //!     .layer(Timeout::new(Duration::from_millis(5)))
 //!     .register(from_async_fn(async |_: Report, _: &Context<'_>| {
-//!         std::future::pending::<Result<String, String>>().await // a database that does not answer
+//!         std::future::pending::<Result<String, Infallible>>().await // a database that does not answer
 //!     }))
 //!     .build()?;
 //! let error = bus.execute_blocking(Report).unwrap_err();

@@ -53,6 +53,7 @@ impl Default for Trace {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for Trace {
     type Middleware = TraceMiddleware;
 

@@ -33,6 +33,7 @@ impl TraceMiddleware {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Middleware<M> for TraceMiddleware {
     #[inline(always)]
     fn handle(

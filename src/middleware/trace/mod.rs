@@ -9,7 +9,7 @@
 //!     const NAME: &'static str = "ping";
 //!     type Kind = Query;
 //!     type Reply = ();
-//!     type Error = String;
+//!     type Error = std::convert::Infallible;
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

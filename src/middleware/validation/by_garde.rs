@@ -35,7 +35,7 @@ use crate::violations::Violations;
 ///     const NAME: &'static str = "user.create";
 ///     type Kind = Command;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 ///
 ///     fn validate(&self) -> Result<(), Violations> {
 ///         by_garde(self)

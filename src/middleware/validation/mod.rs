@@ -25,7 +25,7 @@ use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo, validate};
 ///     const NAME: &'static str = "pay";
 ///     type Kind = Command;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 ///
 ///     fn validate(&self) -> Result<(), Violations> {
 ///         let mut violations = Violations::new();
@@ -57,6 +57,7 @@ impl Validation {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for Validation {
     type Middleware = Gated<ValidationGate>;
 
@@ -75,6 +76,7 @@ impl<M: Message> Layer<M> for Validation {
 #[derive(Debug)]
 pub struct ValidationGate(());
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Gate<M> for ValidationGate {
     type Pass = ();
 

@@ -19,7 +19,7 @@ use crate::setting::InvalidSetting;
 ///     const NAME: &'static str = "pay";
 ///     type Kind = Command;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// struct Supervisor;
@@ -129,6 +129,7 @@ pub struct WhenMiddleware<C, W> {
     middleware: W,
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message, C: Condition<M>, W: Middleware<M>> Middleware<M> for WhenMiddleware<C, W> {
     #[inline(always)]
     fn handle(

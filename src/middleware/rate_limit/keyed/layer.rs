@@ -1,11 +1,11 @@
 //! [`KeyedRateLimit`]: the layer.
 
 use std::fmt;
-use std::hash::Hash;
 
 use super::middleware::KeyedRateLimitGate;
 use super::policy::{self, KeyedRateLimitPolicy};
 use super::source::{ByContext, ByMessage, ByRef, KeySource};
+use crate::bounds::{KeptKey, LookupKey};
 use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
@@ -34,7 +34,7 @@ use crate::sync::Arc;
 /// #     const NAME: &'static str = "mail";
 /// #     type Kind = Command;
 /// #     type Reply = ();
-/// #     type Error = String;
+/// #     type Error = std::convert::Infallible;
 /// # }
 ///
 /// #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,7 +63,7 @@ pub struct KeyedRateLimit<K, S> {
 /// Room for so many keys if nobody says how many: some megabytes for small keys.
 const MAX_KEYS: usize = 65_536;
 
-impl<K: Hash + Eq + Clone, F> KeyedRateLimit<K, ByMessage<F>> {
+impl<K, F> KeyedRateLimit<K, ByMessage<F>> {
     /// A key that `key` makes of a message and its context. It is made for each message: of a key that
     /// allocates, [`by_ref`](KeyedRateLimit::by_ref) finds the one that is there.
     #[must_use]
@@ -75,7 +75,7 @@ impl<K: Hash + Eq + Clone, F> KeyedRateLimit<K, ByMessage<F>> {
     }
 }
 
-impl<K: Hash + Eq + Clone, F> KeyedRateLimit<K, ByContext<F>> {
+impl<K, F> KeyedRateLimit<K, ByContext<F>> {
     /// A key that `key` makes of the context, for messages of every type: one limit across routes, where
     /// it is [`shared`](crate::LayerExt::shared).
     #[must_use]
@@ -87,10 +87,7 @@ impl<K: Hash + Eq + Clone, F> KeyedRateLimit<K, ByContext<F>> {
     }
 }
 
-impl<Q, F> KeyedRateLimit<Q::Owned, ByRef<(F, fn(&Q))>>
-where
-    Q: ToOwned<Owned: Hash + Eq> + ?Sized,
-{
+impl<Q: LookupKey + ?Sized, F> KeyedRateLimit<Q::Owned, ByRef<(F, fn(&Q))>> {
     /// A key that `key` finds in a message or its context. It is copied when it is new, and otherwise
     /// only looked at.
     #[must_use]
@@ -131,7 +128,7 @@ impl<K, S> KeyedRateLimit<K, S> {
 impl<M, K, S> Layer<M> for KeyedRateLimit<K, S>
 where
     M: Message,
-    K: Hash + Eq + Send + Sync + 'static,
+    K: KeptKey,
     S: KeySource<M, K>,
 {
     type Middleware = Gated<KeyedRateLimitGate<K, S>>;

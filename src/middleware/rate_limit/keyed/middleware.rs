@@ -23,6 +23,7 @@ impl<K, S> KeyedRateLimitGate<K, S> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M, K, S> Gate<M> for KeyedRateLimitGate<K, S>
 where
     M: Message,

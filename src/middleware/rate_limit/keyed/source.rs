@@ -1,9 +1,9 @@
 //! [`KeySource`]: where the key of a message comes from.
 
 use std::fmt;
-use std::hash::Hash;
 
 use super::policy::{KeyRefused, KeyedRateLimitPolicy};
+use crate::bounds::{KeptKey, LookupKey};
 use crate::context::Context;
 use crate::message::Message;
 
@@ -35,7 +35,7 @@ pub struct ByContext<F>(pub(super) F);
 impl<M, K, F> KeySource<M, K> for ByMessage<F>
 where
     M: Message,
-    K: Hash + Eq + Clone,
+    K: KeptKey,
     F: Fn(&M, &Context<'_>) -> K + Send + Sync + 'static,
 {
     #[inline]
@@ -52,7 +52,7 @@ where
 impl<M, Q, F> KeySource<M, Q::Owned> for ByRef<(F, fn(&Q))>
 where
     M: Message,
-    Q: Hash + Eq + ToOwned<Owned: Hash + Eq> + ?Sized + 'static,
+    Q: LookupKey + ?Sized,
     F: for<'a> Fn(&'a M, &'a Context<'_>) -> &'a Q + Send + Sync + 'static,
 {
     #[inline]
@@ -70,7 +70,7 @@ where
 impl<M, K, F> KeySource<M, K> for ByContext<F>
 where
     M: Message,
-    K: Hash + Eq + Clone,
+    K: KeptKey,
     F: Fn(&Context<'_>) -> K + Send + Sync + 'static,
 {
     #[inline]

@@ -1,0 +1,156 @@
+//! Bounds whose compile errors say what to write.
+//!
+//! Each trait here stands for a few standard bounds, and is implemented for every type that has them: nobody
+//! implements one by hand. A bound of your own names the standard traits: `M: Message + Clone` implies
+//! [`MessageClone`].
+//!
+//! The blanket implementations are `do_not_recommend`: without it the compiler would report the standard trait
+//! that is missing, and not why a layer needs it.
+
+use std::error::Error as StdError;
+use std::hash::Hash;
+
+use crate::message::{Command, Kind, Message, Query, Same};
+
+/// A handler error that is a standard error, so that [`Error`](crate::Error) is one, too, and `?` turns it into
+/// a `Box<dyn std::error::Error>` or an `anyhow::Error`.
+///
+/// `String` and `anyhow::Error` are not: [`into_boxed`](crate::Error::into_boxed) is for them.
+#[diagnostic::on_unimplemented(
+    message = "`arcbus::Error<{Self}>` is not a standard error, because `{Self}` is not one",
+    label = "`{Self}` is not a `std::error::Error`: write `.map_err(arcbus::Error::into_boxed)?`, or use an error enum that is one",
+    note = "`.map_err(arcbus::Error::into_boxed)` makes a boxed standard error of it",
+    note = "a message whose error is an enum with `impl std::error::Error` needs no conversion"
+)]
+pub trait HandlerError: StdError + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + 'static> HandlerError for E {}
+
+/// A message that can be copied. Needed by layers that may run it more than once, since the handler takes it by
+/// value.
+#[diagnostic::on_unimplemented(
+    message = "the message `{Self}` cannot be copied, and a layer may run it more than once",
+    label = "this layer needs `Clone` of the message `{Self}`",
+    note = "add `#[derive(Clone)]` to `{Self}`",
+    note = "or put the layer into a scope of the messages it is for: `.scope(|s| s.layer(..).register(..))`"
+)]
+pub trait MessageClone: Message + Clone {}
+
+#[diagnostic::do_not_recommend]
+impl<M: Message + Clone> MessageClone for M {}
+
+/// A message that can be hashed. Needed by [`Idempotency`](crate::middleware::Idempotency), which refuses
+/// another message under a key that is taken.
+#[diagnostic::on_unimplemented(
+    message = "the message `{Self}` cannot be hashed, and a layer tells messages apart by their hash",
+    label = "this layer needs `Hash` of the message `{Self}`",
+    note = "add `#[derive(Hash)]` to `{Self}`",
+    note = "or put the layer into a scope of the messages it is for: `.scope(|s| s.layer(..).register(..))`"
+)]
+pub trait MessageHash: Message + Hash {}
+
+#[diagnostic::do_not_recommend]
+impl<M: Message + Hash> MessageHash for M {}
+
+/// A reply, or a handler error, that can be given to several callers.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be given to more than one caller",
+    label = "this layer needs `Clone + Sync` of `{Self}`",
+    note = "add `#[derive(Clone)]` to `{Self}`, or let the handler give an `std::sync::Arc<{Self}>`",
+    note = "or put the layer into a scope of the messages it is for: `.scope(|s| s.layer(..).register(..))`"
+)]
+pub trait ReplyClone: Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Clone + Send + Sync + 'static> ReplyClone for R {}
+
+/// A key of a table: of the buckets of a rate limit, say.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key",
+    label = "this layer needs `Clone + Eq + Hash + Send + Sync` of the key `{Self}`",
+    note = "add `#[derive(Clone, PartialEq, Eq, Hash)]` to `{Self}`"
+)]
+pub trait KeptKey: Clone + Eq + Hash + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeptKey for K {}
+
+/// A key as it is looked up, such as a `str` where a `String` is kept.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key",
+    label = "needs `Clone + Eq + Hash + Send + Sync` of the key `{Self}`",
+    note = "add `#[derive(Clone, PartialEq, Eq, Hash)]` to `{Self}`"
+)]
+pub trait LookupKey: Eq + Hash + ToOwned<Owned: KeptKey> + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<Q: Eq + Hash + ToOwned<Owned: KeptKey> + Send + Sync + 'static + ?Sized> LookupKey for Q {}
+
+/// The kind [`Query`].
+#[diagnostic::on_unimplemented(
+    message = "this is for queries, and the message is of kind `{Self}`",
+    label = "the message has `type Kind = {Self}`, not `Query`",
+    note = "a command is never answered from a cache: leave `Cacheable` and the layer out",
+    note = "the layer `cache.invalidator()` drops from a cache what a command changes; `Idempotency` keeps a command from acting twice"
+)]
+pub trait QueryKind: Kind + Same<Query> {}
+
+impl QueryKind for Query {}
+
+/// The kind [`Command`].
+#[diagnostic::on_unimplemented(
+    message = "this is for commands, and the message is of kind `{Self}`",
+    label = "the message has `type Kind = {Self}`, not `Command`",
+    note = "a query changes nothing, so it may be repeated, and has nothing to invalidate: leave this out"
+)]
+pub trait CommandKind: Kind + Same<Command> {}
+
+impl CommandKind for Command {}
+
+/// A message that is a query. Needed by [`Hedge`](crate::middleware::Hedge), which runs two of one at a time.
+#[diagnostic::on_unimplemented(
+    message = "the message `{Self}` is not a query, and a layer may run it twice at a time",
+    label = "this layer needs `type Kind = Query` of the message `{Self}`",
+    note = "on a command leave `Hedge` out; `Retry` is for a command that is `Idempotent`"
+)]
+pub trait QueryMessage: Message<Kind = Query> {}
+
+#[diagnostic::do_not_recommend]
+impl<M: Message<Kind = Query>> QueryMessage for M {}
+
+/// A function or closure that takes the arguments `Args`, and whose result borrows nothing from the closure
+/// itself. An async closure that captures is none: its futures borrow what it has captured.
+#[diagnostic::on_unimplemented(
+    message = "this is not a function of `{Args}` whose future borrows nothing from the closure",
+    label = "captures variables, or takes other arguments",
+    note = "put what an async closure captures into the state of `from_async_fn_with(state, async |state: &S, msg: M, cx: &Context<'_>| ..)`",
+    note = "or clone it into each future: `from_detached_fn(move |msg: M, cx| {{ let state = state.clone(); async move {{ .. }} }})`"
+)]
+pub trait CallableWith<Args> {
+    /// What it returns.
+    type Output;
+
+    /// Calls it.
+    fn call(&self, args: Args) -> Self::Output;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Fn(A, B) -> R, A, B, R> CallableWith<(A, B)> for F {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(&self, (a, b): (A, B)) -> R {
+        self(a, b)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Fn(A, B, C) -> R, A, B, C, R> CallableWith<(A, B, C)> for F {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(&self, (a, b, c): (A, B, C)) -> R {
+        self(a, b, c)
+    }
+}
