@@ -28,7 +28,7 @@ impl<K: Kind> Bus<K> {
     /// #     const NAME: &'static str = "double";
     /// #     type Kind = Query;
     /// #     type Reply = u64;
-    /// #     type Error = String;
+    /// #     type Error = std::convert::Infallible;
     /// # }
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let bus = QueryBus::builder()

@@ -29,7 +29,7 @@ use crate::sync::Arc;
 ///     const NAME: &'static str = "rename";
 ///     type Kind = Command;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -45,12 +45,12 @@ use crate::sync::Arc;
 /// # }
 /// ```
 #[must_use = "a builder does nothing until `build` or `open`"]
-pub struct BusBuilder<K, S = NoLayers> {
+pub struct BusBuilder<CommandOrQuery, S = NoLayers> {
     layers: Layers<S>,
     settings: Settings,
     changes: Vec<Change>,
     coverage: Coverage,
-    _kind: PhantomData<fn() -> K>,
+    _kind: PhantomData<fn() -> CommandOrQuery>,
 }
 
 struct Settings {
@@ -113,8 +113,8 @@ impl<K: Kind, S> BusBuilder<K, S> {
     /// Registers the handler of a message. Mistakes are reported by [`build`](BusBuilder::build).
     pub fn register<M, H>(mut self, handler: H) -> Self
     where
+        H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
         M: Message<Kind: Same<K>>,
-        H: Handler<M>,
         S: Stack<M>,
     {
         self.changes

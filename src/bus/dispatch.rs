@@ -8,60 +8,187 @@ use crate::message::{Kind, Message, Same};
 /// Dispatches messages `M`: every handle does. Takes `&mut self`, and is implemented for `&Bus` too,
 /// as `Write` is for `&File`.
 ///
+/// # A struct that holds a bus
+///
+/// Needs no trait: a [`Bus`] dispatches by `&self`, and its type names neither layers nor handlers.
+///
 /// ```
-/// use arcbus::{Context, Dispatch, Message, Query, QueryBus, from_fn};
+/// use std::error::Error;
+/// use std::fmt;
+/// use arcbus::{Context, Message, Query, QueryBus, from_fn};
 ///
-/// struct Double(u64);
-/// impl Message for Double {
-///     const NAME: &'static str = "double";
+/// struct GetUser {
+///     id: u64,
+/// }
+///
+/// impl Message for GetUser {
+///     const NAME: &'static str = "user.get";
 ///     type Kind = Query;
-///     type Reply = u64;
-///     type Error = String;
+///     type Reply = String;
+///     type Error = NotFound;
 /// }
 ///
-/// fn quadruple(mut bus: impl Dispatch<Double>, value: u64) -> u64 {
-///     let twice = bus.execute_blocking(Double(value)).unwrap();
-///     bus.execute_blocking(Double(twice)).unwrap()
+/// #[derive(Debug)]
+/// struct NotFound;
+///
+/// impl fmt::Display for NotFound {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("no such user")
+///     }
 /// }
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let bus = QueryBus::builder()
-///     .register(from_fn(|msg: Double, _cx: &Context<'_>| Ok(msg.0 * 2)))
-///     .build()?;
-/// assert_eq!(quadruple(&bus, 1), 4);
-/// assert_eq!(quadruple(&mut bus.local(), 2), 8);
-/// assert_eq!(quadruple(bus.route::<Double>()?, 3), 12);
+/// impl Error for NotFound {}
+///
+/// struct Greeter {
+///     bus: QueryBus,
+/// }
+///
+/// impl Greeter {
+///     fn greet(&self, id: u64) -> Result<String, Box<dyn Error>> {
+///         let name = self.bus.execute_blocking(GetUser { id })?;
+///         Ok(format!("Hello, {name}!"))
+///     }
+/// }
+///
+/// fn main() -> Result<(), Box<dyn Error>> {
+///     let bus = QueryBus::builder()
+///         .register(from_fn(|msg: GetUser, _: &Context<'_>| match msg.id {
+///             7 => Ok("Ada".to_owned()),
+///             _ => Err(NotFound),
+///         }))
+///         .build()?;
+///     let greeter = Greeter { bus };
+///     assert_eq!(greeter.greet(7)?, "Hello, Ada!");
+///     assert_eq!(greeter.greet(8).unwrap_err().to_string(), "no such user");
+///     Ok(())
+/// }
+/// ```
+///
+/// # Code for any handle
+///
+/// A function takes a `mut bus: impl Dispatch<M>`: a `&Bus`, a `&mut LocalBus` or a [`Route`]. A struct that
+/// dispatches by `&self` demands it of the reference, `for<'a> &'a B: Dispatch<M>`: a bound `B: Dispatch<M>`
+/// would need `&mut self`.
+///
+/// ```
+#[doc = include_str!("dispatch/example.in")]
+/// fn name_of(mut bus: impl Dispatch<GetUser>, id: u64) -> Option<String> {
+///     bus.execute_blocking(GetUser { id }).ok()
+/// }
+///
+/// struct Greeter<B> {
+///     bus: B,
+/// }
+///
+/// impl<B> Greeter<B>
+/// where
+///     for<'a> &'a B: Dispatch<GetUser>,
+/// {
+///     async fn greet(&self, id: u64) -> Result<String, Error<NotFound>> {
+///         let name = (&self.bus).execute(GetUser { id }).await?;
+///         Ok(format!("Hello, {name}!"))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn StdError>> {
+/// let bus = users()?;
+/// assert_eq!(name_of(&bus, 7).as_deref(), Some("Ada"));
+/// assert_eq!(name_of(&mut bus.local(), 7).as_deref(), Some("Ada"));
+/// assert_eq!(name_of(bus.route::<GetUser>()?, 8), None);
+///
+/// let greeter = Greeter { bus };
+/// # async fn example(greeter: Greeter<QueryBus>) -> Result<(), Error<NotFound>> {
+/// assert_eq!(greeter.greet(7).await?, "Hello, Ada!");
+/// # Ok(())
+/// # }
+/// # ready(example(greeter))?;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # A mock
+///
+/// The feature `testing` has a `Recorder` that stands in for a bus. A mock written by hand implements two
+/// methods for the reference to it:
+///
+/// ```
+#[doc = include_str!("dispatch/example.in")]
+/// # struct Greeter<B> { bus: B }
+/// # impl<B> Greeter<B> where for<'a> &'a B: Dispatch<GetUser> {
+/// #     async fn greet(&self, id: u64) -> Result<String, Error<NotFound>> {
+/// #         let name = (&self.bus).execute(GetUser { id }).await?;
+/// #         Ok(format!("Hello, {name}!"))
+/// #     }
+/// # }
+/// use std::sync::Mutex;
+/// use arcbus::Outcome;
+///
+/// /// Gives every user one name, and remembers which users were asked for.
+/// #[derive(Default)]
+/// struct Mock {
+///     asked: Mutex<Vec<u64>>,
+/// }
+///
+/// impl Dispatch<GetUser> for &Mock {
+///     async fn execute_with(&mut self, msg: GetUser, cx: Context<'_>) -> Outcome<GetUser> {
+///         self.execute_blocking_with(msg, cx)
+///     }
+///
+///     fn execute_blocking_with(&mut self, msg: GetUser, _cx: Context<'_>) -> Outcome<GetUser> {
+///         self.asked.lock().unwrap().push(msg.id);
+///         Ok("Grace".into())
+///     }
+/// }
+///
+/// let greeter = Greeter { bus: Mock::default() };
+/// # async fn example(greeter: Greeter<Mock>) -> Result<(), Error<NotFound>> {
+/// assert_eq!(greeter.greet(7).await?, "Hello, Grace!");
+/// assert_eq!(*greeter.bus.asked.lock().unwrap(), [7]);
+/// # Ok(())
+/// # }
+/// # ready(example(greeter)).unwrap();
+/// ```
+///
+/// Code that holds a `QueryBus` is tested without a mock: build a bus whose handlers answer as the test needs,
+/// by [`from_fn`](crate::from_fn).
+///
+/// # Instead of `dyn`
+///
+/// There is no `dyn Dispatch<M>`, since its methods return futures of their own types. A [`Bus`] is erased
+/// already: hold one where you would hold a `Box<dyn Dispatch<M>>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not dispatch the message `{M}`",
-    note = "a bus dispatches messages of its kind, a `Route` its one message, a static bus the messages it lists"
+    note = "a bus dispatches messages of its kind, a `Route` its one message, a static bus the messages it lists",
+    note = "code that dispatches by `&self` demands it of the reference: `where for<'a> &'a B: Dispatch<{M}>`"
 )]
 pub trait Dispatch<M: Message> {
-    /// Dispatches `msg`; awaits the reply. See [`Bus::execute`].
-    fn execute(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send;
-
     /// Dispatches `msg` in `cx`. See [`Bus::execute_with`].
     fn execute_with<'a>(
         &'a mut self,
         msg: M,
         cx: Context<'a>,
-    ) -> impl Future<Output = Outcome<M>> + Send;
+    ) -> impl Future<Output = Outcome<M>> + Send; // instead of `dyn`, hold a `Bus`: it is erased
+
+    /// Dispatches `msg` in `cx` and runs its handler on this thread. See [`Bus::execute_blocking_with`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Bus::execute_blocking_with`].
+    fn execute_blocking_with(&mut self, msg: M, cx: Context<'_>) -> Outcome<M>;
+
+    /// Dispatches `msg`; awaits the reply. See [`Bus::execute`].
+    fn execute(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send {
+        self.execute_with(msg, Context::new())
+    }
 
     /// Dispatches `msg` and runs its handler on this thread. See [`Bus::execute_blocking`].
     ///
     /// # Errors
     ///
-    /// As there.
-    fn execute_blocking(&mut self, msg: M) -> Outcome<M>;
-
-    /// [`execute_blocking`](Dispatch::execute_blocking) in `cx`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Bus::execute_blocking_with`].
-    fn execute_blocking_with(&mut self, msg: M, cx: Context<'_>) -> Outcome<M>;
+    /// Those of [`Bus::execute_blocking`].
+    fn execute_blocking(&mut self, msg: M) -> Outcome<M> {
+        self.execute_blocking_with(msg, Context::new())
+    }
 
     /// Dispatches `msg` from within a dispatch whose context is `cx`. See [`Bus::execute_in`].
     fn execute_in<'a>(
@@ -72,11 +199,12 @@ pub trait Dispatch<M: Message> {
         self.execute_with(msg, cx.nested())
     }
 
-    /// Blocking, from within a dispatch whose context is `cx`.
+    /// Dispatches `msg` from within a dispatch whose context is `cx`, on this thread. See
+    /// [`Bus::execute_blocking_in`].
     ///
     /// # Errors
     ///
-    /// As [`Bus::execute_blocking_in`].
+    /// Those of [`Bus::execute_blocking_in`].
     fn execute_blocking_in(&mut self, cx: &Context<'_>, msg: M) -> Outcome<M> {
         self.execute_blocking_with(msg, cx.nested())
     }

@@ -28,6 +28,7 @@ pub type QueryBus = Bus<Query>;
 /// that thread's slots.
 ///
 /// ```
+/// use std::fmt;
 /// use std::time::Duration;
 /// use arcbus::{Context, Handler, Message, Query, QueryBus};
 ///
@@ -36,29 +37,46 @@ pub type QueryBus = Bus<Query>;
 ///     const NAME: &'static str = "user.get";
 ///     type Kind = Query;
 ///     type Reply = String;
-///     type Error = String;
+///     type Error = GetUserError;
 /// }
+///
+/// #[derive(Debug, PartialEq)]
+/// enum GetUserError {
+///     NotFound,
+/// }
+/// impl fmt::Display for GetUserError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("no such user")
+///     }
+/// }
+/// impl std::error::Error for GetUserError {}
 ///
 /// struct Users;
 /// impl Handler<GetUser> for Users {
-///     async fn handle(&self, msg: GetUser, _cx: &Context<'_>) -> Result<String, String> {
-///         if msg.id == 7 { Ok("Ada".into()) } else { Err(format!("no user {}", msg.id)) }
+///     async fn handle(&self, msg: GetUser, _cx: &Context<'_>) -> Result<String, GetUserError> {
+///         if msg.id == 7 { Ok("Ada".into()) } else { Err(GetUserError::NotFound) }
 ///     }
 /// }
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let bus = QueryBus::builder().register(Users).build()?;
-/// assert_eq!(bus.execute_blocking(GetUser { id: 7 }), Ok("Ada".into()));
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let bus = QueryBus::builder().register(Users).build()?;
+///     let user = bus.execute_blocking(GetUser { id: 7 })?;
+///     assert_eq!(user, "Ada");
 ///
-/// let cx = Context::new().timeout(Duration::from_millis(20));
-/// let error = bus.execute_blocking_with(GetUser { id: 8 }, cx).unwrap_err();
-/// assert_eq!(error.as_handler().unwrap(), "no user 8");
-/// # Ok(())
-/// # }
+///     let cx = Context::new().timeout(Duration::from_millis(20));
+///     let error = bus.execute_blocking_with(GetUser { id: 8 }, cx).unwrap_err();
+///     assert_eq!(error.as_handler(), Some(&GetUserError::NotFound));
+///     Ok(())
+/// }
 /// ```
-pub struct Bus<K> {
+///
+/// The type of a bus names a kind, not layers or handlers: a struct or a function takes a `QueryBus` or a
+/// `CommandBus`. Code that shall work with other handles as well, or with a stand-in in tests, is generic over
+/// [`Dispatch`](crate::Dispatch).
+// The compiler suggests the parameter's name to a `bus: Bus` without one: so it says what goes there.
+pub struct Bus<CommandOrQuery> {
     store: Arc<Store>,
-    _kind: PhantomData<fn() -> K>,
+    _kind: PhantomData<fn() -> CommandOrQuery>,
 }
 
 impl<K: Kind> Bus<K> {

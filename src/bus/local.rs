@@ -20,10 +20,10 @@ use crate::sync::{Arc, Cached};
 ///
 /// It dispatches through `&mut self`, so that a handler cannot dispatch through the very handle it
 /// runs under; give handlers a [`Bus`](crate::Bus).
-pub struct LocalBus<K> {
+pub struct LocalBus<CommandOrQuery> {
     table: Cached<Store, Table>,
     store: Arc<Store>,
-    _kind: PhantomData<fn() -> K>,
+    _kind: PhantomData<fn() -> CommandOrQuery>,
 }
 
 impl<K: Kind> LocalBus<K> {

@@ -81,6 +81,7 @@ fn begin<'a, M: Message>(
 /// `with_layers(&layers, handlers in order)`; `clock` sets its clock.
 ///
 /// ```
+/// use std::convert::Infallible;
 /// use arcbus::{Context, Handler, Layers, Message, Query, guard, static_bus};
 ///
 /// struct Double(u64);
@@ -88,12 +89,12 @@ fn begin<'a, M: Message>(
 ///     const NAME: &'static str = "double";
 ///     type Kind = Query;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = Infallible;
 /// }
 ///
 /// struct Arithmetic;
 /// impl Handler<Double> for Arithmetic {
-///     async fn handle(&self, msg: Double, _cx: &Context<'_>) -> Result<u64, String> {
+///     async fn handle(&self, msg: Double, _cx: &Context<'_>) -> Result<u64, Infallible> {
 ///         Ok(msg.0 * 2)
 ///     }
 /// }

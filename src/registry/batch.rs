@@ -70,8 +70,8 @@ impl<K: Kind, S> Batch<K, S> {
     /// Adds a handler for a message that has none.
     pub fn register<M, H>(&mut self, handler: H) -> &mut Self
     where
+        H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
         M: Message<Kind: Same<K>>,
-        H: Handler<M>,
         S: Stack<M>,
     {
         self.changes
@@ -82,8 +82,8 @@ impl<K: Kind, S> Batch<K, S> {
     /// Puts a handler in the place of the one the message has.
     pub fn replace<M, H>(&mut self, handler: H) -> &mut Self
     where
+        H: Handler<M>, // of several messages? `replace::<TheMessage, _>(handler)`
         M: Message<Kind: Same<K>>,
-        H: Handler<M>,
         S: Stack<M>,
     {
         self.changes

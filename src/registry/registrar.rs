@@ -11,7 +11,7 @@ use super::table::Table;
 use crate::explain::Explanation;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
-use crate::pipeline::{Layers, More, Stack, Wrapped};
+use crate::pipeline::{Layers, More, NoLayers, Stack, Wrapped};
 use crate::sync::Arc;
 
 /// Changes the handlers of a bus while the program runs. Got from
@@ -31,7 +31,7 @@ use crate::sync::Arc;
 ///     const NAME: &'static str = "ping";
 ///     type Kind = Query;
 ///     type Reply = u32;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,10 +44,10 @@ use crate::sync::Arc;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Registrar<K, S> {
+pub struct Registrar<CommandOrQuery, S = NoLayers> {
     store: Arc<Store>,
     layers: Layers<S>,
-    _kind: PhantomData<fn() -> K>,
+    _kind: PhantomData<fn() -> CommandOrQuery>,
 }
 
 impl<K: Kind, S> Registrar<K, S> {
@@ -79,8 +79,8 @@ impl<K: Kind, S> Registrar<K, S> {
     /// [`NameClash`](RegistrationError::NameClash); then nothing changed.
     pub fn register<M, H>(&self, handler: H) -> Result<(), RegistrationError>
     where
+        H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
         M: Message<Kind: Same<K>>,
-        H: Handler<M>,
         S: Stack<M>,
     {
         let change = change(&self.layers, handler, Change::Register);
@@ -94,8 +94,8 @@ impl<K: Kind, S> Registrar<K, S> {
     /// With the text of the error, where `register` would return one.
     pub fn must_register<M, H>(&self, handler: H)
     where
+        H: Handler<M>, // of several messages? `must_register::<TheMessage, _>(handler)`
         M: Message<Kind: Same<K>>,
-        H: Handler<M>,
         S: Stack<M>,
     {
         if let Err(error) = self.register::<M, H>(handler) {
@@ -110,8 +110,8 @@ impl<K: Kind, S> Registrar<K, S> {
     /// [`NotRegistered`](RegistrationError::NotRegistered); then nothing changed.
     pub fn replace<M, H>(&self, handler: H) -> Result<Retired, RegistrationError>
     where
+        H: Handler<M>, // of several messages? `replace::<TheMessage, _>(handler)`
         M: Message<Kind: Same<K>>,
-        H: Handler<M>,
         S: Stack<M>,
     {
         let change = change(&self.layers, handler, Change::Replace);

@@ -34,7 +34,7 @@ const PERIOD: Duration = Duration::from_millis(1);
 ///     const NAME: &'static str = "ping";
 ///     type Kind = Query;
 ///     type Reply = u32;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
