@@ -7,18 +7,37 @@ use crate::Violations;
 /// A value with exactly one handler, which answers with a [`Reply`](Message::Reply) or an
 /// [`Error`](Message::Error).
 ///
+/// Box what is large: a message of 16 KiB is moved through each layer, so put the data into a `Box` or an
+/// `Arc` inside of the message.
+///
 /// ```
+/// use std::fmt;
 /// use arcbus::{Command, Message, Violations};
 ///
 /// struct CreateUser {
 ///     email: String,
 /// }
 ///
+/// #[derive(Debug)]
+/// enum CreateUserError {
+///     EmailTaken,
+/// }
+///
+/// impl fmt::Display for CreateUserError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         match self {
+///             Self::EmailTaken => f.write_str("the e-mail address is taken"),
+///         }
+///     }
+/// }
+///
+/// impl std::error::Error for CreateUserError {}
+///
 /// impl Message for CreateUser {
 ///     const NAME: &'static str = "user.create";
 ///     type Kind = Command;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = CreateUserError;
 ///
 ///     fn validate(&self) -> Result<(), Violations> {
 ///         let mut violations = Violations::new();
@@ -46,7 +65,12 @@ pub trait Message: Send + Sync + 'static {
     /// What its handler answers.
     type Reply: Send + 'static;
 
-    /// How its handler fails. `anyhow::Error` fits; `std::convert::Infallible` says "never".
+    /// How its handler fails.
+    ///
+    /// Best an enum that implements [`std::error::Error`], by hand or by the crate `thiserror`: then
+    /// [`Error`](crate::Error) around it is a standard error, too, and `?` works. `String` and `anyhow::Error` fit
+    /// as well, and need [`into_boxed`](crate::Error::into_boxed) before a `?`.
+    /// [`Infallible`](std::convert::Infallible) says that it never fails.
     type Error: fmt::Display + fmt::Debug + Send + Sync + 'static;
 
     /// Checks the message itself. Always called before the handler, which never sees a message that

@@ -16,6 +16,7 @@ use crate::message::{Class, Message};
 /// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, in doubt, no handler | `Neutral` |
 ///
 /// ```
+/// use std::io;
 /// use arcbus::{Error, Message, Query, Verdict};
 ///
 /// struct Ping;
@@ -23,11 +24,11 @@ use crate::message::{Class, Message};
 ///     const NAME: &'static str = "ping";
 ///     type Kind = Query;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = io::Error;
 /// }
 ///
 /// assert_eq!(Verdict::of::<Ping>(&Ok(())), Verdict::Success);
-/// assert_eq!(Verdict::of::<Ping>(&Err(Error::Handler("down".into()))), Verdict::Failure);
+/// assert_eq!(Verdict::of::<Ping>(&Err(Error::Handler(io::Error::other("down")))), Verdict::Failure);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {

@@ -63,6 +63,7 @@ impl FakeClock {
     /// What a simulation [advances](Self::advance) by when there is nothing else to do.
     ///
     /// ```
+    /// use std::convert::Infallible;
     /// use std::future::pending;
     /// use std::pin::pin;
     /// use std::task::{self, Waker};
@@ -74,10 +75,10 @@ impl FakeClock {
     ///     const NAME: &'static str = "search";
     ///     type Kind = Query;
     ///     type Reply = u32;
-    ///     type Error = String;
+    ///     type Error = Infallible;
     /// }
     ///
-    /// async fn search(_: Search, _: &Context<'_>) -> Result<u32, String> {
+    /// async fn search(_: Search, _: &Context<'_>) -> Result<u32, Infallible> {
     ///     pending().await
     /// }
     ///

@@ -152,6 +152,7 @@ impl<'p> Context<'p> {
     /// [`Timeout`](crate::middleware::Timeout) it may wait a little longer. Allocates when it waits.
     ///
     /// ```
+    /// use std::convert::Infallible;
     /// use std::future::{pending, poll_fn};
     /// use std::pin::pin;
     /// use std::task::Poll;
@@ -163,11 +164,11 @@ impl<'p> Context<'p> {
     ///     const NAME: &'static str = "search";
     ///     type Kind = Query;
     ///     type Reply = Vec<u32>;
-    ///     type Error = String;
+    ///     type Error = Infallible;
     /// }
     ///
     /// # async fn more(found: &mut Vec<u32>) { found.push(7); pending().await }
-    /// async fn search(_msg: Search, cx: &Context<'_>) -> Result<Vec<u32>, String> {
+    /// async fn search(_msg: Search, cx: &Context<'_>) -> Result<Vec<u32>, Infallible> {
     ///     let mut found = Vec::new();
     ///     let mut searching = Box::pin(more(&mut found));
     ///     let mut cancelled = pin!(cx.cancelled());

@@ -26,7 +26,7 @@ use crate::pipeline::{LayerInfo, RouteInfo};
 ///     const NAME: &'static str = "pay";
 ///     type Kind = Command;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -35,7 +35,7 @@ impl<S> Layers<S> {
     /// #     const NAME: &'static str = "ping";
     /// #     type Kind = Query;
     /// #     type Reply = ();
-    /// #     type Error = String;
+    /// #     type Error = std::convert::Infallible;
     /// # }
     /// let layers = Layers::new().layer(Timeout::new(Duration::from_secs(1)));
     /// assert_eq!(layers.explain::<Ping>().longest(), Some(Duration::from_secs(1)));

@@ -1,6 +1,7 @@
 //! Counts and latencies of every route, recorded without a locked instruction.
 //!
 //! ```
+//! use std::io;
 //! use arcbus::metrics::{FailureKind, Metrics};
 //! use arcbus::{Context, Message, Query, QueryBus, from_fn};
 //!
@@ -9,7 +10,7 @@
 //!     const NAME: &'static str = "half";
 //!     type Kind = Query;
 //!     type Reply = u64;
-//!     type Error = String;
+//!     type Error = io::Error;
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,7 +19,7 @@
 //!     .layer(metrics.layer())
 //!     .register(from_fn(|msg: Half, _: &Context<'_>| match msg.0 % 2 {
 //!         0 => Ok(msg.0 / 2),
-//!         _ => Err("odd".to_owned()),
+//!         _ => Err(io::ErrorKind::InvalidInput.into()),
 //!     }))
 //!     .build()?;
 //! for n in 0..10 {

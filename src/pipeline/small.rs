@@ -20,7 +20,7 @@ use crate::rejection::Rejection;
 ///     const NAME: &'static str = "withdraw";
 ///     type Kind = Command;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +80,7 @@ where
 ///     const NAME: &'static str = "ping";
 ///     type Kind = Query;
 ///     type Reply = &'static str;
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

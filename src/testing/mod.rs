@@ -12,6 +12,7 @@
 //! are due; nothing sleeps.
 //!
 //! ```
+//! use std::convert::Infallible;
 //! use std::time::Duration;
 //! use arcbus::middleware::Timeout;
 //! use arcbus::testing::{FakeClock, poll_once};
@@ -22,10 +23,10 @@
 //!     const NAME: &'static str = "report";
 //!     type Kind = Query;
 //!     type Reply = u32;
-//!     type Error = String;
+//!     type Error = Infallible;
 //! }
 //!
-//! async fn never(_msg: Report, _cx: &Context<'_>) -> Result<u32, String> {
+//! async fn never(_msg: Report, _cx: &Context<'_>) -> Result<u32, Infallible> {
 //!     std::future::pending().await
 //! }
 //!

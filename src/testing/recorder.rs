@@ -24,8 +24,17 @@ use crate::sync::{Mutex, PlainArc};
 ///     const NAME: &'static str = "charge";
 ///     type Kind = Command;
 ///     type Reply = u64;
-///     type Error = String;
+///     type Error = ChargeError;
 /// }
+///
+/// #[derive(Debug)]
+/// enum ChargeError {
+///     NoMoney,
+/// }
+/// # impl std::fmt::Display for ChargeError {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("no money") }
+/// # }
+/// # impl std::error::Error for ChargeError {}
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct Ship { receipt: u64 }
@@ -33,7 +42,7 @@ use crate::sync::{Mutex, PlainArc};
 ///     const NAME: &'static str = "ship";
 ///     type Kind = Command;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// /// The code under test.
@@ -51,7 +60,7 @@ use crate::sync::{Mutex, PlainArc};
 /// bus.assert_sent([Ship { receipt: 7 }]);
 ///
 /// let mut broke = Recorder::new();
-/// broke.reply_with(|_: &Charge, _cx| Err(arcbus::Error::Handler("no money".into())));
+/// broke.reply_with(|_: &Charge, _cx| Err(arcbus::Error::Handler(ChargeError::NoMoney)));
 /// assert!(!order(&mut broke, 999));
 /// broke.assert_sent::<Ship>([]);
 /// ```
