@@ -35,14 +35,14 @@ pub enum Phase {
 ///     const NAME: &'static str = "report";
 ///     type Kind = Query;
 ///     type Reply = ();
-///     type Error = String;
+///     type Error = std::convert::Infallible;
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let bus = QueryBus::builder()
 ///     .layer(Timeout::new(Duration::from_millis(20)))
 ///     .register(from_async_fn(async |_: Report, _: &Context<'_>| {
-///         std::future::pending::<Result<(), String>>().await
+///         std::future::pending::<Result<(), std::convert::Infallible>>().await
 ///     }))
 ///     .build()?;
 /// let limit = |cx| match bus.execute_blocking_with(Report, cx) {
