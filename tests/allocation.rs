@@ -16,7 +16,7 @@ use arcbus::{
     BusBuilder, Context, Dispatch, Error, Gate, Gated, Handler, Layers, Message, Middleware, Next,
     NoLayers, Outcome, Query, QueryBus, Stack, static_bus,
 };
-use counting::{Count, Counting, NOTHING, count};
+use counting::{Count, Counting, NOTHING, count, count_bytes};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -154,6 +154,26 @@ fn assert_quiet_handles(stack: &str, bus: &QueryBus) {
         assert_eq!(ready(bus.execute_with(Quadruple(2), cx)), Ok(8));
     });
     assert_eq!(nested, NOTHING, "{stack}: nested");
+}
+
+#[test]
+fn a_bus_of_one_handler_is_small() {
+    let _alone = alone();
+    /// What a bus of go-cqrs with one handler takes.
+    const AT_MOST: u64 = 2456;
+    let build = || {
+        let bus = QueryBus::builder().register::<Double, _>(Doubler).build();
+        bus.expect("one handler")
+    };
+    // The first one makes what the process and the thread share.
+    drop(build());
+    let mut bus = None;
+    let cost = count_bytes(|| bus = Some(build()));
+    println!("a bus of one handler: {cost:?}");
+    assert!(cost.allocated - cost.freed <= AT_MOST, "{cost:?}");
+    assert!(cost.allocated <= AT_MOST, "while it is built: {cost:?}");
+    let rest = count_bytes(|| drop(bus));
+    assert_eq!(cost.allocated, cost.freed + rest.freed, "nothing is left");
 }
 
 static_bus! {

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Joined, Layers, More, NoLayers, Stack, Wrapped};
-use crate::registry::{Change, Registrar, RegistrationError, Store, Table, change};
+use crate::registry::{Change, Changes, Names, Registrar, RegistrationError, Store, Table};
 use crate::setting::InvalidSetting;
 use crate::sync::Arc;
 
@@ -48,7 +48,7 @@ use crate::sync::Arc;
 pub struct BusBuilder<CommandOrQuery, S = NoLayers> {
     layers: Layers<S>,
     settings: Settings,
-    changes: Vec<Change>,
+    changes: Changes,
     coverage: Coverage,
     _kind: PhantomData<fn() -> CommandOrQuery>,
 }
@@ -64,10 +64,10 @@ impl<K: Kind> BusBuilder<K> {
         Self {
             layers: Layers::new(),
             settings: Settings {
-                capacity: 32,
+                capacity: 1,
                 clock: None,
             },
-            changes: Vec::new(),
+            changes: Changes::new(),
             coverage: Coverage::default(),
             _kind: PhantomData,
         }
@@ -117,15 +117,14 @@ impl<K: Kind, S> BusBuilder<K, S> {
         M: Message<Kind: Same<K>>,
         S: Stack<M>,
     {
-        self.changes
-            .push(change(&self.layers, handler, Change::Register));
+        self.changes.add(&self.layers, handler, Change::Register);
         self.coverage.add_handler();
         self
     }
 
-    /// For how many handlers the first table has room before it is made larger. At least 1, and no
-    /// more than there is memory for.
-    /// Default: 32.
+    /// Makes room for this many handlers at least, so that registering up to as many later need not make
+    /// the table larger. At least 1, and no more than there is memory for.
+    /// Default: room for the handlers that the builder has; the table grows with those that come later.
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.settings.capacity = capacity;
         self
@@ -192,12 +191,16 @@ impl<K: Kind, S> BusBuilder<K, S> {
         if capacity == 0 {
             return Err(out_of_range("at least 1"));
         }
-        let table = Table::with_capacity(capacity.max(self.changes.len()))
+        let room = capacity.max(self.changes.len());
+        let (table, names) = Table::with_capacity(room)
+            .and_then(|table| Ok((table, Names::with_capacity(room)?)))
             .map_err(|_| out_of_range("small enough for the memory there is"))?;
-        let store = Arc::new(Store::new(table, clock.unwrap_or_default(), strict));
+        let clock = clock.unwrap_or_default();
+        let store = Arc::new(Store::new(table, names, clock, strict));
         // The last change, so that what is wrong with a handler is told before.
-        self.changes
-            .extend(self.coverage.refusal().map(Change::Impossible));
+        if let Some(refusal) = self.coverage.refusal() {
+            self.changes.refuse(refusal);
+        }
         let _ = store.commit(self.changes)?;
         Ok((
             Bus::new(Arc::clone(&store)),

@@ -10,6 +10,8 @@ mod worst;
 pub use explanation::Explanation;
 pub use warning::Warning;
 
+use std::time::SystemTime;
+
 use crate::message::Message;
 use crate::pipeline::{Layers, RouteInfo, Stack};
 
@@ -45,6 +47,6 @@ impl<S> Layers<S> {
     where
         S: Stack<M>,
     {
-        Explanation::of(&self.info::<M>())
+        Explanation::of(&self.info::<M>(SystemTime::now()))
     }
 }

@@ -143,19 +143,19 @@ impl LayerInfo {
 pub struct RouteInfo {
     message: MessageType,
     kind: &'static str,
-    names: Vec<&'static str>,
-    layers: Vec<LayerInfo>,
+    names: Box<[&'static str]>,
+    layers: Box<[LayerInfo]>,
     registered_at: SystemTime,
 }
 
 impl RouteInfo {
-    pub(crate) fn new<M: Message>(layers: Vec<LayerInfo>) -> Self {
+    pub(crate) fn new<M: Message>(layers: Vec<LayerInfo>, registered_at: SystemTime) -> Self {
         Self {
             message: MessageType::of::<M>(),
             kind: M::Kind::NAME,
             names: layers.iter().map(LayerInfo::name).collect(),
-            layers,
-            registered_at: SystemTime::now(),
+            layers: layers.into_boxed_slice(),
+            registered_at,
         }
     }
 
@@ -187,7 +187,9 @@ impl RouteInfo {
         &self.layers
     }
 
-    /// When this handler was registered, by the system's clock.
+    /// When this handler was registered, by the system's clock. Handlers that are registered together, by
+    /// one builder or in one [`update`](crate::Registrar::update), have one time: that at which the builder or
+    /// the update began.
     #[must_use]
     pub fn registered_at(&self) -> SystemTime {
         self.registered_at

@@ -1,6 +1,7 @@
 //! [`Layers`]: a stack of layers that has met no handler yet.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use super::chain::Chain;
 use super::role::assert_order;
@@ -105,13 +106,13 @@ impl<S> Layers<S> {
         &self.names
     }
 
-    pub(crate) fn info<M: Message>(&self) -> RouteInfo
+    pub(crate) fn info<M: Message>(&self, registered_at: SystemTime) -> RouteInfo
     where
         S: Stack<M>,
     {
         let mut layers = Vec::new();
         self.stack.list(&mut layers);
-        RouteInfo::new::<M>(layers)
+        RouteInfo::new::<M>(layers, registered_at)
     }
 
     /// `handler` with an instance of every layer around it.
@@ -141,7 +142,7 @@ impl<S> Layers<S> {
     where
         S: Stack<M>,
     {
-        match self.around(&self.info::<M>(), handler) {
+        match self.around(&self.info::<M>(SystemTime::now()), handler) {
             Ok(pipeline) => pipeline,
             Err(invalid) => panic!("{invalid}"),
         }

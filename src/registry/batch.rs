@@ -1,47 +1,99 @@
 //! [`Batch`]: changes that are made together or not at all.
 
+use std::any::TypeId;
 use std::fmt;
+use std::time::SystemTime;
+
+use smallvec::SmallVec;
 
 use super::entry::Entry;
 use super::error::RegistrationError;
-use super::table::Table;
+use super::table::Draft;
 use crate::handler::Handler;
-use crate::message::{Kind, Message, Same};
+use crate::message::{Kind, Message, MessageType, Same};
 use crate::pipeline::{Layers, Stack};
 
 /// One change to a table.
 pub(crate) enum Change {
     Register(Entry),
     Replace(Entry),
-    /// One that could not be prepared.
-    Impossible(RegistrationError),
-    Deregister(fn(&mut Table) -> Result<Entry, RegistrationError>),
+    /// One that could not be prepared. In a box, so that the others are small.
+    Impossible(Box<RegistrationError>),
+    Deregister(MessageType, TypeId),
 }
 
 impl Change {
-    /// Makes the change to `table`; an entry that this removes, or that is refused, goes to `removed`.
-    pub(super) fn apply(
-        self,
-        table: &mut Table,
-        removed: &mut Vec<Entry>,
-    ) -> Result<(), RegistrationError> {
-        let (result, entry) = match self {
-            Self::Register(entry) => match table.register(entry) {
-                Ok(()) => (Ok(()), None),
-                Err((error, refused)) => (Err(error), Some(refused)),
-            },
-            Self::Replace(entry) => match table.replace(entry) {
-                Ok(old) => (Ok(()), Some(old)),
-                Err((error, refused)) => (Err(error), Some(refused)),
-            },
-            Self::Impossible(error) => (Err(error), None),
-            Self::Deregister(take) => match take(table) {
-                Ok(old) => (Ok(()), Some(old)),
-                Err(error) => (Err(error), None),
-            },
-        };
-        removed.extend(entry);
-        result
+    /// Makes the change to `draft`.
+    pub(super) fn apply(self, draft: &mut Draft<'_>) -> Result<(), RegistrationError> {
+        match self {
+            Self::Register(entry) => draft.register(entry),
+            Self::Replace(entry) => draft.replace(entry),
+            Self::Impossible(error) => Err(*error),
+            Self::Deregister(message, id) => draft.deregister(message, id),
+        }
+    }
+}
+
+/// Changes in their order, with the time at which they are said to be made.
+pub(crate) struct Changes {
+    list: SmallVec<[Change; 1]>,
+    made_at: SystemTime,
+}
+
+impl Changes {
+    /// None yet. Reads the time, once for all of them.
+    pub(crate) fn new() -> Self {
+        Self {
+            list: SmallVec::new(),
+            made_at: SystemTime::now(),
+        }
+    }
+
+    /// Adds a route for `handler` that has an instance of every layer around it.
+    pub(crate) fn add<M, H, S>(
+        &mut self,
+        layers: &Layers<S>,
+        handler: H,
+        with: impl FnOnce(Entry) -> Change,
+    ) where
+        M: Message,
+        H: Handler<M>,
+        S: Stack<M>,
+    {
+        let info = layers.info::<M>(self.made_at);
+        self.list.push(match layers.around(&info, handler) {
+            Ok(pipeline) => with(Entry::new::<M, _>(info, pipeline)),
+            Err(invalid) => Change::Impossible(Box::new(invalid.into())),
+        });
+    }
+
+    pub(super) fn deregister<M: Message>(&mut self) {
+        let change = Change::Deregister(MessageType::of::<M>(), TypeId::of::<M>());
+        self.list.push(change);
+    }
+
+    /// Adds an error that refuses all of them.
+    pub(crate) fn refuse(&mut self, error: RegistrationError) {
+        self.list.push(Change::Impossible(Box::new(error)));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// The changes, with refusals in the place of routes whose layers stand in a dangerous order.
+    pub(super) fn in_good_order(self) -> Self {
+        let list = self.list.into_iter().map(Change::in_good_order).collect();
+        Self { list, ..self }
+    }
+}
+
+impl IntoIterator for Changes {
+    type Item = Change;
+    type IntoIter = smallvec::IntoIter<[Change; 1]>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
     }
 }
 
@@ -50,7 +102,7 @@ impl Change {
 /// Nothing happens to the registry while the closure runs, so it may call the registrar.
 pub struct Batch<K, S> {
     layers: Layers<S>,
-    changes: Vec<Change>,
+    changes: Changes,
     _kind: std::marker::PhantomData<fn() -> K>,
 }
 
@@ -58,12 +110,12 @@ impl<K: Kind, S> Batch<K, S> {
     pub(crate) fn new(layers: Layers<S>) -> Self {
         Self {
             layers,
-            changes: Vec::new(),
+            changes: Changes::new(),
             _kind: std::marker::PhantomData,
         }
     }
 
-    pub(crate) fn into_changes(self) -> Vec<Change> {
+    pub(crate) fn into_changes(self) -> Changes {
         self.changes
     }
 
@@ -74,8 +126,7 @@ impl<K: Kind, S> Batch<K, S> {
         M: Message<Kind: Same<K>>,
         S: Stack<M>,
     {
-        self.changes
-            .push(change(&self.layers, handler, Change::Register));
+        self.changes.add(&self.layers, handler, Change::Register);
         self
     }
 
@@ -86,8 +137,7 @@ impl<K: Kind, S> Batch<K, S> {
         M: Message<Kind: Same<K>>,
         S: Stack<M>,
     {
-        self.changes
-            .push(change(&self.layers, handler, Change::Replace));
+        self.changes.add(&self.layers, handler, Change::Replace);
         self
     }
 
@@ -96,8 +146,7 @@ impl<K: Kind, S> Batch<K, S> {
     where
         M: Message<Kind: Same<K>>,
     {
-        self.changes
-            .push(Change::Deregister(Table::deregister::<M>));
+        self.changes.deregister::<M>();
         self
     }
 }
@@ -112,7 +161,7 @@ impl<K, S> fmt::Debug for Batch<K, S> {
 
 impl Change {
     /// Itself, or the refusal of a route whose layers stand in a dangerous order.
-    pub(super) fn in_good_order(self) -> Self {
+    fn in_good_order(self) -> Self {
         let (Self::Register(entry) | Self::Replace(entry)) = &self else {
             return self;
         };
@@ -121,24 +170,9 @@ impl Change {
             return self;
         }
         let message = entry.info().message();
-        Self::Impossible(RegistrationError::DangerousOrder { message, warnings })
-    }
-}
-
-/// What to do with a route for `handler` that has an instance of every layer around it.
-pub(crate) fn change<M, H, S>(
-    layers: &Layers<S>,
-    handler: H,
-    with: impl FnOnce(Entry) -> Change,
-) -> Change
-where
-    M: Message,
-    H: Handler<M>,
-    S: Stack<M>,
-{
-    let info = layers.info::<M>();
-    match layers.around(&info, handler) {
-        Ok(pipeline) => with(Entry::new::<M, _>(info, pipeline)),
-        Err(invalid) => Change::Impossible(invalid.into()),
+        Self::Impossible(Box::new(RegistrationError::DangerousOrder {
+            message,
+            warnings,
+        }))
     }
 }

@@ -16,8 +16,8 @@ pub use registrar::Registrar;
 pub use retired::{Drained, Retired};
 pub use unused::UnusedLayers;
 
-pub(crate) use batch::{Change, change};
+pub(crate) use batch::{Change, Changes};
 pub(crate) use entry::{Frame, Launch, Out, Pinned, Typed, Written};
 pub(crate) use store::Store;
-pub(crate) use table::Table;
+pub(crate) use table::{Names, Table};
 pub(crate) use unused::LayerCall;

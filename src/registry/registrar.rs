@@ -3,11 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::batch::{Batch, Change, change};
+use super::batch::{Batch, Change, Changes};
+use super::entry::Entry;
 use super::error::RegistrationError;
 use super::retired::Retired;
 use super::store::Store;
-use super::table::Table;
 use crate::explain::Explanation;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
@@ -83,8 +83,7 @@ impl<K: Kind, S> Registrar<K, S> {
         M: Message<Kind: Same<K>>,
         S: Stack<M>,
     {
-        let change = change(&self.layers, handler, Change::Register);
-        self.commit(vec![change]).map(drop)
+        self.put(handler, Change::Register).map(drop)
     }
 
     /// [`register`](Registrar::register) for handlers that have to be there.
@@ -114,8 +113,7 @@ impl<K: Kind, S> Registrar<K, S> {
         M: Message<Kind: Same<K>>,
         S: Stack<M>,
     {
-        let change = change(&self.layers, handler, Change::Replace);
-        self.commit(vec![change])
+        self.put(handler, Change::Replace)
     }
 
     /// Takes the message's handler out.
@@ -127,7 +125,9 @@ impl<K: Kind, S> Registrar<K, S> {
     where
         M: Message<Kind: Same<K>>,
     {
-        self.commit(vec![Change::Deregister(Table::deregister::<M>)])
+        let mut changes = Changes::new();
+        changes.deregister::<M>();
+        self.commit(changes)
     }
 
     /// Makes several changes together: one copy, one swap, all of them or none. A reader sees the
@@ -160,14 +160,31 @@ impl<K: Kind, S> Registrar<K, S> {
         self.store.explain::<M>()
     }
 
-    fn commit(&self, changes: Vec<Change>) -> Result<Retired, RegistrationError> {
+    fn put<M, H>(
+        &self,
+        handler: H,
+        with: impl FnOnce(Entry) -> Change,
+    ) -> Result<Retired, RegistrationError>
+    where
+        M: Message<Kind: Same<K>>,
+        H: Handler<M>,
+        S: Stack<M>,
+    {
+        let mut changes = Changes::new();
+        changes.add(&self.layers, handler, with);
+        self.commit(changes)
+    }
+
+    fn commit(&self, changes: Changes) -> Result<Retired, RegistrationError> {
         let tomb = self.store.commit(changes)?;
         Ok(Retired::new(Arc::clone(&self.store), tomb))
     }
 
-    /// Frees what readers have left behind since the last change. Every change does it too; call it
-    /// where memory matters and changes are rare.
+    /// Frees what readers have left behind since the last change, and the spare table that the next change
+    /// would be written into. Every change does the first, too; call it where memory matters and changes
+    /// are rare.
     pub fn reclaim(&self) {
+        self.store.free_spare();
         self.store.reclaim();
     }
 }

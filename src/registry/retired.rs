@@ -50,22 +50,26 @@ const PERIOD: Duration = Duration::from_millis(1);
 #[must_use = "drop it if nobody needs to know when the old handler is idle"]
 pub struct Retired {
     store: Arc<Store>,
-    tomb: Arc<Tomb>,
+    /// `None` if nothing was taken out.
+    tomb: Option<Arc<Tomb>>,
 }
 
 impl Retired {
-    pub(super) fn new(store: Arc<Store>, tomb: Arc<Tomb>) -> Self {
+    pub(super) fn new(store: Arc<Store>, tomb: Option<Arc<Tomb>>) -> Self {
         Self { store, tomb }
     }
 
     /// Whether everything that was taken out is idle and dropped. Takes the registration lock for a
     /// moment. True at once if nothing was taken out.
     pub fn is_drained(&self) -> bool {
-        if self.tomb.is_empty() {
+        let Some(tomb) = &self.tomb else {
+            return true;
+        };
+        if tomb.is_empty() {
             return true;
         }
         self.store.reclaim();
-        self.tomb.is_empty()
+        tomb.is_empty()
     }
 
     /// Blocks until it is drained.

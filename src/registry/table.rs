@@ -1,36 +1,36 @@
-//! [`Table`]: one immutable version of the registry.
+//! [`Table`]: one immutable version of the registry, and the [`Draft`] of the next.
 
 use std::any::TypeId;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{HashMap, TryReserveError};
 
 use ahash::RandomState;
+use smallvec::SmallVec;
 
 use super::entry::{Entries, Entry, Typed};
 use super::error::RegistrationError;
-use crate::message::Message;
+use crate::message::{Message, MessageType};
+use crate::random::random_state;
 
-/// The routes by message type, with the names beside them.
+/// The routes by message type.
 #[derive(Clone, Default)]
 pub(crate) struct Table {
     entries: Entries,
-    /// Invariant: exactly the names of `entries`, each with its message type.
-    names: HashMap<&'static str, TypeId, RandomState>,
 }
 
 impl Table {
     /// An empty table with room for `capacity` routes, if there is memory for it.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self, TryReserveError> {
-        let mut table = Self {
-            entries: Entries::with_capacity(capacity)?,
-            names: HashMap::default(),
-        };
-        table.names.try_reserve(capacity)?;
-        Ok(table)
+        let entries = Entries::with_capacity(capacity)?;
+        Ok(Self { entries })
     }
 
     pub(super) fn reserve(&mut self, additional: usize) {
         self.entries.reserve(additional);
-        self.names.reserve(additional);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// The route of `M`.
@@ -47,46 +47,118 @@ impl Table {
         self.entries.into_entries()
     }
 
+    /// Takes over what `newer` has for these message types.
+    pub(super) fn catch_up(&mut self, newer: &Self, changed: &[TypeId]) {
+        for message in changed {
+            match newer.entries.find(*message) {
+                Some(entry) => self.entries.insert(entry.clone()),
+                None => self.entries.remove(*message),
+            };
+        }
+    }
+}
+
+/// The message types by name: at least those of the latest table. A name that no route of that table
+/// has is free.
+#[derive(Default)]
+pub(crate) struct Names(HashMap<&'static str, TypeId, RandomState>);
+
+impl Names {
+    /// No names, with room for `capacity` of them, if there is memory for it.
+    pub(crate) fn with_capacity(capacity: usize) -> Result<Self, TryReserveError> {
+        let mut names = HashMap::with_hasher(random_state());
+        names.try_reserve(capacity)?;
+        Ok(Self(names))
+    }
+
+    /// The names of the routes of `table`.
+    pub(super) fn of(table: &Table) -> Self {
+        let mut names = HashMap::with_hasher(random_state());
+        names.extend(
+            table
+                .iter()
+                .map(|entry| (entry.info().name(), entry.message())),
+        );
+        Self(names)
+    }
+
+    pub(super) fn reserve(&mut self, additional: usize) {
+        self.0.reserve(additional);
+    }
+}
+
+/// The next table while it is being changed.
+pub(super) struct Draft<'w> {
+    pub(super) table: &'w mut Table,
+    pub(super) names: &'w mut Names,
+    /// Takes the routes that are taken out, and those that are refused.
+    pub(super) removed: &'w mut Vec<Entry>,
+    /// The message types whose route was changed.
+    pub(super) changed: SmallVec<[TypeId; 4]>,
+}
+
+impl Draft<'_> {
     /// Adds a route for a message that has none.
-    pub(super) fn register(&mut self, entry: Entry) -> Result<(), (RegistrationError, Entry)> {
-        let message = entry.info().message();
-        if self.entries.find(entry.message()).is_some() {
-            return Err((RegistrationError::Duplicate { message }, entry));
+    pub(super) fn register(&mut self, entry: Entry) -> Result<(), RegistrationError> {
+        if let Err(error) = self.take_name(entry.info().message(), entry.message()) {
+            self.removed.push(entry);
+            return Err(error);
         }
-        if message.name().is_empty() {
-            return Err((RegistrationError::EmptyName { message }, entry));
-        }
-        if let Some(holder) = self
-            .names
-            .get(message.name())
-            .and_then(|id| self.entries.find(*id))
-        {
-            let holder = holder.info().message();
-            return Err((RegistrationError::NameClash { message, holder }, entry));
-        }
-        self.names.insert(message.name(), entry.message());
-        self.entries.insert(entry);
+        self.changed.push(entry.message());
+        self.table.entries.insert(entry);
         Ok(())
     }
 
-    /// Puts `entry` in the place of the route its message has; returns that.
-    pub(super) fn replace(&mut self, entry: Entry) -> Result<Entry, (RegistrationError, Entry)> {
-        if self.entries.find(entry.message()).is_none() {
+    /// Puts `entry` in the place of the route its message has.
+    pub(super) fn replace(&mut self, entry: Entry) -> Result<(), RegistrationError> {
+        if self.table.entries.find(entry.message()).is_none() {
             let message = entry.info().message();
-            return Err((RegistrationError::NotRegistered { message }, entry));
+            self.removed.push(entry);
+            return Err(RegistrationError::NotRegistered { message });
         }
-        Ok(self.entries.insert(entry).expect("found above"))
+        self.changed.push(entry.message());
+        self.removed.extend(self.table.entries.insert(entry));
+        Ok(())
     }
 
     /// Takes the route of a message out.
-    pub(super) fn deregister<M: Message>(&mut self) -> Result<Entry, RegistrationError> {
-        let entry =
-            self.entries
-                .remove(TypeId::of::<M>())
-                .ok_or(RegistrationError::NotRegistered {
-                    message: crate::MessageType::of::<M>(),
-                })?;
-        self.names.remove(M::NAME);
-        Ok(entry)
+    pub(super) fn deregister(
+        &mut self,
+        message: MessageType,
+        id: TypeId,
+    ) -> Result<(), RegistrationError> {
+        let Some(entry) = self.table.entries.remove(id) else {
+            return Err(RegistrationError::NotRegistered { message });
+        };
+        self.removed.push(entry);
+        self.changed.push(id);
+        self.names.0.remove(message.name());
+        Ok(())
+    }
+
+    /// Files the name of a message that is to be added. One that is new belongs to no route: so the message
+    /// has none, either.
+    fn take_name(&mut self, message: MessageType, id: TypeId) -> Result<(), RegistrationError> {
+        let name = message.name();
+        if name.is_empty() {
+            return Err(RegistrationError::EmptyName { message });
+        }
+        match self.names.0.entry(name) {
+            Vacant(free) => {
+                free.insert(id);
+                Ok(())
+            }
+            Occupied(mut held) => match self.table.entries.find(*held.get()) {
+                Some(_) if *held.get() == id => Err(RegistrationError::Duplicate { message }),
+                Some(holder) => {
+                    let holder = holder.info().message();
+                    Err(RegistrationError::NameClash { message, holder })
+                }
+                None => {
+                    held.insert(id);
+                    Ok(())
+                }
+            },
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::cell::Cell;
 /// The system's allocator, counted.
 pub(crate) struct Counting;
 
-/// How many blocks a thread has allocated and freed.
+/// How many blocks, or bytes, a thread has allocated and freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) allocated: u64,
@@ -22,6 +22,8 @@ pub(crate) const NOTHING: Count = Count {
 thread_local! {
     static ALLOCATED: Cell<u64> = const { Cell::new(0) };
     static FREED: Cell<u64> = const { Cell::new(0) };
+    static BYTES_ALLOCATED: Cell<u64> = const { Cell::new(0) };
+    static BYTES_FREED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// What this thread allocates and frees in `work`.
@@ -34,35 +36,49 @@ pub(crate) fn count(work: impl FnOnce()) -> Count {
     }
 }
 
-fn add(counter: &'static std::thread::LocalKey<Cell<u64>>) {
+/// How many bytes this thread allocates and frees in `work`.
+#[allow(dead_code, reason = "each test uses a part")]
+pub(crate) fn count_bytes(work: impl FnOnce()) -> Count {
+    let (allocated, freed) = (BYTES_ALLOCATED.get(), BYTES_FREED.get());
+    work();
+    Count {
+        allocated: BYTES_ALLOCATED.get() - allocated,
+        freed: BYTES_FREED.get() - freed,
+    }
+}
+
+type Counter = std::thread::LocalKey<Cell<u64>>;
+
+fn add(count: &'static Counter, bytes: &'static Counter, size: usize) {
     // A thread that is ending may have no counters any more.
-    let _ = counter.try_with(|count| count.set(count.get() + 1));
+    let _ = count.try_with(|count| count.set(count.get() + 1));
+    let _ = bytes.try_with(|bytes| bytes.set(bytes.get() + size as u64));
 }
 
 // SAFETY: every call goes to the system's allocator unchanged; the counters are constants without a
 // destructor, so that counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        add(&ALLOCATED);
+        add(&ALLOCATED, &BYTES_ALLOCATED, layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        add(&ALLOCATED);
+        add(&ALLOCATED, &BYTES_ALLOCATED, layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        add(&ALLOCATED);
-        add(&FREED);
+        add(&ALLOCATED, &BYTES_ALLOCATED, size);
+        add(&FREED, &BYTES_FREED, layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        add(&FREED);
+        add(&FREED, &BYTES_FREED, layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.dealloc(block, layout) }
     }

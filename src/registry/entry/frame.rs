@@ -171,7 +171,7 @@ impl<M: Message> Drop for Frame<'_, M> {
 ///
 /// # Safety
 ///
-/// `entry` is that of a `Route<P>`; `clock` and what `cx` borrows live until the frame is dropped if
+/// `entry` is that of a `Route<M, P>`; `clock` and what `cx` borrows live until the frame is dropped if
 /// one is returned.
 pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
     entry: &Entry,
@@ -182,7 +182,7 @@ pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
     out: &mut Out<M>,
 ) -> Started<'a, M> {
     // SAFETY: the caller's promise. A frame keeps a share of the entry, and so the route.
-    let route = unsafe { entry.route.cast::<Route<P>>().as_ref() };
+    let route = unsafe { entry.route.cast::<Route<M, P>>().as_ref() };
     let Some(msg) = msg.take() else {
         unreachable!("a dispatch is started once, with its message");
     };

@@ -9,6 +9,7 @@
 use std::any::TypeId;
 use std::collections::{HashMap, TryReserveError};
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task;
@@ -32,22 +33,22 @@ pub(crate) use frame::{Frame, Launch, Out, Written};
 /// One registered route with its type erased. A clone shares the route.
 #[derive(Clone)]
 pub(crate) struct Entry {
-    /// Invariant: points to a `Route<M, P>` inside `owner`, for the `M` of `message`.
+    /// Invariant: points to the `Route<M, P>` that `owner` owns, for the `M` of `owner.message()`.
     route: NonNull<()>,
-    /// Invariant: points to a `Calls<M>` that was made for that `Route<M, P>`.
-    calls: NonNull<()>,
     owner: Arc<dyn Owner>,
-    message: TypeId,
 }
 
 // SAFETY: an entry is a shared owner of a `Route<M, P>`, whose fields are all `Send + Sync` (`Next`
-// requires it), and a pointer to a `'static` table of functions.
+// requires it).
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
 
-/// What an entry points to.
-struct Route<P> {
+/// What an entry points to. Its calls stand first, where they are found without knowing `P`.
+#[repr(C)]
+struct Route<M: Message, P> {
+    /// Invariant: made for this `P`.
+    calls: Calls<M>,
     info: RouteInfo,
     pipeline: P,
 }
@@ -55,11 +56,16 @@ struct Route<P> {
 /// A route without its type.
 trait Owner: Send + Sync {
     fn info(&self) -> &RouteInfo;
+    fn message(&self) -> TypeId;
 }
 
-impl<P: Send + Sync> Owner for Route<P> {
+impl<M: Message, P: Send + Sync> Owner for Route<M, P> {
     fn info(&self) -> &RouteInfo {
         &self.info
+    }
+
+    fn message(&self) -> TypeId {
+        TypeId::of::<M>()
     }
 }
 
@@ -83,8 +89,8 @@ struct Calls<M: Message> {
 }
 
 impl<M: Message> Calls<M> {
-    const fn of<P: Next<M> + 'static>() -> &'static Self {
-        &Self {
+    const fn of<P: Next<M> + 'static>() -> Self {
+        Self {
             block: block::<M, P>,
             block_with: block_with::<M, P>,
             start: frame::start::<M, P>,
@@ -94,13 +100,17 @@ impl<M: Message> Calls<M> {
 
 impl Entry {
     pub(crate) fn new<M: Message, P: Next<M> + 'static>(info: RouteInfo, pipeline: P) -> Self {
-        let owner = arc_dyn!(dyn Owner, Route { info, pipeline });
+        let calls = Calls::<M>::of::<P>();
+        let route = Route {
+            calls,
+            info,
+            pipeline,
+        };
+        let owner = arc_dyn!(dyn Owner, route);
         Self {
             // `as_ptr` keeps the provenance of the whole allocation.
             route: NonNull::new(Arc::as_ptr(&owner).cast_mut().cast()).expect("an Arc is not null"),
-            calls: NonNull::from(Calls::<M>::of::<P>()).cast(),
             owner,
-            message: TypeId::of::<M>(),
         }
     }
 
@@ -109,7 +119,7 @@ impl Entry {
     }
 
     pub(crate) fn message(&self) -> TypeId {
-        self.message
+        self.owner.message()
     }
 
     /// Whether this is the route's only owner. Once true of an entry that no table holds, it stays
@@ -121,12 +131,10 @@ impl Entry {
     /// The entry with its type.
     #[inline(always)]
     fn open<M: Message>(&self) -> Typed<'_, M> {
-        debug_assert_eq!(self.message, TypeId::of::<M>());
+        debug_assert_eq!(self.message(), TypeId::of::<M>());
         Typed {
-            // SAFETY: `Entries::get` found this entry under `TypeId::of::<M>()`, so `calls` points
-            // to a `'static` `Calls<M>`.
-            calls: unsafe { self.calls.cast::<Calls<M>>().as_ref() },
             entry: self,
+            _message: PhantomData,
         }
     }
 }
@@ -152,9 +160,13 @@ impl Entries {
         self.0.reserve(additional);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Files `entry` under the message type it was made for; returns the one it replaces.
     pub(crate) fn insert(&mut self, entry: Entry) -> Option<Entry> {
-        self.0.insert(entry.message, entry)
+        self.0.insert(entry.message(), entry)
     }
 
     pub(crate) fn remove(&mut self, message: TypeId) -> Option<Entry> {
@@ -181,8 +193,9 @@ impl Entries {
 
 /// A route found in a table, with its type.
 pub(crate) struct Typed<'t, M: Message> {
+    /// Invariant: that of a route of `M`, for it was found under `TypeId::of::<M>()`.
     entry: &'t Entry,
-    calls: &'static Calls<M>,
+    _message: PhantomData<fn(M)>,
 }
 
 impl<M: Message> Clone for Typed<'_, M> {
@@ -194,18 +207,24 @@ impl<M: Message> Clone for Typed<'_, M> {
 impl<M: Message> Copy for Typed<'_, M> {}
 
 impl<'t, M: Message> Typed<'t, M> {
+    #[inline(always)]
+    fn calls(self) -> &'t Calls<M> {
+        // SAFETY: `entry` owns a `Route<M, P>` while it is borrowed, and its calls stand first.
+        unsafe { self.entry.route.cast::<Calls<M>>().as_ref() }
+    }
+
     /// Runs the pipeline to its end on this thread.
     #[inline(always)]
     pub(crate) fn block(self, msg: M, clock: &Clock) -> Outcome<M> {
-        // SAFETY: `calls` was made for the route that `entry` owns while it is borrowed.
-        unsafe { (self.calls.block)(self.entry.route, msg, clock) }
+        // SAFETY: the calls were made for this route, which `entry` owns while it is borrowed.
+        unsafe { (self.calls().block)(self.entry.route, msg, clock) }
     }
 
     /// Runs the pipeline to its end on this thread, in `cx`.
     #[inline(always)]
     pub(crate) fn block_with(self, msg: M, cx: &Context<'_>) -> Outcome<M> {
         // SAFETY: as above.
-        unsafe { (self.calls.block_with)(self.entry.route, msg, cx) }
+        unsafe { (self.calls().block_with)(self.entry.route, msg, cx) }
     }
 
     /// Starts the pipeline and polls it once. Takes the message, and the context if there is one; a
@@ -219,9 +238,9 @@ impl<'t, M: Message> Typed<'t, M> {
         task: &mut task::Context<'_>,
         out: &'o mut Out<M>,
     ) -> Launch<'o, 'a, M> {
-        // SAFETY: `calls` was made for the route that `entry` owns while it is borrowed; a frame that
+        // SAFETY: the calls were made for this route, which `entry` owns while it is borrowed; a frame that
         // outlives this borrow has a share of the route, and `'a` bounds it.
-        let started = unsafe { (self.calls.start)(self.entry, msg, cx, clock, task, out) };
+        let started = unsafe { (self.calls().start)(self.entry, msg, cx, clock, task, out) };
         // SAFETY: just written by that call.
         unsafe { Launch::new(started, out) }
     }
@@ -230,7 +249,7 @@ impl<'t, M: Message> Typed<'t, M> {
     pub(crate) fn pin(self) -> Pinned<M> {
         Pinned {
             entry: self.entry.clone(),
-            calls: self.calls,
+            _message: PhantomData,
         }
     }
 }
@@ -238,8 +257,9 @@ impl<'t, M: Message> Typed<'t, M> {
 /// A share of a route, with its type.
 #[derive(Clone)]
 pub(crate) struct Pinned<M: Message> {
+    /// Invariant: that of a route of `M`.
     entry: Entry,
-    calls: &'static Calls<M>,
+    _message: PhantomData<fn(M)>,
 }
 
 impl<M: Message> Pinned<M> {
@@ -247,7 +267,7 @@ impl<M: Message> Pinned<M> {
     pub(crate) fn get(&self) -> Typed<'_, M> {
         Typed {
             entry: &self.entry,
-            calls: self.calls,
+            _message: PhantomData,
         }
     }
 
@@ -261,10 +281,10 @@ impl<M: Message> Pinned<M> {
 ///
 /// # Safety
 ///
-/// `route` points to a `Route<P>` that lives through the call.
+/// `route` points to a `Route<M, P>` that lives through the call.
 unsafe fn block<M: Message, P: Next<M>>(route: NonNull<()>, msg: M, clock: &Clock) -> Outcome<M> {
     // SAFETY: the caller's promise.
-    let route = unsafe { route.cast::<Route<P>>().as_ref() };
+    let route = unsafe { route.cast::<Route<M, P>>().as_ref() };
     // It owns nothing: without drop glue the compiler need not keep it in memory.
     let cx = ManuallyDrop::new(Context::root(clock));
     edge::<M>(route.pipeline.block(msg, &cx), &cx)
@@ -281,6 +301,6 @@ unsafe fn block_with<M: Message, P: Next<M>>(
     cx: &Context<'_>,
 ) -> Outcome<M> {
     // SAFETY: the caller's promise.
-    let route = unsafe { route.cast::<Route<P>>().as_ref() };
+    let route = unsafe { route.cast::<Route<M, P>>().as_ref() };
     edge::<M>(route.pipeline.block(msg, cx), cx)
 }
