@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use arcbus::{
-    BusBuilder, Context, Dispatch, Error, Gate, Gated, Handler, Layers, Message, Middleware, Next,
-    NoLayers, Outcome, Query, QueryBus, Stack, static_bus,
+    BusBuilder, CancelToken, Context, Dispatch, Error, Gate, Gated, Handler, Layers, Message,
+    Middleware, Next, NoLayers, Outcome, Query, QueryBus, Stack, static_bus,
 };
 use counting::{Count, Counting, NOTHING, count, count_bytes};
 
@@ -509,4 +509,24 @@ fn a_threads_first_dispatch_pays_a_little_once() {
         assert!(paid <= AT_MOST, "{name}: {first:?}");
         assert_eq!(second, NOTHING, "second {name}");
     }
+}
+
+/// The context that a hop hands on is that of its dispatch, with a value and a token of its own.
+fn hop(bus: &QueryBus, cx: &Context<'static>, token: &CancelToken) -> Context<'static> {
+    let added = cx.derive().with(7_u32).cancel_on(token.clone());
+    ready(bus.execute_in(&added, Double(1))).expect("it answers");
+    added.derive().detach()
+}
+
+#[test]
+fn a_context_that_is_handed_on_costs_the_same_at_each_hop() {
+    let _alone = alone();
+    let (bus, token) = (bus_of(QueryBus::builder()), CancelToken::new());
+    let mut cx = Context::new().timeout(LATER).detach();
+    let mut hops = |count| (0..count).for_each(|_| cx = hop(&bus, &cx, &token));
+    hops(WARM_UP);
+    let first = count(|| hops(ROUNDS));
+    assert_eq!(first.allocated, first.freed, "nothing is kept");
+    hops(ROUNDS * 20);
+    assert_eq!(count(|| hops(ROUNDS)), first);
 }

@@ -123,6 +123,10 @@ impl FakeClock {
         self.shared.reads.load(Ordering::Relaxed)
     }
 
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     #[inline(never)]
     pub(super) fn ticks(&self) -> u64 {
         // Relaxed: a tally that orders nothing.

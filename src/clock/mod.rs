@@ -96,6 +96,15 @@ impl Clock {
         Duration::from_nanos(self.ticks())
     }
 
+    /// Whether both show one time, on one line: real clocks do, and the clocks of one fake.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.source, &other.source) {
+            (Source::Fast(_), Source::Fast(_)) => true,
+            (Source::Fake(one), Source::Fake(other)) => one.is_same(other),
+            _ => false,
+        }
+    }
+
     /// Nanoseconds on this clock's own line, never 0.
     #[inline]
     pub(crate) fn ticks(&self) -> u64 {

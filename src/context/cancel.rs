@@ -74,6 +74,17 @@ impl CancelToken {
         }
     }
 
+    /// Whether this is a clone of `other`.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.source, &other.source) {
+            (Source::Native(one), Source::Native(other)) => Arc::ptr_eq(one, other),
+            #[cfg(feature = "tokio-util")]
+            (Source::Tokio(one), Source::Tokio(other)) => one == other,
+            #[cfg(feature = "tokio-util")]
+            _ => false,
+        }
+    }
+
     /// Waits for the cancellation without holding a thread.
     ///
     /// May be dropped at any time, and then leaves nothing behind.

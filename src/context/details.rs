@@ -9,47 +9,61 @@ use super::{CancelToken, TraceParent};
 use crate::clock::Clock;
 use crate::sync::Arc;
 
-/// One level of details. Levels are chained from a derived context to the one it came from.
+/// A value of a context. Shared, so that a detached context can own it too.
+type Value = Arc<dyn Any + Send + Sync>;
+
+/// One level of details. Levels are chained from a derived context to the one it came from; a
+/// detached context has one level, whatever it came through.
 #[derive(Clone, Default)]
 pub(super) struct Detail<'p> {
-    pub(super) cancel: Option<CancelToken>,
+    /// Each token once, the nearest last.
+    tokens: SmallVec<[CancelToken; 1]>,
     pub(super) trace: Option<TraceParent>,
+    /// Of a detached context, the clock that its deadline is a tick of.
     pub(super) clock: Option<Clock>,
-    /// Latest last. Values are shared so that a detached context can own them too.
-    values: SmallVec<[(TypeId, Arc<dyn Any + Send + Sync>); 2]>,
-    /// Tokens beyond `cancel`, where several levels were flattened into one.
+    /// One a type.
+    values: SmallVec<[(TypeId, Value); 2]>,
     parent: Option<&'p Detail<'p>>,
-    /// The same for a level that must own what it inherits.
-    inherited: Option<Arc<Detail<'static>>>,
 }
 
 impl Detail<'_> {
+    /// Puts `value` in the place of one of its type.
     pub(super) fn insert<T: Any + Send + Sync>(&mut self, value: T) {
         let value = crate::sync::arc_dyn!(dyn Any + Send + Sync, value);
-        self.values.push((TypeId::of::<T>(), value));
+        self.set(TypeId::of::<T>(), value);
+    }
+
+    fn set(&mut self, id: TypeId, value: Value) {
+        match self.values.iter_mut().find(|(other, _)| *other == id) {
+            Some(place) => place.1 = value,
+            None => self.values.push((id, value)),
+        }
     }
 
     pub(super) fn get<T: Any>(&self) -> Option<&T> {
-        let (_, value) = self
-            .values
+        let of_type = |(id, _): &&(TypeId, Value)| *id == TypeId::of::<T>();
+        self.values.iter().find(of_type)?.1.downcast_ref()
+    }
+
+    /// Makes `token` the nearest one.
+    pub(super) fn add_token(&mut self, token: CancelToken) {
+        self.tokens.retain(|other| !other.is_same(&token));
+        self.tokens.push(token);
+    }
+
+    /// Takes over what stands in a level further in.
+    fn overlay(&mut self, inner: &Detail<'_>) {
+        inner
+            .tokens
             .iter()
-            .rev()
-            .find(|(id, _)| *id == TypeId::of::<T>())?;
-        value.downcast_ref()
-    }
-
-    fn next(&self) -> Option<&Detail<'_>> {
-        self.parent.or(self.inherited.as_deref())
-    }
-
-    fn to_owned(&self) -> Detail<'static> {
-        Detail {
-            cancel: self.cancel.clone(),
-            trace: self.trace,
-            clock: self.clock.clone(),
-            values: self.values.clone(),
-            parent: None,
-            inherited: self.next().map(|next| Arc::new(next.to_owned())),
+            .cloned()
+            .for_each(|token| self.add_token(token));
+        self.trace = inner.trace.or(self.trace);
+        if let Some(clock) = &inner.clock {
+            self.clock = Some(clock.clone());
+        }
+        for (id, value) in &inner.values {
+            self.set(*id, Arc::clone(value));
         }
     }
 }
@@ -98,8 +112,21 @@ impl<'p> Details<'p> {
         }
     }
 
+    /// All levels as one, which borrows nothing.
     pub(super) fn flatten(&self) -> Detail<'static> {
-        self.first().map(Detail::to_owned).unwrap_or_default()
+        let mut levels: SmallVec<[&Detail<'_>; 8]> = self.chain().collect();
+        let Some(outermost) = levels.pop() else {
+            return Detail::default();
+        };
+        let mut flat = Detail {
+            tokens: outermost.tokens.clone(),
+            trace: outermost.trace,
+            clock: outermost.clock.clone(),
+            values: outermost.values.clone(),
+            parent: None,
+        };
+        levels.iter().rev().for_each(|inner| flat.overlay(inner));
+        flat
     }
 
     #[inline]
@@ -107,15 +134,20 @@ impl<'p> Details<'p> {
         self.own.is_none() && self.inherited.is_none()
     }
 
-    #[inline]
-    pub(super) fn has_clock(&self) -> bool {
-        self.chain().any(|detail| detail.clock.is_some())
+    /// The clock of the nearest level that has one.
+    pub(super) fn clock(&self) -> Option<&Clock> {
+        self.chain().find_map(|detail| detail.clock.as_ref())
+    }
+
+    /// From the nearest one outwards.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &CancelToken> {
+        self.chain().flat_map(|detail| detail.tokens.iter().rev())
     }
 
     /// From the innermost level outwards.
     #[inline]
     pub(super) fn chain(&self) -> impl Iterator<Item = &Detail<'_>> {
-        iter::successors(self.first(), |detail| detail.next())
+        iter::successors(self.first(), |detail| detail.parent)
     }
 
     #[cfg(test)]

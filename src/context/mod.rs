@@ -34,7 +34,8 @@ const NEVER: u64 = u64::MAX - 1;
 /// A caller makes one with [`Context::new`] and sends it along with
 /// [`execute_with`](crate::Bus::execute_with). The handler and every middleware get it by reference.
 /// A handler that dispatches in turn uses [`execute_in`](crate::Bus::execute_in), which hands on the
-/// deadline, the cancellation, the trace and the values without touching a shared reference count.
+/// deadline, the cancellation, the trace and the values without touching a shared reference count. On
+/// a bus with another clock, the time that is left counts on that clock from then on.
 ///
 /// Making one with a time limit alone allocates nothing; a token, a trace or a value needs one
 /// allocation.
@@ -94,17 +95,19 @@ impl<'p> Context<'p> {
         self
     }
 
-    /// Gives the dispatch until `deadline`. See [`timeout`](Context::timeout).
+    /// Gives the dispatch until `deadline`, by the clock of its bus; in a context that was derived or
+    /// detached in a dispatch, by the clock of that one. See [`timeout`](Context::timeout).
     #[must_use]
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.deadline = since_epoch(deadline);
         self
     }
 
-    /// Cancels the dispatch when `token` is cancelled, besides any token it inherits.
+    /// Cancels the dispatch when `token` is cancelled, besides any token it inherits or was given
+    /// before.
     #[must_use]
     pub fn cancel_on(mut self, token: CancelToken) -> Self {
-        self.details.edit().cancel = Some(token);
+        self.details.edit().add_token(token);
         self
     }
 
@@ -116,14 +119,14 @@ impl<'p> Context<'p> {
     }
 
     /// Adds a value that handlers and middleware read with [`get`](Context::get). A second value of
-    /// the same type hides the first.
+    /// one type takes the place of the first, and hides one that is inherited.
     #[must_use]
     pub fn with<T: Any + Send + Sync>(mut self, value: T) -> Self {
         self.details.edit().insert(value);
         self
     }
 
-    /// The value of type `T` that was added last.
+    /// Returns the value of type `T` that was added last.
     #[must_use]
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.details.chain().find_map(Detail::get)
@@ -206,7 +209,8 @@ impl<'p> Context<'p> {
         self.tokens().next()
     }
 
-    /// Until when there is time, if there is a limit. Inside a dispatch.
+    /// Returns until when there is time, by the clock of the bus that dispatches, if there is a limit.
+    /// For use inside a dispatch.
     #[must_use]
     pub fn expires_at(&self) -> Option<Instant> {
         self.expiry().map(|tick| self.clock().instant_of(tick))
@@ -311,11 +315,18 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// A context with everything of this one that borrows nothing, to be moved to a task of its own.
+    /// Returns a context with everything of this one that borrows nothing, to be moved to a task of
+    /// its own.
+    ///
+    /// It holds each token and one value of each type once, the nearest, however many dispatches,
+    /// layers and detached contexts they came through: a handler may hand its context on for ever.
+    /// Allocates.
     #[must_use]
     pub fn detach(&self) -> Context<'static> {
         let mut details = self.details.flatten();
-        details.clock = self.clock.or(details.clock.as_ref()).cloned();
+        if let Some(clock) = self.clock {
+            details.clock = Some(clock.clone());
+        }
         Context {
             timing: self.timing.clone(),
             clock: None,
@@ -335,8 +346,8 @@ impl<'p> Context<'p> {
         cx
     }
 
-    /// Readies this context for one dispatch: fresh timing, the bus's clock unless it came with one,
-    /// its limits on that clock's line.
+    /// Readies this context for one dispatch: fresh timing, the bus's clock, its limits on that clock's
+    /// line.
     ///
     /// # Errors
     ///
@@ -345,11 +356,9 @@ impl<'p> Context<'p> {
     pub(crate) fn begin(&mut self, clock: &'p Clock) -> Result<(), Interrupt> {
         self.timing = Timing::new();
         self.limit.begin();
-        if self.clock.is_none() && !self.details.has_clock() {
-            self.clock = Some(clock);
-        }
+        let before = self.clock.replace(clock);
         if self.is_limited() || self.limit.get() != NEVER {
-            self.begin_limited()
+            self.begin_limited(before)
         } else {
             Ok(())
         }
@@ -364,16 +373,16 @@ impl<'p> Context<'p> {
             || !self.details.is_none()
     }
 
+    /// `before` is the clock of the dispatch that this one is made in, unless it stands in the details.
     #[cold]
-    fn begin_limited(&mut self) -> Result<(), Interrupt> {
+    fn begin_limited(&mut self, before: Option<&Clock>) -> Result<(), Interrupt> {
         // What a middleware has shortened the dispatch further out to is the deadline of this one.
         self.tick = self.tick.min(self.limit.take());
         if self.tokens().any(CancelToken::is_cancelled) {
             return Err(Interrupt::Cancelled);
         }
-        if self.deadline != NEVER {
-            let deadline = epoch() + Duration::from_nanos(self.deadline);
-            self.tick = self.tick.min(self.clock().tick_of(deadline));
+        if self.tick != NEVER || self.deadline != NEVER {
+            self.tick = self.deadline_on_clock(before);
             self.deadline = NEVER;
         }
         if self.tick == NEVER && self.timeout == NEVER {
@@ -389,6 +398,30 @@ impl<'p> Context<'p> {
             });
         }
         Ok(())
+    }
+
+    /// The deadline that was inherited or given, as a tick of the clock that dispatches: as far from now as
+    /// it is on the clock before, which is read only if it is another.
+    fn deadline_on_clock(&self, before: Option<&Clock>) -> u64 {
+        let clock = self.clock();
+        let before = before.or_else(|| self.details.clock()).unwrap_or(clock);
+        let tick = match self.deadline {
+            NEVER => self.tick,
+            nanos => before
+                .tick_of(epoch() + Duration::from_nanos(nanos))
+                .min(self.tick),
+        };
+        if before.is_same(clock) {
+            return tick;
+        }
+        // In this order: a delay between the two readings makes the deadline earlier. One that is handed
+        // on is never later than it was.
+        let start = self.timing.start(|| clock.ticks());
+        let now = before.ticks();
+        match tick.checked_sub(now) {
+            Some(left) => start.saturating_add(left).min(NEVER),
+            None => start.saturating_sub(now - tick),
+        }
     }
 
     /// The handler is done: whoever asks for the end now reads the clock anew.
@@ -465,14 +498,11 @@ impl<'p> Context<'p> {
 
     #[cold]
     fn inherited_clock(&self) -> &Clock {
-        let mut clocks = self.details.chain().filter_map(|it| it.clock.as_ref());
-        clocks.next().unwrap_or(Clock::shared())
+        self.details.clock().unwrap_or(Clock::shared())
     }
 
     fn tokens(&self) -> impl Iterator<Item = &CancelToken> {
-        self.details
-            .chain()
-            .filter_map(|detail| detail.cancel.as_ref())
+        self.details.tokens()
     }
 }
 

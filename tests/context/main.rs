@@ -4,7 +4,9 @@
 mod acts;
 
 mod cancel;
+mod clocks;
 mod derived;
+mod hops;
 mod limits;
 mod nested;
 mod timing;

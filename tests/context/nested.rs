@@ -2,7 +2,7 @@
 //! handle and lane it takes.
 
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arcbus::{
     CancelToken, Command, CommandBus, Context, Dispatch, Error, FakeClock, Handler, Message, Phase,
@@ -18,7 +18,6 @@ struct Look;
 
 #[derive(Debug, PartialEq)]
 struct Seen {
-    expires_at: Option<Instant>,
     remaining: Option<Duration>,
     trace: Option<TraceParent>,
     value: Option<&'static str>,
@@ -37,7 +36,6 @@ struct Looker;
 impl Handler<Look> for Looker {
     async fn handle(&self, _msg: Look, cx: &Context<'_>) -> Result<Seen, String> {
         Ok(Seen {
-            expires_at: cx.expires_at(),
             remaining: cx.remaining(),
             trace: cx.trace().copied(),
             value: cx.get().copied(),
@@ -73,34 +71,40 @@ fn inside<T: Send + 'static>(
         .cancel_on(CancelToken::new())
         .trace_parent(trace)
         .with("a value");
-    let expires_at = clock.now() + SECOND * 10;
     assert_eq!(bus.execute_blocking_with(Act::Fail, cx), Ok(0));
-    (receiver.recv().expect("sent"), Expected(expires_at, trace))
+    (receiver.recv().expect("sent"), Expected(trace))
 }
 
-struct Expected(Instant, TraceParent);
+struct Expected(TraceParent);
 
 impl Expected {
     fn seen(self) -> Seen {
         Seen {
-            expires_at: Some(self.0),
             remaining: Some(SECOND * 8),
-            trace: Some(self.1),
+            trace: Some(self.0),
             value: Some("a value"),
             attempt: 1,
         }
     }
 }
 
-/// Has a clock of its own, which a nested dispatch does not follow.
+/// Has a clock of its own, which is 1000 seconds ahead.
 fn looks() -> QueryBus {
-    let clock = FakeClock::new();
-    clock.advance(SECOND * 1000);
     QueryBus::builder()
-        .clock(clock)
+        .clock(ahead())
         .register(Looker)
         .build()
         .expect("one name")
+}
+
+fn ahead() -> FakeClock {
+    let clock = FakeClock::new();
+    clock.advance(SECOND * 1000);
+    clock
+}
+
+fn static_looks() -> Looks {
+    Looks::new(Looker).clock(ahead())
 }
 
 /// What a nested dispatch through `handle` sees, in both lanes.
@@ -122,8 +126,8 @@ fn every_handle_keeps_the_context() {
             look(bus.clone(), cx),
             look(bus.local(), cx),
             look(route, cx),
-            look(Looks::new(Looker), cx),
-            look(&Looks::new(Looker), cx),
+            look(static_looks(), cx),
+            look(&static_looks(), cx),
         ]
     });
     let expected = expected.seen();
@@ -152,7 +156,6 @@ fn a_dispatch_without_the_context_keeps_nothing() {
     let bus = looks();
     let (seen, _) = inside(move |_| bus.execute_blocking(Look).expect("it looks"));
     let nothing = Seen {
-        expires_at: None,
         remaining: None,
         trace: None,
         value: None,
@@ -226,6 +229,7 @@ impl Handler<Act> for Relay {
 fn a_nested_wait_ends_with_the_outer_deadline_or_token() {
     let (clock, token, (ended, endings)) = (FakeClock::new(), CancelToken::new(), channel());
     let queries = QueryBus::builder()
+        .clock(clock.clone())
         .register(from_async_fn(async |_: Hang, _: &Context<'_>| {
             std::future::pending().await
         }))

@@ -1,26 +1,43 @@
-//! [`Chain`]: the flights that a dispatch is inside of.
+//! [`Chain`]: the loads that a dispatch is inside of.
 
 use smallvec::SmallVec;
 
 use crate::context::Context;
+use crate::sync::{PlainArc, PlainWeak};
 
-/// The numbers of the flights whose leaders run around a dispatch: waiting for one of them would be
-/// waiting for itself. A value of the context, so that it goes wherever the context does, also to another
-/// task.
+/// The loads whose leaders run around a dispatch: waiting for one of them would be waiting for itself. A
+/// value of the context, so that it goes wherever the context does, also to another task.
+///
+/// Each load as the number of its flight, which is gone when the load is over: who goes on in its context
+/// is inside of it no more.
 #[derive(Clone, Default)]
-struct Chain(SmallVec<[u64; 2]>);
+struct Chain(SmallVec<[PlainWeak<u64>; 2]>);
 
-/// A context for the run of the leader of the flight with this number.
-pub(super) fn inside<'c>(number: u64, cx: &'c Context<'_>) -> Context<'c> {
-    let mut chain = cx.get::<Chain>().cloned().unwrap_or_default();
-    chain.0.push(number);
-    cx.derive().with(chain)
+/// A load that runs, and the context it runs in.
+pub(super) struct Load<'c> {
+    pub(super) cx: Context<'c>,
+    _number: PlainArc<u64>,
 }
 
-/// Whether a dispatch in this context is inside of that flight.
+impl<'c> Load<'c> {
+    /// The load of the flight with this number, for the dispatch in `cx`.
+    pub(super) fn new(number: u64, cx: &'c Context<'_>) -> Self {
+        let number = PlainArc::new(number);
+        let mut chain = cx.get::<Chain>().cloned().unwrap_or_default();
+        chain.0.retain(|load| load.strong_count() > 0);
+        chain.0.push(PlainArc::downgrade(&number));
+        Self {
+            cx: cx.derive().with(chain),
+            _number: number,
+        }
+    }
+}
+
+/// Whether a dispatch in this context is inside of a load of the flight with this number.
 pub(super) fn is_inside(number: u64, cx: &Context<'_>) -> bool {
-    let chain = cx.get::<Chain>();
-    chain.is_some_and(|chain| chain.0.contains(&number))
+    let is_it = |load: &PlainWeak<u64>| load.upgrade().is_some_and(|it| *it == number);
+    cx.get::<Chain>()
+        .is_some_and(|chain| chain.0.iter().any(is_it))
 }
 
 /// What a dispatch that may not wait at all is told.

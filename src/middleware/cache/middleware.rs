@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 
 use super::Cacheable;
-use super::chain::{ITSELF, inside, is_inside};
+use super::chain::{ITSELF, Load, is_inside};
 use super::keep::{Keep, may_be_replaced};
 use super::route::{CacheRoute, Landing, Leader, Plan, Waiter};
 use super::stats::Count;
@@ -91,16 +91,16 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> Outcome<M> {
-        let inner = self.begin(&leader, cx);
-        let outcome = next.run(msg, &inner).await;
-        drop(inner);
+        let load = self.begin(&leader, cx);
+        let outcome = next.run(msg, &load.cx).await;
+        drop(load);
         self.end(leader, spare, outcome, cx)
     }
 
-    fn begin<'c>(&self, leader: &Leader<'_, M, V, K>, cx: &'c Context<'_>) -> Context<'c> {
+    fn begin<'c>(&self, leader: &Leader<'_, M, V, K>, cx: &'c Context<'_>) -> Load<'c> {
         self.route.tally.count(Count::Load);
         cx.answered_by(Source::Handler);
-        inside(leader.number(), cx)
+        Load::new(leader.number(), cx)
     }
 
     /// The reply is kept and given to all, the spare one given in its place, or the next one named.
@@ -132,9 +132,9 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
         match self.plan(&msg, cx) {
             Plan::Give(value, source) => Ok(given::<M, K>(value, source, cx)),
             Plan::Lead(leader, spare) => {
-                let inner = self.begin(&leader, cx);
-                let outcome = next.block(msg, &inner)?;
-                drop(inner);
+                let load = self.begin(&leader, cx);
+                let outcome = next.block(msg, &load.cx)?;
+                drop(load);
                 Ok(self.end(leader, spare, outcome, cx))
             }
             Plan::Wait(waiter) => block_on::<M>(self.wait_or_lead(waiter, msg, cx, next), cx),

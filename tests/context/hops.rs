@@ -1,0 +1,172 @@
+//! Contexts that are handed on from dispatch to dispatch without end.
+
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use arcbus::middleware::{Cache, Cacheable, Coalesce};
+use arcbus::{CancelToken, Context, FakeClock, Message, Query, QueryBus, TraceParent, from_fn};
+
+use crate::acts::ready;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Its reply is the context of its dispatch, for the next one.
+struct Hop(u64);
+
+impl Message for Hop {
+    const NAME: &'static str = "hop";
+    type Kind = Query;
+    type Reply = Handed;
+    type Error = String;
+}
+
+impl Cacheable for Hop {
+    type Key = u64;
+    fn key(&self) -> &u64 {
+        &self.0
+    }
+}
+
+#[derive(Clone)]
+struct Handed(Arc<Context<'static>>);
+
+fn hand_on(_: Hop, cx: &Context<'_>) -> Result<Handed, String> {
+    Ok(Handed(Arc::new(cx.detach())))
+}
+
+/// Hops in both lanes by turns.
+fn hop(bus: &QueryBus, nth: u64, cx: Context<'_>) -> Context<'static> {
+    let handed = match nth % 2 {
+        0 => bus.execute_blocking_with(Hop(nth), cx),
+        _ => ready(bus.execute_with(Hop(nth), cx)).expect("it does not wait"),
+    };
+    let Handed(cx) = handed.expect("it answers");
+    (*cx).clone()
+}
+
+fn hops(bus: &QueryBus, count: u64, first: Context<'static>) -> Context<'static> {
+    (0..count).fold(first, |cx, nth| hop(bus, nth, cx))
+}
+
+fn plain() -> QueryBus {
+    let bus = QueryBus::builder().clock(FakeClock::new());
+    bus.register(from_fn(hand_on)).build().expect("one name")
+}
+
+fn everything(token: &CancelToken) -> Context<'static> {
+    let trace = TraceParent::new([1; 16], [2; 8], 1).expect("no zeros");
+    let cx = Context::new().timeout(SECOND).cancel_on(token.clone());
+    cx.trace_parent(trace).with(7_u32)
+}
+
+fn assert_everything(cx: &Context<'_>, token: &CancelToken) {
+    assert_eq!(cx.remaining(), Some(SECOND));
+    assert_eq!(cx.trace().map(TraceParent::parent_id), Some([2; 8]));
+    assert_eq!(cx.get(), Some(&7_u32));
+    assert!(!cx.is_cancelled());
+    token.cancel();
+    assert!(cx.is_cancelled());
+}
+
+#[test]
+fn a_context_is_handed_on_a_million_times() {
+    let token = CancelToken::new();
+    let cx = hops(&plain(), 1_000_000, everything(&token));
+    assert_everything(&cx, &token);
+}
+
+#[test]
+fn it_may_pass_through_a_load_each_time() {
+    let token = CancelToken::new();
+    let bus = QueryBus::builder()
+        .clock(FakeClock::new())
+        .layer(Cache::ttl(SECOND).capacity(8))
+        .layer(Coalesce::new())
+        .register(from_fn(hand_on))
+        .build()
+        .expect("in range");
+    let cx = hops(&bus, 100_000, everything(&token));
+    assert_everything(&cx, &token);
+}
+
+#[test]
+fn each_hop_may_add_a_token_a_value_and_a_trace_anew() {
+    let (bus, token) = (plain(), CancelToken::new());
+    let mut cx = everything(&token);
+    for nth in 0..200_000 {
+        let again = cx.derive();
+        let added = again
+            .derive()
+            .cancel_on(token.clone())
+            .with(nth)
+            .with("text");
+        cx = hop(&bus, nth, added);
+    }
+    assert_eq!((cx.get(), cx.get()), (Some(&199_999_u64), Some(&"text")));
+    assert_everything(&cx, &token);
+}
+
+#[test]
+fn each_hop_may_move_to_another_clock() {
+    let token = CancelToken::new();
+    let (one, other) = (plain(), plain());
+    let cx = (0..100_000).fold(everything(&token), |cx, nth| {
+        hop(if nth % 3 == 0 { &one } else { &other }, nth, cx)
+    });
+    assert_everything(&cx, &token);
+}
+
+#[test]
+fn it_holds_the_nearest_of_each_and_every_token() {
+    let (sender, receiver) = channel();
+    for cancelled in 0..3 {
+        let tokens = [CancelToken::new(), CancelToken::new(), CancelToken::new()];
+        let outer = Context::new()
+            .with(1_u32)
+            .with("outer")
+            .cancel_on(tokens[0].clone());
+        let middle = outer.derive().with(2_u32).cancel_on(tokens[1].clone());
+        let inner = middle.derive().with(3_u32).cancel_on(tokens[0].clone());
+        let cx = inner
+            .detach()
+            .cancel_on(tokens[2].clone())
+            .derive()
+            .detach();
+        drop((inner.detach(), middle.detach()));
+        assert_eq!((cx.get(), cx.get()), (Some(&3_u32), Some(&"outer")));
+        assert!(!cx.is_cancelled());
+        tokens[cancelled].cancel();
+        assert!(cx.is_cancelled());
+        let nearest = cx.cancel_token().expect("three").clone();
+        assert_eq!(nearest.is_cancelled(), cancelled == 2);
+        sender.send(cx).expect("it is kept");
+    }
+    drop(receiver);
+}
+
+#[test]
+fn a_token_that_is_added_holds_besides_the_ones_before_it() {
+    for (detached, cancelled) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+        let tokens = [CancelToken::new(), CancelToken::new()];
+        let first = Context::new().cancel_on(tokens[0].clone());
+        let first = if detached { first.detach() } else { first };
+        let cx = first.cancel_on(tokens[1].clone());
+        assert!(!cx.is_cancelled());
+        tokens[cancelled].cancel();
+        assert!(cx.is_cancelled());
+    }
+}
+
+#[test]
+fn a_load_that_is_over_is_left() {
+    let bus = QueryBus::builder()
+        .clock(FakeClock::new())
+        .layer(Cache::ttl(SECOND))
+        .register(from_fn(hand_on))
+        .build()
+        .expect("in range");
+    let cx = hop(&bus, 0, Context::new());
+    let hits = bus.execute_blocking_in(&cx, Hop(0));
+    assert!(hits.is_ok(), "its load is over");
+}
