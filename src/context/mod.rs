@@ -276,6 +276,8 @@ impl<'p> Context<'p> {
     ///
     /// The rest is still stopped by the limits and tokens its dispatch began with; those added here
     /// hold for the dispatches made in this context, which can only shorten what they inherit.
+    ///
+    /// It borrows from this one. For a task or a thread of its own, use [`detach`](Context::detach).
     #[must_use]
     pub fn derive(&self) -> Context<'_> {
         Context {
@@ -321,6 +323,34 @@ impl<'p> Context<'p> {
     /// It holds each token and one value of each type once, the nearest, however many dispatches,
     /// layers and detached contexts they came through: a handler may hand its context on for ever.
     /// Allocates.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::thread;
+    /// use arcbus::{Command, CommandBus, Context, Message, from_fn};
+    ///
+    /// struct Import;
+    /// impl Message for Import {
+    ///     const NAME: &'static str = "import";
+    ///     type Kind = Command;
+    ///     type Reply = thread::JoinHandle<bool>;
+    ///     type Error = Infallible;
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bus = CommandBus::builder()
+    ///     .register(from_fn(|_: Import, cx: &Context<'_>| {
+    ///         let cx = cx.detach(); // what `derive` makes could not leave this function
+    ///         Ok(thread::spawn(move || cx.is_cancelled()))
+    ///     }))
+    ///     .build()?;
+    /// let import = bus.execute_blocking(Import)?;
+    /// assert!(!import.join().unwrap());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "spawn")]
+    #[doc(alias = "into_owned")]
     #[must_use]
     pub fn detach(&self) -> Context<'static> {
         let mut details = self.details.flatten();
