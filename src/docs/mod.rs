@@ -6,21 +6,6 @@ pub mod guide {}
 #[doc = include_str!("type_errors.md")]
 pub mod type_errors {}
 
-/// Eighteen gates do not compile:
-///
-/// ```compile_fail,E0275
-#[doc = include_str!("many_layers.in")]
-/// ```
-///
-/// With the attribute they do:
-///
-/// ```
-/// #![recursion_limit = "256"]
-#[doc = include_str!("many_layers.in")]
-/// ```
-#[cfg(doctest)]
-struct ManyLayers;
-
 #[doc = include_str!("internals.md")]
 pub mod internals {}
 

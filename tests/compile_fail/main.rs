@@ -10,6 +10,7 @@
 //! ```
 
 mod normal;
+mod page;
 
 use std::fmt::Write;
 use std::fs;

@@ -1,3 +1,7 @@
+#![recursion_limit = "256"]
+
+use std::convert::Infallible;
+
 use arcbus::{Context, Gate, Gated, Layers, Message, Outcome, Query, QueryBus, from_fn};
 
 struct GetUser;
@@ -6,7 +10,7 @@ impl Message for GetUser {
     const NAME: &'static str = "user.get";
     type Kind = Query;
     type Reply = u32;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 }
 
 struct Open;
@@ -33,10 +37,11 @@ macro_rules! six {
     };
 }
 
-let eighteen = six!(six!(six!(Layers::new())));
-let bus = QueryBus::builder()
-    .layers(&eighteen)
-    .register(from_fn(|_: GetUser, _: &Context<'_>| Ok(7)))
-    .build()
-    .unwrap();
-assert_eq!(bus.execute_blocking(GetUser), Ok(7));
+fn main() {
+    let eighteen = six!(six!(six!(Layers::new())));
+    let bus = QueryBus::builder()
+        .layers(&eighteen)
+        .register(from_fn(|_: GetUser, _: &Context<'_>| Ok(7)))
+        .build();
+    assert!(bus.is_ok());
+}

@@ -1,0 +1,23 @@
+use std::convert::Infallible;
+
+use arcbus::{Context, Message, Query, QueryBus, from_async_fn_with};
+
+struct Times(u32);
+
+impl Message for Times {
+    const NAME: &'static str = "times";
+    type Kind = Query;
+    type Reply = u32;
+    type Error = Infallible;
+}
+
+fn main() {
+    let (factor, offset) = (3, 4);
+    let bus = QueryBus::builder()
+        .register(from_async_fn_with(
+            factor,
+            async move |factor: &u32, msg: Times, _: &Context<'_>| Ok(msg.0 * factor + offset),
+        ))
+        .build();
+    assert!(bus.is_ok());
+}

@@ -1,0 +1,34 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
+use arcbus::middleware::{Cache, Cacheable};
+use arcbus::{Context, Message, Query, QueryBus, from_fn};
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct GetUser;
+
+impl Message for GetUser {
+    const NAME: &'static str = "user.get";
+    type Kind = Query;
+    type Reply = u32;
+    type Error = Infallible;
+}
+
+impl Cacheable for GetUser {
+    type Key = Self;
+
+    fn key(&self) -> &Self {
+        self
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Tenant(u32);
+
+fn main() {
+    let bus = QueryBus::builder()
+        .layer(Cache::ttl(Duration::from_secs(60)).vary_by::<Tenant>())
+        .register(from_fn(|_: GetUser, _: &Context<'_>| Ok(7)))
+        .build();
+    assert!(bus.is_ok());
+}
