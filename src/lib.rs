@@ -49,7 +49,7 @@ pub use violations::{Violation, Violations};
 /// What the macros expand to.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::bus::{assert_kind, block_static, start_static};
+    pub use crate::bus::{StaticClock, assert_kind, block_static, start_static};
     pub use crate::pipeline::{Blocked, Leaf, Roles, Stopped};
 }
 

@@ -15,4 +15,4 @@ pub use dispatch::Dispatch;
 pub use handle::{Bus, CommandBus, QueryBus};
 pub use local::LocalBus;
 pub use route::Route;
-pub use static_bus::{Routes, assert_kind, block_static, start_static};
+pub use static_bus::{Routes, StaticClock, assert_kind, block_static, start_static};

@@ -7,7 +7,8 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::{Outcome, Phase};
 use crate::message::{Kind, Message, Same};
-use crate::pipeline::{Next, Quiet, edge, poll_bounded};
+use crate::pipeline::{Next, Quiet, RouteInfo, Ties, edge, poll_bounded};
+use crate::registry::RegistrationError;
 
 /// Says that a static bus has a handler for `M`. Written by [`static_bus!`](crate::static_bus).
 #[diagnostic::on_unimplemented(
@@ -24,6 +25,51 @@ pub trait Routes<M: Message>: Sync {
 
     #[doc(hidden)]
     fn clock(&self) -> &Clock;
+}
+
+/// The clock of a static bus, to which the layers that it shares with other buses are tied.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct StaticClock {
+    clock: Clock,
+    ties: Ties,
+}
+
+impl StaticClock {
+    /// The clock of the buses that the bus shares layers with; the real one, if it shares none.
+    ///
+    /// # Panics
+    ///
+    /// If those have different clocks.
+    pub fn of(routes: &[RouteInfo]) -> Self {
+        let mut ties = Ties::default();
+        routes.iter().for_each(|route| ties.add(route));
+        let clock = ties.clock().unwrap_or_default();
+        Self { clock, ties }.held()
+    }
+
+    /// Another clock.
+    ///
+    /// # Panics
+    ///
+    /// If the bus shares layers with one that has not the same.
+    #[must_use]
+    pub fn set(self, clock: Clock) -> Self {
+        self.ties.release();
+        Self { clock, ..self }.held()
+    }
+
+    #[inline(always)]
+    pub fn get(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn held(self) -> Self {
+        if let Err(tied) = self.ties.hold(&self.clock) {
+            panic!("{}", RegistrationError::from(tied));
+        }
+        self
+    }
 }
 
 /// Compiles where a message may go on a bus of kind `K`.
@@ -78,7 +124,9 @@ fn begin<'a, M: Message>(
 /// listed does not compile.
 ///
 /// Each line is `field: Message => Handler`. The bus is made by `new(handlers in order)`, or by
-/// `with_layers(&layers, handlers in order)`; `clock` sets its clock.
+/// `with_layers(&layers, handlers in order)`; `clock` sets its clock, and panics if a layer is
+/// [shared](crate::LayerExt::shared) with a bus that has another. Default: the clock of the buses with which
+/// it shares layers, or else the real one.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -127,7 +175,7 @@ macro_rules! static_bus {
             $(Layers: $crate::Stack<$message>,)+
         {
             $($field: <Layers as $crate::Stack<$message>>::Around<$crate::__private::Leaf<$handler>>,)+
-            clock: $crate::Clock,
+            clock: $crate::__private::StaticClock,
         }
 
         impl $bus {
@@ -148,14 +196,18 @@ macro_rules! static_bus {
                 const { $($crate::__private::assert_kind::<$message, $kind>();)+ }
                 Self {
                     $($field: layers.pipeline::<$message, $handler>($field),)+
-                    clock: $crate::Clock::new(),
+                    clock: $crate::__private::StaticClock::of(&[$(layers.route::<$message>()),+]),
                 }
             }
 
             /// Sets where the bus reads time.
+            ///
+            /// # Panics
+            ///
+            /// If a layer is shared with a bus that has another clock.
             #[must_use]
             $visibility fn clock(mut self, clock: impl ::core::convert::Into<$crate::Clock>) -> Self {
-                self.clock = clock.into();
+                self.clock = self.clock.set(clock.into());
                 self
             }
 
@@ -237,7 +289,7 @@ macro_rules! static_bus {
 
             #[inline(always)]
             fn clock(&self) -> &$crate::Clock {
-                &self.clock
+                self.clock.get()
             }
         }
 

@@ -10,6 +10,7 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_stack(f)?;
         self.write_worst(f)?;
+        self.write_instances(f)?;
         self.write_unknown(f)?;
         self.write_warnings(f)
     }
@@ -43,6 +44,22 @@ impl Explanation {
         match self.errors_by_caller() {
             [] => Ok(()),
             errors => self.write_line(f, "by the caller", &errors.join(", ")),
+        }
+    }
+
+    fn write_instances(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shared = self.layers.iter().filter(|layer| layer.is_shared()).count();
+        if self.layers.is_empty() {
+            Ok(())
+        } else if shared == 0 {
+            writeln!(f, "Each layer has one instance a route.")
+        } else if shared == self.layers.len() {
+            writeln!(f, "Each layer is shared: its routes have one instance.")
+        } else {
+            writeln!(
+                f,
+                "The routes of a shared layer have one instance; the other layers have one a route."
+            )
         }
     }
 
@@ -107,6 +124,7 @@ fn described(layer: &LayerInfo) -> String {
     let parts = [
         (!facts.note.is_empty(), facts.note.as_str()),
         (facts.live, "can be changed live"),
+        (facts.shared, "shared"),
         (facts.unknown, "unknown"),
     ];
     let parts: Vec<_> = parts

@@ -56,6 +56,7 @@ use crate::pipeline::{LayerInfo, RouteInfo};
 ///   kept            nothing
 ///   errors          Invalid, Timeout, CircuitOpen, Overloaded, Panicked, Handler
 ///   by the caller   Cancelled, WouldDeadlock
+/// Each layer has one instance a route.
 /// No dangerous order.
 /// ");
 /// # Ok(())

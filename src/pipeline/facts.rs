@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::tie::{LayerTies, Tie};
+
 /// What a layer may do to a dispatch at worst, as it was set up: what
 /// [`Bus::explain`](crate::Bus::explain) adds up. Returned by [`Layer::facts`](crate::Layer::facts).
 ///
@@ -29,6 +31,8 @@ pub struct Facts {
     pub(crate) unknown: bool,
     pub(crate) live: bool,
     pub(crate) sometimes: bool,
+    pub(crate) shared: bool,
+    pub(crate) ties: LayerTies,
     pub(crate) note: String,
 }
 
@@ -49,6 +53,8 @@ impl Facts {
             unknown: false,
             live: false,
             sometimes: false,
+            shared: false,
+            ties: LayerTies::default(),
             note: String::new(),
         }
     }
@@ -131,6 +137,19 @@ impl Facts {
     /// Its settings can be changed while it works: the figures are those of its setup.
     pub fn live(mut self) -> Self {
         self.live = true;
+        self
+    }
+
+    /// Several routes have one instance of it, as of a layer that is
+    /// [`shared`](crate::LayerExt::shared). Default: each route has its own.
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// It keeps moments of a bus's clock that other buses may come upon.
+    pub(crate) fn tied(mut self, tie: &Tie) -> Self {
+        self.ties.push(tie.clone());
         self
     }
 

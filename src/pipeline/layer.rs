@@ -9,6 +9,21 @@ use crate::setting::InvalidSetting;
 
 /// The configuration of a middleware; makes one instance a route.
 ///
+/// # One instance a route
+///
+/// A layer makes a new instance, with state of its own, for each route that is registered below it, and so
+/// does a clone of the layer. `Bulkhead::new(8)` around three routes lets 24 dispatches run at once; clones
+/// of one breaker on two buses open each by itself. What clones of a layer have in common is what its
+/// [handles](crate::middleware::Handles) list and what its page says that they share: the budget of a
+/// `Retry`, the keys of an `Idempotency`.
+///
+/// [`shared`](crate::LayerExt::shared) makes a layer that has one instance on all routes, and so has every
+/// clone of it: in scopes, through registrars, on static buses and on several buses. Those buses must have one
+/// clock. A middleware in `.wrap(..)` is one instance for all its routes, too.
+/// [`Bus::explain`](crate::Bus::explain) says which layers of a route are shared.
+///
+/// # Example
+///
 /// ```
 /// use arcbus::{Context, Error, Gate, Gated, Layer, Message, Outcome, RouteInfo};
 ///
@@ -130,6 +145,12 @@ impl LayerInfo {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether its instance is shared with other routes; otherwise the route has one of its own.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.facts.shared
     }
 
     /// [`Layer::facts`], as they were when the route was registered.

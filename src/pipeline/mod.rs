@@ -17,6 +17,7 @@ mod role;
 mod shared;
 mod small;
 mod stack;
+mod tie;
 mod type_name;
 mod validate;
 
@@ -37,4 +38,5 @@ pub(crate) use leaf::panicked;
 pub(crate) use optional::Either;
 pub use park::{Blocked, Stopped};
 pub(crate) use park::{Quiet, block_on, edge, late, poll_bounded, watch_bounds};
+pub(crate) use tie::{Tie, Tied, Ties};
 pub(crate) use validate::validate;

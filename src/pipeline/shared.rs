@@ -1,15 +1,15 @@
 //! Layers whose routes share one instance.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::fmt;
 
 use smallvec::SmallVec;
 
 use super::type_name::short_type_name;
-use super::{Facts, Layer, Middleware, Role, Roles, RouteInfo};
+use super::{Facts, Layer, Middleware, Role, Roles, RouteInfo, Tie};
 use crate::message::Message;
 use crate::setting::InvalidSetting;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, PlainArc};
 
 /// A plain middleware as a layer: every route shares it. What `.wrap(..)` makes.
 pub struct Wrapped<W>(Arc<W>);
@@ -37,7 +37,7 @@ impl<M: Message, W: Middleware<M>> Layer<M> for Wrapped<W> {
     }
 
     fn facts(&self) -> Facts {
-        self.0.facts()
+        self.0.facts().shared()
     }
 
     fn name(&self) -> &'static str {
@@ -49,59 +49,128 @@ impl<M: Message, W: Middleware<M>> Layer<M> for Wrapped<W> {
     }
 }
 
-/// A layer that makes one instance for the first route and gives it to all the others: one limit for
-/// several routes together, say. Made by [`LayerExt::shared`].
+/// A layer whose instance several routes share: one limit for several routes together, say. Made by
+/// [`LayerExt::shared`].
 ///
-/// A layer whose middleware has another type for each message gives one instance a type.
-pub struct Shared<L> {
+/// A clone means the same instance, so that routes, scopes and buses can share it. The first registration
+/// makes the instance, and it lives as long as a clone of this layer or a route that has it. A layer whose
+/// middleware has another type for each message makes one instance for each of those types.
+///
+/// The buses that share it must have one [clock](crate::BusBuilder::clock), or clones of one: the first that
+/// is built decides which, and one with another is refused with
+/// [`AnotherClock`](crate::RegistrationError::AnotherClock).
+pub struct Shared<L>(PlainArc<Origin<L>>);
+
+/// The layer, and what it has made.
+struct Origin<L> {
     layer: L,
     made: Mutex<SmallVec<[Instance; 1]>>,
+    tie: Tie,
 }
 
-type Instance = (TypeId, Box<dyn Any + Send + Sync>);
+/// An `Arc` of a middleware.
+type Instance = Box<dyn Any + Send + Sync>;
 
 /// Gives every layer [`shared`](LayerExt::shared).
 pub trait LayerExt: Sized {
-    /// This layer with one instance across the routes it stands above, instead of one a route.
+    /// Returns this layer with one instance for all routes it stands above, instead of one a route. Clones
+    /// of what it returns mean that instance, too, also on other buses; a clone of the layer itself does
+    /// not.
     ///
     /// ```
-    /// use arcbus::{Layer, LayerExt, Layers};
-    /// # struct Limit;
-    /// let layers = Layers::new().layer(Limit.shared());
-    /// # let _ = layers;
+    /// use arcbus::middleware::Bulkhead;
+    /// use arcbus::{Command, CommandBus, Context, LayerExt, Message, Query, QueryBus, from_fn};
+    /// # struct Pay;
+    /// # impl Message for Pay {
+    /// #     const NAME: &'static str = "pay";
+    /// #     type Kind = Command;
+    /// #     type Reply = ();
+    /// #     type Error = std::convert::Infallible;
+    /// # }
+    /// # struct Balance;
+    /// # impl Message for Balance {
+    /// #     const NAME: &'static str = "balance";
+    /// #     type Kind = Query;
+    /// #     type Reply = u64;
+    /// #     type Error = std::convert::Infallible;
+    /// # }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bank = Bulkhead::new(8).shared(); // eight at once, commands and queries together
+    /// let commands = CommandBus::builder()
+    ///     .layer(bank.clone())
+    ///     .register(from_fn(|_: Pay, _: &Context<'_>| Ok(())))
+    ///     .build()?;
+    /// let queries = QueryBus::builder()
+    ///     .layer(bank)
+    ///     .register(from_fn(|_: Balance, _: &Context<'_>| Ok(0)))
+    ///     .build()?;
+    /// assert!(commands.explain::<Pay>()?.layers()[0].is_shared());
+    /// # let _ = queries;
+    /// # Ok(())
+    /// # }
     /// ```
     fn shared(self) -> Shared<Self> {
-        Shared {
+        Shared(PlainArc::new(Origin {
             layer: self,
             made: Mutex::new(SmallVec::new()),
-        }
+            tie: Tie::default(),
+        }))
     }
 }
 
 impl<L> LayerExt for L {}
 
 impl<L> Shared<L> {
+    /// Returns the layer that is shared: for its handles, say.
+    #[must_use]
+    pub fn get_ref(&self) -> &L {
+        &self.0.layer
+    }
+
     fn find<W: Send + Sync + 'static>(&self) -> Option<Arc<W>> {
-        let made = self.made.lock();
-        let (_, instance) = made.iter().find(|(id, _)| *id == TypeId::of::<W>())?;
-        instance.downcast_ref::<Arc<W>>().cloned()
+        let made = self.0.made.lock();
+        let instance = made.iter().find_map(instance_of::<W>)?;
+        self.is_kept(instance).then(|| Arc::clone(instance))
     }
 
     /// Keeps `instance`, unless another registration was faster; returns the one that is kept.
     ///
-    /// One that came too late is dropped outside the lock: that is user code, too.
+    /// One that came too late, or is not kept any more, is dropped outside the lock: that is user code, too.
     fn keep<W: Send + Sync + 'static>(&self, instance: Arc<W>) -> Arc<W> {
-        let first = {
-            let mut made = self.made.lock();
-            match made.iter().find(|(id, _)| *id == TypeId::of::<W>()) {
-                Some((_, first)) => first.downcast_ref::<Arc<W>>().cloned(),
-                None => {
-                    made.push((TypeId::of::<W>(), Box::new(Arc::clone(&instance))));
-                    None
-                }
-            }
-        };
-        first.unwrap_or(instance)
+        let mut made = self.0.made.lock();
+        let known = made
+            .iter()
+            .position(|made| instance_of::<W>(made).is_some());
+        let first = known.and_then(|known| instance_of::<W>(&made[known]));
+        if let Some(first) = first.filter(|first| self.is_kept(first)) {
+            let first = Arc::clone(first);
+            drop(made);
+            return first;
+        }
+        let dropped = known.map(|known| made.swap_remove(known));
+        made.push(Box::new(Arc::clone(&instance)));
+        drop(made);
+        drop(dropped);
+        instance
+    }
+
+    /// Whether a route has the instance, or a bus has been built with the layer: the instance of a
+    /// registration that failed is not kept.
+    fn is_kept<W>(&self, instance: &Arc<W>) -> bool {
+        Arc::strong_count(instance) > 1 || !self.0.tie.is_free()
+    }
+}
+
+/// The instance, if it is one of this type.
+fn instance_of<W: 'static>(instance: &Instance) -> Option<&Arc<W>> {
+    instance.downcast_ref()
+}
+
+/// Means the same instance.
+impl<L> Clone for Shared<L> {
+    fn clone(&self) -> Self {
+        Self(PlainArc::clone(&self.0))
     }
 }
 
@@ -118,20 +187,20 @@ impl<M: Message, L: Layer<M>> Layer<M> for Shared<L> {
     const ROLES: Roles = L::ROLES;
 
     fn check(&self) -> Result<(), InvalidSetting> {
-        self.layer.check()
+        self.0.layer.check()
     }
 
     /// Makes the instance outside the lock: a layer is user code and may register in turn.
     fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
         self.find()
-            .unwrap_or_else(|| self.keep(Arc::new(self.layer.middleware(route))))
+            .unwrap_or_else(|| self.keep(Arc::new(self.0.layer.middleware(route))))
     }
 
     fn facts(&self) -> Facts {
-        self.layer.facts()
+        self.0.layer.facts().shared().tied(&self.0.tie)
     }
 
     fn name(&self) -> &'static str {
-        self.layer.name()
+        self.0.layer.name()
     }
 }

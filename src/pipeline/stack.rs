@@ -115,6 +115,15 @@ impl<S> Layers<S> {
         RouteInfo::new::<M>(layers, registered_at)
     }
 
+    /// The route of `M` on a static bus.
+    #[doc(hidden)]
+    pub fn route<M: Message>(&self) -> RouteInfo
+    where
+        S: Stack<M>,
+    {
+        self.info::<M>(SystemTime::now())
+    }
+
     /// `handler` with an instance of every layer around it.
     ///
     /// # Errors
@@ -142,7 +151,7 @@ impl<S> Layers<S> {
     where
         S: Stack<M>,
     {
-        match self.around(&self.info::<M>(SystemTime::now()), handler) {
+        match self.around(&self.route::<M>(), handler) {
             Ok(pipeline) => pipeline,
             Err(invalid) => panic!("{invalid}"),
         }

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::mem;
 use std::time::SystemTime;
 
 use smallvec::SmallVec;
@@ -11,7 +12,7 @@ use super::error::RegistrationError;
 use super::table::Draft;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, MessageType, Same};
-use crate::pipeline::{Layers, Stack};
+use crate::pipeline::{Layers, Stack, Ties};
 
 /// One change to a table.
 pub(crate) enum Change {
@@ -37,6 +38,7 @@ impl Change {
 /// Changes in their order, with the time at which they are said to be made.
 pub(crate) struct Changes {
     list: SmallVec<[Change; 1]>,
+    ties: Ties,
     made_at: SystemTime,
 }
 
@@ -45,6 +47,7 @@ impl Changes {
     pub(crate) fn new() -> Self {
         Self {
             list: SmallVec::new(),
+            ties: Ties::default(),
             made_at: SystemTime::now(),
         }
     }
@@ -61,6 +64,7 @@ impl Changes {
         S: Stack<M>,
     {
         let info = layers.info::<M>(self.made_at);
+        self.ties.add(&info);
         self.list.push(match layers.around(&info, handler) {
             Ok(pipeline) => with(Entry::new::<M, _>(info, pipeline)),
             Err(invalid) => Change::Impossible(Box::new(invalid.into())),
@@ -79,6 +83,11 @@ impl Changes {
 
     pub(crate) fn len(&self) -> usize {
         self.list.len()
+    }
+
+    /// Takes the ties of their routes to a clock.
+    pub(super) fn take_ties(&mut self) -> Ties {
+        mem::take(&mut self.ties)
     }
 
     /// The changes, with refusals in the place of routes whose layers stand in a dangerous order.

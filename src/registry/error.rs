@@ -5,6 +5,7 @@ use std::fmt;
 use super::unused::UnusedLayers;
 use crate::explain::Warning;
 use crate::message::MessageType;
+use crate::pipeline::Tied;
 use crate::setting::InvalidSetting;
 
 /// Why a registration was refused. Nothing was changed.
@@ -43,6 +44,13 @@ pub enum RegistrationError {
         /// All that is dangerous about it: one or more.
         warnings: Vec<Warning>,
     },
+    /// A layer around the message's handler shares state with a bus that has another clock.
+    AnotherClock {
+        /// The message.
+        message: MessageType,
+        /// The name of the layer.
+        layer: &'static str,
+    },
     /// Layers or scopes of a builder have no handler below them and would guard nothing. A layer guards
     /// the handlers that are registered after it.
     UnusedLayers {
@@ -79,6 +87,11 @@ impl fmt::Display for RegistrationError {
                     .iter()
                     .try_for_each(|warning| write!(f, "\n  {warning}"))
             }
+            Self::AnotherClock { message, layer } => write!(
+                f,
+                "the layer `{layer}` around message {message} shares its state with a bus that has another \
+                 clock: give both buses one clock, `.clock(clock.clone())`, or each its own layer"
+            ),
             Self::UnusedLayers { unused } => {
                 let lines: Vec<_> = unused.iter().map(ToString::to_string).collect();
                 f.write_str(&lines.join("\n"))
@@ -88,6 +101,13 @@ impl fmt::Display for RegistrationError {
 }
 
 impl std::error::Error for RegistrationError {}
+
+impl From<&Tied> for RegistrationError {
+    fn from(tied: &Tied) -> Self {
+        let Tied { message, layer, .. } = *tied;
+        Self::AnotherClock { message, layer }
+    }
+}
 
 impl From<InvalidSetting> for RegistrationError {
     fn from(invalid: InvalidSetting) -> Self {

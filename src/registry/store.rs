@@ -86,12 +86,17 @@ impl Store {
     /// they take nothing out.
     ///
     /// No user code runs under the lock: routes are made before, and dropped after it.
-    pub(crate) fn commit(&self, changes: Changes) -> Result<Option<Arc<Tomb>>, RegistrationError> {
+    pub(crate) fn commit(
+        &self,
+        mut changes: Changes,
+    ) -> Result<Option<Arc<Tomb>>, RegistrationError> {
+        let ties = changes.take_ties();
+        let tie = || Ok(ties.hold(&self.clock)?);
         let mut changes = self.judged(changes).into_iter();
         let mut removed = Vec::new();
         let made = {
             let mut writer = self.writer.lock();
-            let made = writer.change(&self.table, &mut changes, &mut removed);
+            let made = writer.change(&self.table, &mut changes, &mut removed, tie);
             made.map(|()| {
                 (
                     writer.graveyard.bury(&mut removed),
@@ -164,12 +169,13 @@ impl Store {
 }
 
 impl Writer {
-    /// Makes all of `changes` and publishes them; or makes none, and gives back the table that has some.
+    /// Makes all of `changes`, ties them to the clock and publishes them; or makes none, and gives back the table that has some.
     fn change(
         &mut self,
         published: &Snapshot<Table>,
         changes: &mut impl ExactSizeIterator<Item = Change>,
         removed: &mut Vec<Entry>,
+        tie: impl FnOnce() -> Result<(), RegistrationError>,
     ) -> Result<(), (RegistrationError, Table)> {
         let spare = self.spare.take();
         let mut next = spare.unwrap_or_else(|| Arc::new(Table::clone(&published.load_full())));
@@ -182,7 +188,8 @@ impl Writer {
             removed,
             changed: SmallVec::new(),
         };
-        if let Err(error) = changes.try_for_each(|change| change.apply(&mut draft)) {
+        let made = changes.try_for_each(|change| change.apply(&mut draft));
+        if let Err(error) = made.and_then(|()| tie()) {
             let refused = mem::take(draft.table);
             self.names = Names::of(&published.load_full());
             return Err((error, refused));

@@ -12,6 +12,7 @@ mod bulkhead;
 mod cancellation;
 mod chaos;
 mod circuit_breaker;
+mod clocks;
 mod haste;
 mod jobs;
 mod map_error;
@@ -19,6 +20,7 @@ mod metrics;
 mod production;
 mod rate_limit;
 mod settings;
+mod sharing;
 mod timeout;
 #[cfg(feature = "tracing")]
 mod trace;

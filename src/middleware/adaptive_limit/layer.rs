@@ -25,6 +25,9 @@ use crate::setting::InvalidSetting;
 /// | dropped half way before that | nothing |
 ///
 /// See the [module](super) for an example.
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct AdaptiveLimit {
     settings: Settings,

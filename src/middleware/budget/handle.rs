@@ -7,6 +7,7 @@ use super::Withdrawal;
 use super::savings::Savings;
 use super::settings::Settings;
 use crate::middleware::rate_limit::RateLimitPolicy;
+use crate::pipeline::{Facts, Tie};
 use crate::setting::InvalidSetting;
 use crate::sync::{AtomicU64, Ordering, PlainArc};
 
@@ -24,6 +25,7 @@ struct Shared {
     settings: Settings,
     /// Relaxed: a tally. No partner, no model.
     exhausted: AtomicU64,
+    tie: Tie,
 }
 
 impl Budget {
@@ -66,6 +68,7 @@ impl Budget {
             minimum: settings.minimum(),
             settings,
             exhausted: AtomicU64::new(0),
+            tie: Tie::default(),
         }))
     }
 
@@ -123,6 +126,14 @@ impl Budget {
     #[must_use]
     pub fn exhausted(&self) -> u64 {
         self.0.exhausted.load(Ordering::Relaxed)
+    }
+
+    /// The facts of a layer with this budget: the minimum of a second is of one clock.
+    pub(crate) fn tie(&self, facts: Facts) -> Facts {
+        match self.0.minimum {
+            Some(_) => facts.tied(&self.0.tie),
+            None => facts,
+        }
     }
 
     /// The settings, for people: `"budget of 0.2 a message, 10 a second"`.

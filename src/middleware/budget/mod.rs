@@ -20,7 +20,8 @@
 //! assert_eq!(budget.exhausted(), 1);
 //! ```
 //!
-//! One budget can be given to several layers and routes: clones share it, as callers share a backend.
+//! One budget can be given to several layers and routes: clones share it, as callers share a backend. Buses
+//! with different clocks cannot: their seconds are not the same.
 //!
 //! The idea is that of Finagle's [`RetryBudget`](https://twitter.github.io/finagle/guide/Clients.html),
 //! the bucket that begins full that of [gRPC's retry throttling][grpc]; the minimum is a rate limit by the

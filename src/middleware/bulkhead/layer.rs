@@ -14,6 +14,9 @@ use crate::setting::InvalidSetting;
 ///
 /// A permit is held until the handler's future is done, or dropped half way. Every outcome gives it
 /// back alike: a bulkhead judges none.
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct Bulkhead {
     limit: usize,
@@ -77,6 +80,9 @@ impl<M: Message> Layer<M> for Bulkhead {
 }
 
 /// A [`Bulkhead`] with a queue; made by [`Bulkhead::queue`].
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct QueuedBulkhead {
     bulkhead: Bulkhead,

@@ -30,6 +30,9 @@ use crate::sync::PlainArc;
 /// let layers = Layers::new().layer(cache);
 /// # let _ = layers;
 /// ```
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 pub struct Cache<V = Alike, K = Replies> {
     ttl: Duration,
     error_ttl: Option<Duration>,

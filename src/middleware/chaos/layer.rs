@@ -44,6 +44,9 @@ use crate::setting::InvalidSetting;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone)]
 pub struct Chaos<F = TimedOut> {
     seed: u64,

@@ -15,6 +15,9 @@ use crate::setting::InvalidSetting;
 /// all with [`shared`](crate::LayerExt::shared).
 ///
 /// See the [module](super) for an example and for what counts as a failure.
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone)]
 pub struct CircuitBreaker {
     window: Window,

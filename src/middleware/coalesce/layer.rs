@@ -21,6 +21,9 @@ use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 /// let layers = Layers::new().layer(Coalesce::new());
 /// # let _ = layers;
 /// ```
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 pub struct Coalesce<V = Alike> {
     handles: Handles,
     kind: PhantomData<fn() -> V>,

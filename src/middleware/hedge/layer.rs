@@ -23,6 +23,9 @@ use crate::setting::InvalidSetting;
 /// let handles = hedge.handles(); // before the layer goes to a bus
 /// # let _ = handles;
 /// ```
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct Hedge {
     when: When,
@@ -221,10 +224,14 @@ impl<M: QueryMessage + MessageClone> Layer<M> for Hedge {
     fn facts(&self) -> Facts {
         // Asked before the check.
         let stagger = self.longest_delay().saturating_mul(self.max_hedges);
-        Facts::new()
+        let facts = Facts::new()
             .at_once(self.max_hedges.saturating_add(1))
             .staggers(stagger)
             .live()
-            .note(self.note())
+            .note(self.note());
+        match &self.budget {
+            Some(budget) => budget.tie(facts),
+            None => facts,
+        }
     }
 }

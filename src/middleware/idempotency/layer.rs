@@ -18,7 +18,7 @@ use crate::sync::PlainArc;
 ///
 /// For commands whose payload is [`Hash`] and whose reply is `Clone + Sync`. What is known of the keys is
 /// kept by the layer, and stays when a handler is replaced, or deregistered and registered again, through
-/// the same registrar; clones of the layer share it.
+/// the same registrar; clones of the layer share it, on buses with one clock.
 #[derive(Clone, Debug)]
 pub struct Idempotency<S = InMemory, K = ByContext> {
     window: Duration,
@@ -172,6 +172,7 @@ where
             .fails_with("InDoubt")
             .fails_with("Rejected")
             .fails_with("Overloaded")
+            .tied(self.routes.tie())
             .note(note)
     }
 }

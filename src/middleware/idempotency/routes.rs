@@ -5,11 +5,16 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use crate::pipeline::Tie;
 use crate::sync::{Mutex, PlainArc};
 
 /// One value of each type; clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Routes(PlainArc<Mutex<SmallVec<[Kept; 1]>>>);
+pub(super) struct Routes {
+    kept: PlainArc<Mutex<SmallVec<[Kept; 1]>>>,
+    /// Records have moments of a clock.
+    tie: Tie,
+}
 
 type Kept = PlainArc<dyn Any + Send + Sync>;
 
@@ -20,7 +25,7 @@ impl Routes {
         &self,
         make: impl FnOnce() -> T,
     ) -> PlainArc<T> {
-        let mut kept = self.0.lock();
+        let mut kept = self.kept.lock();
         let mut known = kept.iter().cloned();
         if let Some(known) = known.find_map(|known| known.downcast::<T>().ok()) {
             return known;
@@ -30,10 +35,14 @@ impl Routes {
         kept.push(PlainArc::clone(&made) as Kept);
         made
     }
+
+    pub(super) fn tie(&self) -> &Tie {
+        &self.tie
+    }
 }
 
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Routes({})", self.0.lock().len())
+        write!(f, "Routes({})", self.kept.lock().len())
     }
 }

@@ -18,7 +18,10 @@ use crate::sync::PlainArc;
 /// its own; [`shared`](crate::LayerExt::shared), they have one together.
 ///
 /// Every message that comes this far counts, whatever becomes of it: outcomes are not looked at.
-#[derive(Debug)]
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+#[derive(Clone, Debug)]
 pub struct RateLimit {
     rate: Rate,
     handles: Handles<RateLimitPolicy>,
@@ -108,7 +111,10 @@ impl<M: Message> Layer<M> for RateLimit {
 /// has reserved since. If one has, the token is lost: the others keep their times, and the rate is never
 /// exceeded. One that is cancelled while it waits ends as
 /// [`Cancelled`](crate::Error::Cancelled) with [`Phase::NotStarted`](crate::Phase::NotStarted).
-#[derive(Debug)]
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+#[derive(Clone, Debug)]
 pub struct WaitingRateLimit {
     inner: RateLimit,
     longest: Duration,

@@ -13,6 +13,8 @@ use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
 /// A [`Retry`] that asks a closure about each error. Made by [`Retry::retry_if`].
+///
+/// Clones share what those of a [`Retry`] do.
 #[derive(Clone)]
 pub struct RetryBy<F> {
     retry: Retry,

@@ -14,7 +14,8 @@ use crate::setting::InvalidSetting;
 
 /// Attempts a message again when it fails, after a pause. See [the module](super).
 ///
-/// Clones share the budget, and what [`handles`](Self::handles) shows.
+/// Clones share the budget, and what [`handles`](Self::handles) shows; buses with different clocks cannot
+/// share one. Otherwise a clone makes instances of its own: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct Retry {
     attempts: u32,
@@ -179,12 +180,16 @@ impl Retry {
         let each = (1..=pauses).map(|failed| self.backoff.longest(failed));
         let waits = each.fold(Duration::ZERO, Duration::saturating_add);
         let longest = self.backoff.longest_delay();
-        Facts::new()
+        let facts = Facts::new()
             .attempts(self.attempts)
             .waits(waits)
             .waits_as_told(longest.saturating_mul(pauses))
             .live()
-            .note(self.note())
+            .note(self.note());
+        match &self.budget {
+            Some(budget) => budget.tie(facts),
+            None => facts,
+        }
     }
 
     fn note(&self) -> String {

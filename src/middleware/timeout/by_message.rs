@@ -13,6 +13,9 @@ use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
 /// A [`Timeout`] that asks a closure about each message. Made by [`Timeout::per_message`].
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone)]
 pub struct TimeoutBy<F> {
     timeout: Timeout,

@@ -22,6 +22,9 @@ use crate::setting::InvalidSetting;
 /// let layers = Layers::new().layer(timeout);
 /// # let _ = (layers, handles);
 /// ```
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct Timeout {
     timeout: Duration,

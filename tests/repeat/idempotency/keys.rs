@@ -311,7 +311,8 @@ fn a_replaced_handler_is_waited_for() {
 #[test]
 fn clones_of_a_layer_share_what_is_known_and_other_layers_do_not() {
     let layer = Idempotency::in_memory(HOUR);
-    let (one, two) = (Shop::with(layer.clone()), Shop::with(layer));
+    let one = Shop::with(layer.clone());
+    let two = Shop::inside(layer, |builder| builder.clock(one.clock.clone()));
     let other = Shop::with(Idempotency::in_memory(HOUR));
     one.payments.script([Run::Answer, Run::Fail]);
     assert_eq!(one.pay("a", 5), Ok(1));

@@ -25,6 +25,9 @@ use crate::sync::Arc;
 /// [`Overloaded`](crate::Error::Overloaded). So nobody gets a fresh limit by filling the table with
 /// other keys, and nobody loses one.
 ///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+///
 /// ```
 /// use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate};
 /// use arcbus::{CommandBus, Context, LayerExt, from_fn};
@@ -148,6 +151,17 @@ where
     fn facts(&self) -> Facts {
         let note = format!("{}, for up to {} keys", self.rate.note(), self.max_keys);
         self.rate.facts().fails_with("Overloaded").note(note)
+    }
+}
+
+impl<K, S> Clone for KeyedRateLimit<K, S> {
+    fn clone(&self) -> Self {
+        Self {
+            rate: self.rate,
+            max_keys: self.max_keys,
+            source: Arc::clone(&self.source),
+            handles: self.handles.clone(),
+        }
     }
 }
 
