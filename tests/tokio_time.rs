@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use acts::{Act, Actor, Steps};
+use acts::{Act, Actor, Steps, poll_once};
 use arcbus::middleware::{Bulkhead, RateLimit, Timeout};
 use arcbus::{CommandBus, Context, Error, Handler, Outcome, Phase};
 use tokio::runtime::{Builder, Runtime};
@@ -108,6 +108,24 @@ fn a_paused_clock_moves_to_the_end_of_a_wait() {
         assert!((HOUR / 2..HOUR).contains(&start.elapsed()));
     });
     assert_no_thread_of_ours();
+}
+
+/// As of two clocks that drift apart: the runtime's is a little ahead.
+#[test]
+fn a_timer_that_rings_early_is_armed_again() {
+    const LIMIT: Duration = Duration::from_millis(400);
+    let (bus, _) = bus(Timeout::new(HOUR));
+    current_thread().block_on(async {
+        let start = std::time::Instant::now();
+        let mut waits = pin!(bus.execute_with(Act::Wait, Context::new().timeout(LIMIT)));
+        assert!(poll_once(waits.as_mut()).is_pending());
+        std::thread::sleep(LIMIT - LIMIT / 16);
+        tokio::time::pause();
+        tokio::time::advance(LIMIT / 10).await;
+        tokio::time::resume();
+        assert_dropped(&waits.await);
+        assert!(start.elapsed() >= LIMIT, "{:?}", start.elapsed());
+    });
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::{Alarm, Clock};
 use std::task::Waker;
 
-/// Waits for a tick; armed only when it is asked in vain.
+/// Waits for a tick; armed only when it is asked in vain. It has come when the clock says so, and not when
+/// the alarm rings.
 pub(crate) struct Due {
     tick: u64,
     alarm: Option<Alarm>,
@@ -17,18 +18,19 @@ impl Due {
     /// The time, once the tick has come; until then sees to it that `waker` is woken when it does.
     pub(crate) fn poll(&mut self, clock: &Clock, waker: &Waker) -> Option<u64> {
         let now = clock.ticks();
-        let come = now >= self.tick || self.alarm(clock, waker).has_come();
+        let come = now >= self.tick || self.wait(now, clock, waker);
         come.then_some(now)
     }
 
-    fn alarm(&mut self, clock: &Clock, waker: &Waker) -> &Alarm {
+    /// An alarm that has rung too early is armed again. Says whether it has rung by a clock of its own, by
+    /// which the tick has come.
+    fn wait(&mut self, now: u64, clock: &Clock, waker: &Waker) -> bool {
         match &mut self.alarm {
-            Some(alarm) => {
-                alarm.update(waker);
-                alarm
-            }
-            none => none.insert(clock.arm(self.tick, waker)),
+            Some(alarm) if alarm.has_come(now) => return true,
+            Some(alarm) if !alarm.is_spent() => alarm.update(waker),
+            spent => *spent = Some(clock.arm(self.tick, waker)),
         }
+        false
     }
 }
 

@@ -3,6 +3,7 @@
 //! A bus stores its [`Clock`]. The default one reads the processor's time stamp counter through
 //! [`quanta`]; a [`FakeClock`] stands still until a test moves it.
 
+mod daemon;
 mod due;
 mod fake;
 mod fast;
@@ -67,7 +68,11 @@ impl Clock {
     /// The fast monotonic clock. The first one of a process takes up to 200 ms.
     #[must_use]
     pub fn new() -> Self {
-        let source = Source::Fast(FAST.get_or_init(FastClock::new));
+        let fast = || {
+            daemon::prepare();
+            FastClock::new()
+        };
+        let source = Source::Fast(FAST.get_or_init(fast));
         Self { source }
     }
 
@@ -134,8 +139,9 @@ impl Clock {
     pub(crate) fn arm(&self, tick: u64, waker: &Waker) -> Alarm {
         #[cfg(feature = "tokio-time")]
         if let Source::Fast(fast) = &self.source {
-            let left = tick.saturating_sub(fast.ticks());
-            let alarm = || Alarm::by_runtime(Duration::from_nanos(left), waker);
+            let now = fast.ticks();
+            let left = tick.saturating_sub(now);
+            let alarm = || Alarm::by_runtime(now, left, waker);
             if let Some(alarm) = (left > 0).then(alarm).flatten() {
                 return alarm;
             }
@@ -151,7 +157,7 @@ impl Clock {
     /// costs a processor but keeps every deadline. The next alarm tries for the thread again.
     pub(crate) fn arm_parked(&self, tick: u64, waker: &Waker) -> Alarm {
         match &self.source {
-            Source::Fast(fast) => timer::arm(fast, tick, waker),
+            Source::Fast(fast) => daemon::arm(fast, tick, waker),
             Source::Fake(fake) => fake.arm(tick, waker),
         }
     }

@@ -1,19 +1,15 @@
-//! Alarms: a queue of wakers by time, and the thread that rings those of the real clock.
+//! Alarms: a queue of wakers by time.
 
-use super::fast::FastClock;
+use super::daemon::is_left_behind;
 #[cfg(feature = "tokio-time")]
 use super::runtime::Sleep;
-use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, Ordering, PlainU64};
 use crate::unwind::wake_caught;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
+use std::process;
 use std::task::Waker;
 use std::time::Duration;
-
-/// How late, in nanoseconds, the thread rings. The counters of two processors may differ a little:
-/// who was woken must not find that the time has not come, for nobody would wake it again.
-const SKEW: u64 = 1_000;
 
 /// An armed wake-up. Disarms on drop.
 pub(crate) struct Alarm {
@@ -55,12 +51,12 @@ impl Alarm {
         }
     }
 
-    /// A timer of the runtime that we are in, if it has any.
+    /// A timer of the runtime that we are in, if it has any, that is to ring `left` after `now`.
     #[cfg(feature = "tokio-time")]
-    pub(super) fn by_runtime(left: Duration, waker: &Waker) -> Option<Self> {
+    pub(super) fn by_runtime(now: u64, left: u64, waker: &Waker) -> Option<Self> {
         let mut alarm = Self {
             waker: waker.clone(),
-            armed: Armed::Asleep(Sleep::new(left)?),
+            armed: Armed::Asleep(Sleep::new(now, left)?),
         };
         alarm.update(waker);
         Some(alarm)
@@ -70,7 +66,11 @@ impl Alarm {
     /// rung when it was armed, or has rung for the waker that was replaced.
     pub(crate) fn update(&mut self, waker: &Waker) {
         match &mut self.armed {
-            Armed::Queued { .. } if self.waker.will_wake(waker) => return,
+            Armed::Queued { queue, key }
+                if self.waker.will_wake(waker) && !queue.has_rung(key.tick) =>
+            {
+                return;
+            }
             Armed::Queued { queue, key } if queue.replace(*key, waker.clone()) => {}
             #[cfg(feature = "tokio-time")]
             Armed::Asleep(sleep) => match sleep.poll(waker) {
@@ -89,12 +89,23 @@ impl Alarm {
         self.waker.clone_from(waker);
     }
 
-    /// Whether a timer of the runtime says that the time has come, by a clock of its own: one that
-    /// tests pause and move, say. The other alarms ring by the clock that their waiter asks.
-    pub(super) fn has_come(&self) -> bool {
+    /// Whether it rings no more: it has rung, or belongs to a process from which this one was forked.
+    /// A waiter whose time has not come yet arms another.
+    pub(super) fn is_spent(&self) -> bool {
         match &self.armed {
+            Armed::Not => true,
+            Armed::Queued { queue, key } => queue.has_rung(key.tick) || queue.is_left_behind(),
             #[cfg(feature = "tokio-time")]
             Armed::Asleep(sleep) => sleep.is_over(),
+        }
+    }
+
+    /// Whether a timer of the runtime has rung by a clock that goes faster than ours, which says `_now`:
+    /// one that tests pause and move. The other alarms ring by the clock that their waiter asks.
+    pub(super) fn has_come(&self, _now: u64) -> bool {
+        match &self.armed {
+            #[cfg(feature = "tokio-time")]
+            Armed::Asleep(sleep) => sleep.is_over() && sleep.is_ahead(_now),
             _ => false,
         }
     }
@@ -133,6 +144,13 @@ pub(super) struct Key {
 /// and are dropped, outside the lock.
 pub(super) struct TimerQueue {
     alarms: Mutex<Alarms>,
+    /// The latest time that was rung; what is due by then is not taken in any more.
+    ///
+    /// Relaxed: written under the lock of the alarms; who looks at it without that was woken since, or asks
+    /// again when it is. No partner, no model.
+    rung: PlainU64,
+    /// The process whose thread rings it, if it needs one.
+    process: Option<u32>,
     /// Told when an alarm is due before the sleeper would get up.
     sooner: Condvar,
 }
@@ -140,8 +158,6 @@ pub(super) struct TimerQueue {
 struct Alarms {
     wakers: BTreeMap<Key, Waker>,
     next_id: u64,
-    /// The latest time that was rung; what is due by then is not taken in any more.
-    rung: u64,
     /// Until when [`TimerQueue::sleep`] sleeps; 0 while nobody does, who then looks for itself.
     asleep_until: u64,
 }
@@ -151,19 +167,48 @@ impl TimerQueue {
         let alarms = Alarms {
             wakers: BTreeMap::new(),
             next_id: 0,
-            rung: 0,
             asleep_until: 0,
         };
         Self {
             alarms: Mutex::new(alarms),
+            rung: PlainU64::new(0),
+            process: None,
             sooner: Condvar::new(),
         }
+    }
+
+    /// One that a thread of this process rings.
+    pub(super) fn of_process(process: u32) -> Self {
+        Self {
+            process: Some(process),
+            ..Self::new()
+        }
+    }
+
+    /// Whether the time `tick` has been rung.
+    fn has_rung(&self, tick: u64) -> bool {
+        tick <= self.rung.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process was forked from the one that rings it, as far as is known without asking the
+    /// system.
+    fn is_left_behind(&self) -> bool {
+        self.process.is_some_and(is_left_behind)
+    }
+
+    /// The alarms, unless a thread of another process has them locked for ever.
+    fn lock(&self) -> Option<MutexGuard<'_, Alarms>> {
+        let free = self.alarms.try_lock();
+        free.or_else(|| match self.process {
+            Some(process) if process != process::id() => None,
+            _ => Some(self.alarms.lock()),
+        })
     }
 
     /// `None` if the time has passed: then nobody will wake the waker.
     fn insert(&self, tick: u64, waker: Waker) -> Option<Key> {
         let mut alarms = self.alarms.lock();
-        if tick <= alarms.rung {
+        if self.has_rung(tick) {
             // Before the waker, which drops when this returns.
             drop(alarms);
             return None;
@@ -177,10 +222,14 @@ impl TimerQueue {
 
     /// False if the alarm has rung.
     fn replace(&self, key: Key, waker: Waker) -> bool {
-        let old = match self.alarms.lock().wakers.get_mut(&key) {
+        let Some(mut alarms) = self.lock() else {
+            return false;
+        };
+        let old = match alarms.wakers.get_mut(&key) {
             Some(place) => Ok(std::mem::replace(place, waker)),
             None => Err(waker),
         };
+        drop(alarms);
         old.is_ok()
     }
 
@@ -190,7 +239,9 @@ impl TimerQueue {
     }
 
     fn remove(&self, key: Key) {
-        let waker = self.alarms.lock().wakers.remove(&key);
+        let waker = self
+            .lock()
+            .and_then(|mut alarms| alarms.wakers.remove(&key));
         drop(waker);
     }
 
@@ -201,23 +252,15 @@ impl TimerQueue {
         }
     }
 
-    fn pop_due(&self, now: u64) -> Option<Waker> {
+    pub(super) fn pop_due(&self, now: u64) -> Option<Waker> {
         let mut alarms = self.alarms.lock();
-        alarms.rung = alarms.rung.max(now);
+        self.rung.fetch_max(now, Ordering::Relaxed);
         let first = alarms.wakers.first_entry()?;
         (first.key().tick <= now).then(|| first.remove())
     }
 
-    /// Rings for ever, by a clock that `ticks` reads.
-    fn keep_ringing(&self, ticks: impl Fn() -> u64) -> ! {
-        loop {
-            self.ring(ticks());
-            self.sleep(&ticks);
-        }
-    }
-
     /// Sleeps until the first alarm is due, or there is a sooner one.
-    fn sleep(&self, ticks: impl Fn() -> u64) {
+    pub(super) fn sleep(&self, ticks: impl Fn() -> u64) {
         let mut alarms = self.alarms.lock();
         let first = alarms.wakers.keys().next().map_or(u64::MAX, |key| key.tick);
         let left = first.saturating_sub(ticks());
@@ -226,7 +269,7 @@ impl TimerQueue {
         }
         alarms.asleep_until = first;
         let left = Duration::from_nanos(left);
-        self.sooner.wait_for(&mut alarms, left);
+        let (mut alarms, _) = self.sooner.wait_for(alarms, left);
         alarms.asleep_until = 0;
     }
 
@@ -246,52 +289,11 @@ impl Alarms {
     }
 }
 
-/// Arms an alarm of the real clock.
-pub(super) fn arm(fast: &'static FastClock, tick: u64, waker: &Waker) -> Alarm {
-    static DAEMON: OnceLock<Daemon> = OnceLock::new();
-    // Time does not pass in a model, nor may a thread outlive it: who waits there polls.
-    if tick <= fast.ticks() || cfg!(arcbus_loom) {
-        return Alarm::ringing(waker);
-    }
-    let daemon = DAEMON.get_or_init(Daemon::new);
-    match daemon.start(fast) {
-        Ok(()) => Alarm::arm(&daemon.queue, tick, waker),
-        Err(_) => Alarm::ringing(waker),
-    }
-}
-
-/// The thread of the real clock's alarms, started by the first of them, and its queue.
-struct Daemon {
-    queue: Arc<TimerQueue>,
-    runs: Mutex<bool>,
-}
-
-impl Daemon {
-    fn new() -> Self {
-        Self {
-            queue: Arc::new(TimerQueue::new()),
-            runs: Mutex::new(false),
-        }
-    }
-
-    /// Starts the thread unless it runs. It ends with the process.
-    fn start(&self, fast: &'static FastClock) -> io::Result<()> {
-        let mut runs = self.runs.lock();
-        if !*runs {
-            let queue = self.queue.clone();
-            thread::Builder::new()
-                .name("arcbus-timer".into())
-                .spawn(move || queue.keep_ringing(|| fast.ticks().saturating_sub(SKEW)))?;
-            *runs = true;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::Clock;
     use super::*;
+    use crate::sync::thread;
     use std::task::Wake;
     use std::time::Instant;
 
@@ -338,7 +340,7 @@ pub(super) mod tests {
             while numbers.len() < count {
                 let left = deadline.saturating_duration_since(Instant::now());
                 assert!(!left.is_zero(), "only {numbers:?} were woken");
-                self.0.changed.wait_for(&mut numbers, left);
+                (numbers, _) = self.0.changed.wait_for(numbers, left);
             }
             numbers.clone()
         }
@@ -422,6 +424,28 @@ pub(super) mod tests {
         assert_eq!(log.wait_for(1), [1]);
         let _next = clock.arm(in_millis(&clock, 5), &log.note(2));
         assert_eq!(log.wait_for(2), [1, 2]);
+    }
+
+    #[test]
+    fn a_waker_that_blocks_holds_up_no_other_for_long() {
+        let clock = Clock::new();
+        let log = Log::default();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let blocks = Note::waker(move || {
+            let _ = released.lock().recv();
+        });
+        let start = in_millis(&clock, 20);
+        let blocked = [1, 2, 3].map(|nth| clock.arm(start + nth, &blocks));
+        let _rings = [4, 5, 6].map(|nth| clock.arm(start + nth, &log.note(nth)));
+        assert_eq!(log.wait_for(3), [4, 5, 6]);
+        // Still: three threads are held up, and a fourth rings.
+        let _later = clock.arm(in_millis(&clock, 5), &log.note(7));
+        assert_eq!(log.wait_for(4), [4, 5, 6, 7]);
+        drop(release);
+        let _last = clock.arm(in_millis(&clock, 5), &log.note(8));
+        assert_eq!(log.wait_for(5), [4, 5, 6, 7, 8]);
+        drop(blocked);
     }
 
     #[test]

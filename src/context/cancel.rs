@@ -304,14 +304,14 @@ impl Shared {
         let mut waiters = self.waiters.lock();
         while !self.flag.is_raised() {
             let Some(deadline) = deadline else {
-                self.raised.wait(&mut waiters);
+                waiters = self.raised.wait(waiters);
                 continue;
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            self.raised.wait_for(&mut waiters, left);
+            (waiters, _) = self.raised.wait_for(waiters, left);
         }
         true
     }

@@ -441,7 +441,7 @@ impl<'p> Context<'p> {
                 .tick_of(epoch() + Duration::from_nanos(nanos))
                 .min(self.tick),
         };
-        if before.is_same(clock) {
+        if tick == NEVER || before.is_same(clock) {
             return tick;
         }
         // In this order: a delay between the two readings makes the deadline earlier. One that is handed

@@ -17,7 +17,7 @@ mod words;
 
 pub use atomic::weaken;
 pub(crate) use atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-pub(crate) use lock::{Condvar, Mutex, RwLock};
+pub(crate) use lock::{Condvar, Mutex, MutexGuard, RwLock};
 pub use parking::Parking;
 pub use snapshot::Published;
 pub(crate) use snapshot::{Cached, Guard, Snapshot};

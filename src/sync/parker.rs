@@ -29,7 +29,7 @@ impl Parker {
     pub(crate) fn park(&self) {
         let mut woken = self.0.woken.lock();
         while !*woken {
-            self.0.wake.wait(&mut woken);
+            woken = self.0.wake.wait(woken);
         }
         *woken = false;
     }

@@ -1,14 +1,15 @@
 //! The primitives of a normal build.
 
-pub(crate) use parking_lot::{Condvar, Mutex, RwLock};
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicU64, AtomicU64 as PlainU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use std::sync::{Arc, Arc as PlainArc, OnceLock, Weak as PlainWeak};
 pub(crate) use std::thread;
 
+mod lock;
 mod snapshot;
 mod thread_slot;
+pub(crate) use lock::{Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
 pub(crate) use thread_slot::{SLOTS, thread_slot};
 

@@ -1,6 +1,5 @@
-//! `loom`'s locks and condition variable in the shape of `parking_lot`'s.
+//! `loom`'s locks and condition variable in the shape of the real ones.
 
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use loom::sync as model;
@@ -8,8 +7,7 @@ use loom::sync as model;
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(model::Mutex<T>);
 
-/// Empty only while a [`Condvar`] waits with it.
-pub(crate) struct MutexGuard<'a, T>(Option<model::MutexGuard<'a, T>>);
+pub(crate) use loom::sync::MutexGuard;
 
 #[derive(Debug)]
 pub(crate) struct Condvar(model::Condvar);
@@ -20,9 +18,11 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        MutexGuard(Some(
-            self.0.lock().expect("a model ends with its first panic"),
-        ))
+        self.0.lock().expect("a model ends with its first panic")
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock().ok()
     }
 }
 
@@ -43,37 +43,23 @@ impl<T> RwLock<T> {
     }
 }
 
-impl<T> Deref for MutexGuard<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.0.as_ref().expect("not waiting")
-    }
-}
-
-impl<T> DerefMut for MutexGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.0.as_mut().expect("not waiting")
-    }
-}
-
 impl Condvar {
     pub(crate) fn new() -> Self {
         Self(model::Condvar::new())
     }
 
-    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-        let held = guard.0.take().expect("not waiting");
-        let held = self
-            .0
-            .wait(held)
-            .expect("a model ends with its first panic");
-        guard.0 = Some(held);
+    pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        let waited = self.0.wait(guard);
+        waited.expect("a model ends with its first panic")
     }
 
     /// Time does not pass in a model: this waits until it is told.
-    pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) {
-        self.wait(guard);
+    pub(crate) fn wait_for<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        _: Duration,
+    ) -> (MutexGuard<'a, T>, Told) {
+        (self.wait(guard), Told)
     }
 
     pub(crate) fn notify_one(&self) {
@@ -82,6 +68,15 @@ impl Condvar {
 
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
+    }
+}
+
+/// Why a wait with a limit has ended, in a model.
+pub(crate) struct Told;
+
+impl Told {
+    pub(crate) fn timed_out(&self) -> bool {
+        false
     }
 }
 

@@ -33,7 +33,7 @@ type Share<T> = std::sync::Arc<Arc<T>>;
 pub(crate) struct Snapshot<T> {
     /// The number of the published version.
     current: AtomicUsize,
-    arena: parking_lot::Mutex<Arena<T>>,
+    arena: std::sync::Mutex<Arena<T>>,
 }
 
 struct Arena<T> {
@@ -49,11 +49,17 @@ impl<T> Snapshot<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
             current: AtomicUsize::new(0),
-            arena: parking_lot::Mutex::new(Arena {
+            arena: std::sync::Mutex::new(Arena {
                 places: vec![Some(Share::new(Arc::new(value)))],
                 latest: 0,
             }),
         }
+    }
+
+    fn arena(&self) -> std::sync::MutexGuard<'_, Arena<T>> {
+        self.arena
+            .lock()
+            .expect("a model ends with its first panic")
     }
 
     pub(crate) fn load(&self) -> Guard<T> {
@@ -64,7 +70,7 @@ impl<T> Snapshot<T> {
     /// access to an atomic, and a writer's own load would hide that of an earlier reader.
     pub(crate) fn load_full(&self) -> Arc<T> {
         let share = {
-            let arena = self.arena.lock();
+            let arena = self.arena();
             arena.places[arena.latest].clone()
         };
         own(&share.expect("the latest version is published"))
@@ -72,19 +78,19 @@ impl<T> Snapshot<T> {
 
     pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
         let number = {
-            let mut arena = self.arena.lock();
+            let mut arena = self.arena();
             arena.places.push(Some(Share::new(value)));
             arena.places.len() - 1
         };
         let old = self.current.swap(number, Ordering::AcqRel);
         let share = {
-            let mut arena = self.arena.lock();
+            let mut arena = self.arena();
             arena.latest = number;
             arena.places[old].clone().expect("published until now")
         };
         // Others run here: they may still load the old version, for the swap has not returned.
         let old_value = own(&share);
-        let place = self.arena.lock().places[old].take();
+        let place = self.arena().places[old].take();
         // The arena's share goes with the last of these and of the readers that hold on to it.
         drop(place);
         drop(share);
@@ -93,10 +99,10 @@ impl<T> Snapshot<T> {
 
     fn load_numbered(&self) -> (usize, Arc<T>) {
         let mut number = self.current.load(Ordering::Acquire);
-        let mut share = self.arena.lock().places[number].clone();
+        let mut share = self.arena().places[number].clone();
         if share.is_none() {
             number = self.current.fetch_add(0, Ordering::Acquire);
-            share = self.arena.lock().places[number].clone();
+            share = self.arena().places[number].clone();
         }
         (
             number,
