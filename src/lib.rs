@@ -21,6 +21,7 @@ mod setting;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod unhandled;
 mod unwind;
 mod verdict;
 mod violations;

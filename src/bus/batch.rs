@@ -5,10 +5,9 @@ use std::task::Poll;
 
 use super::Bus;
 use super::execute::{Execute, Root, Target, block};
-use crate::clock::Clock;
 use crate::error::Outcome;
 use crate::message::{Kind, Message, Same};
-use crate::registry::{Pinned, Typed};
+use crate::registry::{Pinned, Store, Typed};
 
 /// After how many messages a batch gives other tasks a turn.
 const TURN: usize = 64;
@@ -55,7 +54,7 @@ impl<K: Kind> Bus<K> {
             }
             let target = PinnedTarget {
                 route: route.as_ref(),
-                clock: self.store().clock(),
+                store: self.store(),
             };
             outcomes.push(Execute::new(target, msg, Root).await);
         }
@@ -76,7 +75,7 @@ impl<K: Kind> Bus<K> {
             .map(|msg| {
                 let target = PinnedTarget {
                     route: route.as_ref(),
-                    clock: self.store().clock(),
+                    store: self.store(),
                 };
                 block(target, msg, Root)
             })
@@ -91,7 +90,7 @@ impl<K: Kind> Bus<K> {
 /// The route a batch holds on to.
 struct PinnedTarget<'a, M: Message> {
     route: Option<&'a Pinned<M>>,
-    clock: &'a Clock,
+    store: &'a Store,
 }
 
 impl<'a, M: Message> Target<'a, M> for PinnedTarget<'a, M> {
@@ -100,8 +99,8 @@ impl<'a, M: Message> Target<'a, M> for PinnedTarget<'a, M> {
     where
         Self: 'h;
 
-    fn clock(&self) -> &'a Clock {
-        self.clock
+    fn store(&self) -> &'a Store {
+        self.store
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@ use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Joined, Layers, More, NoLayers, Stack, Wrapped};
 use crate::registry::{Change, Changes, Names, Registrar, RegistrationError, Store, Table};
 use crate::setting::InvalidSetting;
-use crate::sync::Arc;
+use crate::sync::{Arc, PlainArc};
 
 /// Builds a bus: layers, handlers, settings.
 ///
@@ -67,7 +67,7 @@ impl<K: Kind> BusBuilder<K> {
                 capacity: 1,
                 clock: None,
             },
-            changes: Changes::new(),
+            changes: Changes::new(PlainArc::default()),
             coverage: Coverage::default(),
             _kind: PhantomData,
         }
@@ -196,7 +196,8 @@ impl<K: Kind, S> BusBuilder<K, S> {
             .and_then(|table| Ok((table, Names::with_capacity(room)?)))
             .map_err(|_| out_of_range("small enough for the memory there is"))?;
         let clock = clock.unwrap_or_default();
-        let store = Arc::new(Store::new(table, names, clock, strict));
+        let unhandled = self.changes.unhandled();
+        let store = Arc::new(Store::new(table, names, clock, strict, unhandled));
         // The last change, so that what is wrong with a handler is told before.
         if let Some(refusal) = self.coverage.refusal() {
             self.changes.refuse(refusal);

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::context::{Context, Interrupt};
 use crate::error::{Error, Outcome, Phase};
 use crate::message::{Message, MessageType};
-use crate::registry::{Frame, Launch, Out, Pinned, Table, Typed, Written};
+use crate::registry::{Frame, Launch, Out, Pinned, Store, Table, Typed, Written};
 use crate::sync::Guard;
 
 /// Where a dispatch finds its route, when it begins.
@@ -17,7 +17,7 @@ pub(super) trait Target<'a, M: Message>: Unpin {
     where
         Self: 'h;
 
-    fn clock(&self) -> &'a Clock;
+    fn store(&self) -> &'a Store;
     fn hold(&mut self) -> Self::Held<'_>;
 }
 
@@ -105,7 +105,8 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
 
     #[inline(always)]
     fn start(&mut self, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        let clock = self.target.clock();
+        let store = self.target.store();
+        let clock = store.clock();
         if let Err(interrupt) = self.cx.begin(clock) {
             self.msg = None;
             return Poll::Ready(Err(interrupt.into_error(Phase::NotStarted)));
@@ -113,7 +114,7 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
         let held = self.target.hold();
         let Some(route) = held.route() else {
             self.msg = None;
-            return Poll::Ready(Err(not_found::<M>()));
+            return Poll::Ready(Err(not_found::<M>(store)));
         };
         let mut out = Out::new();
         match route.start(&mut self.msg, self.cx.context(), clock, task, &mut out) {
@@ -172,7 +173,8 @@ pub(super) fn block<'a, M: Message, C: Given<'a>>(
     msg: M,
     mut cx: C,
 ) -> Outcome<M> {
-    let clock = target.clock();
+    let store = target.store();
+    let clock = store.clock();
     if let Err(interrupt) = cx.begin(clock) {
         return Err(interrupt.into_error(Phase::NotStarted));
     }
@@ -180,7 +182,7 @@ pub(super) fn block<'a, M: Message, C: Given<'a>>(
     match (held.route(), cx.context()) {
         (Some(route), None) => route.block(msg, clock),
         (Some(route), Some(cx)) => route.block_with(msg, cx),
-        (None, _) => Err(not_found::<M>()),
+        (None, _) => Err(not_found::<M>(store)),
     }
 }
 
@@ -192,9 +194,11 @@ fn failed<M: Message>(error: Written<'_, Error<M::Error>>) -> Poll<Outcome<M>> {
     Poll::Ready(Err(error.take()))
 }
 
+/// Counts the message, and makes its error.
 #[cold]
 #[inline(never)]
-pub(super) fn not_found<M: Message>() -> Error<M::Error> {
+fn not_found<M: Message>(store: &Store) -> Error<M::Error> {
+    store.unhandled().count::<M>();
     Error::HandlerNotFound {
         message: MessageType::of::<M>(),
     }

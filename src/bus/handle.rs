@@ -5,11 +5,10 @@ use std::marker::PhantomData;
 
 use super::execute::{Execute, Root, Target, block};
 use super::{BusBuilder, LocalBus, Route};
-use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::explain::Explanation;
-use crate::message::{Command, Kind, Message, Query, Same};
+use crate::message::{Command, Kind, Message, MessageType, Query, Same};
 use crate::pipeline::RouteInfo;
 use crate::registry::{RegistrationError, Store, Table};
 use crate::sync::{Arc, Guard};
@@ -229,6 +228,38 @@ impl<K: Kind> Bus<K> {
         routes
     }
 
+    /// The messages that were dispatched here and found no handler, and how often each did; sorted by
+    /// name. Counted since the bus was built, by every handle of it; a message that gets its handler
+    /// later stays in the list.
+    ///
+    /// No layer sees such a dispatch, for layers stand around handlers. A snapshot of
+    /// [`Metrics`](crate::metrics::Metrics) whose layer stands on this bus has these counts, too.
+    ///
+    /// ```
+    /// # use arcbus::{Message, Query, QueryBus};
+    /// # struct Ping;
+    /// # impl Message for Ping {
+    /// #     const NAME: &'static str = "ping";
+    /// #     type Kind = Query;
+    /// #     type Reply = ();
+    /// #     type Error = String;
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bus = QueryBus::builder().build()?;
+    /// assert!(bus.execute_blocking(Ping).unwrap_err().is_handler_not_found());
+    /// let (message, count) = bus.unhandled()[0];
+    /// assert_eq!((message.name(), count), ("ping", 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn unhandled(&self) -> Vec<(MessageType, u64)> {
+        let counts = self.store.unhandled().counts().into_iter();
+        let mut counts: Vec<_> = counts.map(|it| (it.message, it.count)).collect();
+        counts.sort_by_key(|(message, _)| message.name());
+        counts
+    }
+
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
@@ -257,8 +288,8 @@ impl<'a, M: Message> Target<'a, M> for &'a Store {
         Self: 'h;
 
     #[inline(always)]
-    fn clock(&self) -> &'a Clock {
-        Store::clock(self)
+    fn store(&self) -> &'a Store {
+        self
     }
 
     #[inline(always)]

@@ -4,7 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::execute::{Execute, Root, Target, block};
-use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::{Kind, Message, Same};
@@ -100,7 +99,7 @@ impl<K: Kind> LocalBus<K> {
     fn target(&mut self) -> LocalTarget<'_> {
         LocalTarget {
             table: &mut self.table,
-            clock: self.store.clock(),
+            store: &self.store,
         }
     }
 }
@@ -124,7 +123,7 @@ impl<K: Kind> fmt::Debug for LocalBus<K> {
 /// The borrow of a local bus for one dispatch.
 struct LocalTarget<'a> {
     table: &'a mut Cached<Store, Table>,
-    clock: &'a Clock,
+    store: &'a Store,
 }
 
 impl<'a, M: Message> Target<'a, M> for LocalTarget<'a> {
@@ -134,8 +133,8 @@ impl<'a, M: Message> Target<'a, M> for LocalTarget<'a> {
         Self: 'h;
 
     #[inline(always)]
-    fn clock(&self) -> &'a Clock {
-        self.clock
+    fn store(&self) -> &'a Store {
+        self.store
     }
 
     #[inline(always)]

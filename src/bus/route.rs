@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::execute::{Execute, Root, Target, block};
-use crate::clock::Clock;
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::{Message, MessageType};
@@ -99,7 +98,7 @@ impl<M: Message> Route<M> {
             table: &mut self.table,
             seen: &mut self.seen,
             route: &mut self.route,
-            clock: self.store.clock(),
+            store: &self.store,
         }
     }
 }
@@ -129,7 +128,7 @@ struct RouteTarget<'a, M: Message> {
     table: &'a mut Cached<Store, Table>,
     seen: &'a mut Arc<Table>,
     route: &'a mut Option<Pinned<M>>,
-    clock: &'a Clock,
+    store: &'a Store,
 }
 
 impl<M: Message> RouteTarget<'_, M> {
@@ -156,8 +155,8 @@ impl<'a, M: Message> Target<'a, M> for RouteTarget<'a, M> {
         Self: 'h;
 
     #[inline(always)]
-    fn clock(&self) -> &'a Clock {
-        self.clock
+    fn store(&self) -> &'a Store {
+        self.store
     }
 
     #[inline(always)]

@@ -28,6 +28,8 @@ pub(super) struct Cells {
     sum: Cell,
     /// Nanoseconds of the slowest reply.
     max: Cell,
+    /// Nanoseconds of all failures.
+    failed_sum: Cell,
     failures: [Cell; FAILURES],
     /// Of the replies, how many the handler did not give.
     substitutes: [Cell; SUBSTITUTES],
@@ -41,6 +43,7 @@ impl Cells {
             started: Cell::new(),
             sum: Cell::new(),
             max: Cell::new(),
+            failed_sum: Cell::new(),
             failures: std::array::from_fn(|_| Cell::new()),
             substitutes: std::array::from_fn(|_| Cell::new()),
             replies: std::array::from_fn(|_| Cell::new()),
@@ -64,11 +67,9 @@ impl Cells {
 
     #[cold]
     fn count_beyond(&self, nanos: u64) {
-        let [first, .., last] = &self.replies;
-        match i64::try_from(nanos) {
-            Ok(_) => self.count(nanos, last),
-            Err(_) => self.count(0, first),
-        }
+        let nanos = elapsed(nanos);
+        let bucket = bucket_of(nanos).min(BUCKETS - 1);
+        self.count(nanos, &self.replies[bucket]);
     }
 
     /// The bucket last: who sees it sees the others.
@@ -87,8 +88,11 @@ impl Cells {
         }
     }
 
-    pub(super) fn fail(&self, kind: FailureKind) {
+    /// After so many nanoseconds; of a negative number, after none. The kind last, as the bucket of a reply.
+    #[cold]
+    pub(super) fn fail(&self, kind: FailureKind, nanos: u64) {
         let place = if cfg!(arcbus_loom) { 0 } else { kind as usize };
+        self.failed_sum.add(elapsed(nanos), self.shared);
         self.failures[place].add(1, self.shared);
     }
 
@@ -115,9 +119,18 @@ impl Cells {
         self.sum.get()
     }
 
+    pub(super) fn failed_sum(&self) -> u64 {
+        self.failed_sum.get()
+    }
+
     pub(super) fn max(&self) -> u64 {
         self.max.get()
     }
+}
+
+/// The nanoseconds between two readings of the clock: none where the second is the earlier one.
+fn elapsed(nanos: u64) -> u64 {
+    i64::try_from(nanos).map_or(0, i64::cast_unsigned)
 }
 
 /// A count that one thread writes, unless it is shared.
@@ -175,6 +188,14 @@ mod tests {
     #[test]
     fn a_clock_that_went_back_counts_as_no_time() {
         assert_eq!(counted(0_u64.wrapping_sub(5)), (0, 0, Some(0)));
+    }
+
+    #[test]
+    fn a_failure_adds_its_time_to_that_of_the_failures() {
+        let cells = Cells::new(false);
+        cells.fail(FailureKind::Timeout, 70);
+        cells.fail(FailureKind::Dropped, 0_u64.wrapping_sub(5));
+        assert_eq!((cells.failed_sum(), cells.sum(), cells.max()), (70, 0, 0));
     }
 
     #[test]

@@ -65,6 +65,33 @@ kinds! {
 }
 
 impl FailureKind {
+    /// Returns whether the service is the reason: its handler, its backend, or the bus itself could not do
+    /// what it was asked for. `false` where the message, its caller or the caller's limits are: `Invalid`,
+    /// `Rejected`, `RateLimited`, `Permanent`, `Late`, `CallerTimeout`, `Cancelled`, `Dropped`. HTTP draws this line
+    /// between 5xx and 4xx; a trace sets the status of its span by it.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        match self {
+            Self::HandlerNotFound
+            | Self::Timeout
+            | Self::CircuitOpen
+            | Self::Overloaded
+            | Self::Panicked
+            | Self::WouldDeadlock
+            | Self::InDoubt
+            | Self::Transient
+            | Self::Unclassified => true,
+            Self::Invalid
+            | Self::Late
+            | Self::CallerTimeout
+            | Self::Cancelled
+            | Self::RateLimited
+            | Self::Rejected
+            | Self::Permanent
+            | Self::Dropped => false,
+        }
+    }
+
     pub(crate) const COUNT: usize = Self::ALL.len();
 
     #[cold]

@@ -24,15 +24,18 @@ pub(crate) fn bucket_of(nanos: u64) -> usize {
     (u64::from(shift) << BITS) as usize + (nanos >> shift) as usize
 }
 
-/// The highest latency in nanoseconds that a bucket holds; of the last one, the lowest.
-pub(crate) fn highest_of(bucket: usize) -> u64 {
+/// The highest latency in nanoseconds that a bucket holds; the last one has none.
+pub(crate) fn highest_of(bucket: usize) -> Option<u64> {
     if bucket == BUCKETS - 1 {
-        return 1 << POWERS;
+        return None;
     }
     let bucket = bucket as u64;
     let shift = (bucket >> BITS).saturating_sub(1);
-    ((bucket - (shift << BITS) + 1) << shift) - 1
+    Some(((bucket - (shift << BITS) + 1) << shift) - 1)
 }
+
+/// The lowest latency in nanoseconds that the last bucket holds.
+pub(crate) const LAST: u64 = 1 << POWERS;
 
 #[cfg(all(test, not(arcbus_loom)))]
 mod tests {
@@ -41,19 +44,20 @@ mod tests {
     #[test]
     fn buckets_follow_each_other_without_a_gap() {
         for bucket in 0..BUCKETS - 1 {
-            let highest = highest_of(bucket);
+            let highest = highest_of(bucket).expect("not the last");
             assert_eq!(bucket_of(highest), bucket);
             assert_eq!(bucket_of(highest + 1), bucket + 1);
         }
-        assert_eq!(highest_of(BUCKETS - 2) + 1, highest_of(BUCKETS - 1));
-        assert_eq!(bucket_of(1 << POWERS), BUCKETS - 1);
+        assert_eq!(highest_of(BUCKETS - 2), Some(LAST - 1));
+        assert_eq!(highest_of(BUCKETS - 1), None);
+        assert_eq!(bucket_of(LAST), BUCKETS - 1);
         assert!(bucket_of(u64::MAX) >= BUCKETS);
     }
 
     #[test]
     fn a_latency_is_known_to_a_sixteenth() {
         for nanos in (1..1 << 20).chain((20..36).map(|power| (1 << power) + 12_345)) {
-            let highest = highest_of(bucket_of(nanos));
+            let highest = highest_of(bucket_of(nanos)).expect("not the last");
             assert!(nanos <= highest && highest - nanos <= nanos / 16);
         }
     }

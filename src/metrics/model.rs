@@ -47,7 +47,7 @@ impl Recorded {
 
     /// A dispatch ends otherwise.
     pub fn fail(&self, slot: usize) {
-        self.recorder.cells_of(slot).fail(FailureKind::Dropped);
+        self.recorder.cells_of(slot).fail(FailureKind::Dropped, 1);
     }
 
     /// How many have begun, replied and failed.

@@ -6,6 +6,8 @@ use super::type_name::short_type_name;
 use super::{Facts, Middleware, Role, Roles};
 use crate::message::{Kind, Message, MessageType};
 use crate::setting::InvalidSetting;
+use crate::sync::PlainArc;
+use crate::unhandled::Unhandled;
 
 /// The configuration of a middleware; makes one instance a route.
 ///
@@ -167,6 +169,8 @@ pub struct RouteInfo {
     names: Box<[&'static str]>,
     layers: Box<[LayerInfo]>,
     registered_at: SystemTime,
+    /// Of the bus, while the layers are made. None on a static bus, which has a handler for every message.
+    unhandled: Option<PlainArc<Unhandled>>,
 }
 
 impl RouteInfo {
@@ -177,7 +181,25 @@ impl RouteInfo {
             names: layers.iter().map(LayerInfo::name).collect(),
             layers: layers.into_boxed_slice(),
             registered_at,
+            unhandled: None,
         }
+    }
+
+    /// Lends what the bus has no handler for while `make` makes the layers.
+    pub(crate) fn on_bus<T>(
+        &mut self,
+        unhandled: &mut Option<PlainArc<Unhandled>>,
+        make: impl FnOnce(&Self) -> T,
+    ) -> T {
+        self.unhandled = unhandled.take();
+        let made = make(self);
+        *unhandled = self.unhandled.take();
+        made
+    }
+
+    /// The messages that the bus of this route has no handler for: while the layers are made.
+    pub(crate) fn unhandled(&self) -> Option<&PlainArc<Unhandled>> {
+        self.unhandled.as_ref()
     }
 
     /// [`Message::NAME`].

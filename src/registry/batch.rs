@@ -13,6 +13,8 @@ use super::table::Draft;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, MessageType, Same};
 use crate::pipeline::{Layers, Stack, Ties};
+use crate::sync::PlainArc;
+use crate::unhandled::Unhandled;
 
 /// One change to a table.
 pub(crate) enum Change {
@@ -40,15 +42,18 @@ pub(crate) struct Changes {
     list: SmallVec<[Change; 1]>,
     ties: Ties,
     made_at: SystemTime,
+    /// Of the bus. Lent to each route while its layers are made: a share for each would be counted.
+    unhandled: Option<PlainArc<Unhandled>>,
 }
 
 impl Changes {
     /// None yet. Reads the time, once for all of them.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(unhandled: PlainArc<Unhandled>) -> Self {
         Self {
             list: SmallVec::new(),
             ties: Ties::default(),
             made_at: SystemTime::now(),
+            unhandled: Some(unhandled),
         }
     }
 
@@ -63,9 +68,10 @@ impl Changes {
         H: Handler<M>,
         S: Stack<M>,
     {
-        let info = layers.info::<M>(self.made_at);
+        let mut info = layers.info::<M>(self.made_at);
         self.ties.add(&info);
-        self.list.push(match layers.around(&info, handler) {
+        let made = info.on_bus(&mut self.unhandled, |info| layers.around(info, handler));
+        self.list.push(match made {
             Ok(pipeline) => with(Entry::new::<M, _>(info, pipeline)),
             Err(invalid) => Change::Impossible(Box::new(invalid.into())),
         });
@@ -79,6 +85,11 @@ impl Changes {
     /// Adds an error that refuses all of them.
     pub(crate) fn refuse(&mut self, error: RegistrationError) {
         self.list.push(Change::Impossible(Box::new(error)));
+    }
+
+    /// The messages that the bus has no handler for.
+    pub(crate) fn unhandled(&self) -> PlainArc<Unhandled> {
+        self.unhandled.clone().unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -116,10 +127,10 @@ pub struct Batch<K, S> {
 }
 
 impl<K: Kind, S> Batch<K, S> {
-    pub(crate) fn new(layers: Layers<S>) -> Self {
+    pub(crate) fn new(layers: Layers<S>, unhandled: PlainArc<Unhandled>) -> Self {
         Self {
             layers,
-            changes: Changes::new(),
+            changes: Changes::new(unhandled),
             _kind: std::marker::PhantomData,
         }
     }

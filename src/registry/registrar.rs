@@ -12,7 +12,7 @@ use crate::explain::Explanation;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Layers, More, NoLayers, Stack, Wrapped};
-use crate::sync::Arc;
+use crate::sync::{Arc, PlainArc};
 
 /// Changes the handlers of a bus while the program runs. Got from
 /// [`open`](crate::BusBuilder::open); cheap to clone.
@@ -125,7 +125,7 @@ impl<K: Kind, S> Registrar<K, S> {
     where
         M: Message<Kind: Same<K>>,
     {
-        let mut changes = Changes::new();
+        let mut changes = Changes::new(PlainArc::clone(self.store.unhandled()));
         changes.deregister::<M>();
         self.commit(changes)
     }
@@ -142,7 +142,7 @@ impl<K: Kind, S> Registrar<K, S> {
         &self,
         changes: impl FnOnce(&mut Batch<K, S>),
     ) -> Result<Retired, RegistrationError> {
-        let mut batch = Batch::new(self.layers.clone());
+        let mut batch = Batch::new(self.layers.clone(), PlainArc::clone(self.store.unhandled()));
         changes(&mut batch);
         self.commit(batch.into_changes())
     }
@@ -170,7 +170,7 @@ impl<K: Kind, S> Registrar<K, S> {
         H: Handler<M>,
         S: Stack<M>,
     {
-        let mut changes = Changes::new();
+        let mut changes = Changes::new(PlainArc::clone(self.store.unhandled()));
         changes.add(&self.layers, handler, with);
         self.commit(changes)
     }

@@ -24,7 +24,8 @@ use super::tomb::{Ticket, Tomb};
 use crate::clock::Clock;
 use crate::explain::Explanation;
 use crate::message::{Message, MessageType};
-use crate::sync::{Arc, Mutex, Publishes, Snapshot};
+use crate::sync::{Arc, Mutex, PlainArc, Publishes, Snapshot};
+use crate::unhandled::Unhandled;
 use crate::unwind::drop_caught;
 
 pub(crate) struct Store {
@@ -32,6 +33,7 @@ pub(crate) struct Store {
     clock: Clock,
     /// Whether a route with layers in a dangerous order is refused.
     strict: bool,
+    unhandled: PlainArc<Unhandled>,
     writer: Mutex<Writer>,
 }
 
@@ -59,11 +61,18 @@ struct Buried {
 
 impl Store {
     /// A store without routes. `table` and `names` are empty, with the room that the first ones need.
-    pub(crate) fn new(table: Table, names: Names, clock: Clock, strict: bool) -> Self {
+    pub(crate) fn new(
+        table: Table,
+        names: Names,
+        clock: Clock,
+        strict: bool,
+        unhandled: PlainArc<Unhandled>,
+    ) -> Self {
         Self {
             table: Snapshot::new(Table::default()),
             clock,
             strict,
+            unhandled,
             writer: Mutex::new(Writer {
                 spare: Some(Arc::new(table)),
                 names,
@@ -80,6 +89,11 @@ impl Store {
     #[inline(always)]
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The messages that found no handler.
+    pub(crate) fn unhandled(&self) -> &PlainArc<Unhandled> {
+        &self.unhandled
     }
 
     /// Makes all of `changes` or none, in one swap. What they take out is counted in the tomb; without one

@@ -24,6 +24,7 @@ mod sharing;
 mod timeout;
 #[cfg(feature = "tracing")]
 mod trace;
+mod unhandled;
 mod validation;
 mod verdict;
 mod when;

@@ -28,11 +28,15 @@ impl Message for Take {
     type Error = String;
 }
 
+/// Replies if it takes an even number of nanoseconds, and fails otherwise.
 fn takes_time(clock: &FakeClock, metrics: &Metrics) -> CommandBus {
     let moved = clock.clone();
     let take = move |msg: Take, _: &Context<'_>| {
         moved.advance(Duration::from_nanos(msg.0));
-        Ok(())
+        match msg.0 % 2 {
+            0 => Ok(()),
+            _ => Err("odd".to_owned()),
+        }
     };
     let builder = builder(clock).layer(metrics.layer());
     builder
@@ -141,11 +145,123 @@ fn latencies_are_those_of_the_replies() {
     let take = &snapshot.routes()[0];
     let nanos = |nanos| Some(Duration::from_nanos(nanos));
     assert_eq!((take.mean(), take.max()), (nanos(20), nanos(30)));
+    assert_eq!(take.mean_of_replies(), nanos(20));
+    assert_eq!(take.reply_time(), Duration::from_nanos(120));
     assert_eq!(take.percentile(0.0), nanos(10));
     assert_eq!(take.percentile(0.5), nanos(20));
     assert_eq!(take.percentile(1.0), nanos(30));
     assert_eq!(take.percentile(7.0), nanos(30));
     assert_eq!(take.percentile(f64::NAN), nanos(10));
+}
+
+#[test]
+fn there_is_a_mean_of_all_of_the_replies_and_of_the_failures() {
+    let clock = FakeClock::new();
+    let metrics = Metrics::new();
+    let bus = takes_time(&clock, &metrics);
+    let nanos = |nanos| Some(Duration::from_nanos(nanos));
+    assert!(each_lane(&bus, Take(71)).iter().all(Result::is_err));
+    let snapshot = metrics.snapshot();
+    let take = &snapshot.routes()[0];
+    assert_eq!((take.mean(), take.mean_of_replies()), (nanos(71), None));
+
+    for replied in [10, 20] {
+        assert_eq!(each_lane(&bus, Take(replied)), [Ok(()), Ok(())]);
+    }
+    let snapshot = metrics.snapshot();
+    let take = &snapshot.routes()[0];
+    assert_eq!((take.replies(), take.failed()), (4, 2));
+    assert_eq!(take.mean_of_replies(), nanos(15));
+    assert_eq!(take.mean_of_failures(), nanos(71));
+    assert_eq!(take.mean(), nanos((60 + 142) / 6));
+    assert_eq!(take.failure_time(), Duration::from_nanos(142));
+    assert_eq!(take.max(), nanos(20), "of the replies");
+}
+
+#[test]
+fn a_dropped_dispatch_took_until_its_drop() {
+    let clock = FakeClock::new();
+    let metrics = Metrics::new();
+    let builder = builder(&clock).layer(metrics.layer());
+    let bus = builder.register(Actor::default()).build().expect("sound");
+    let mut waits = Box::pin(bus.execute(Act::Wait));
+    assert!(poll_once(waits.as_mut()).is_pending());
+    clock.advance(Duration::from_millis(7));
+    drop(waits);
+    let snapshot = metrics.snapshot();
+    let act = &snapshot.routes()[0];
+    assert_eq!(act.failures(FailureKind::Dropped), 1);
+    assert_eq!(act.mean_of_failures(), Some(Duration::from_millis(7)));
+}
+
+#[test]
+fn the_histogram_is_public_and_adds_up() {
+    let clock = FakeClock::new();
+    let metrics = Metrics::new();
+    let bus = takes_time(&clock, &metrics);
+    let took = [0, 2, 30, 32, 34, 1000, 1_000_000, 1 << 36, (1 << 40) + 2];
+    for nanos in took {
+        assert_eq!(bus.execute_blocking(Take(nanos)), Ok(()));
+    }
+    let snapshot = metrics.snapshot();
+    let take = &snapshot.routes()[0];
+    let buckets: Vec<_> = take.buckets().collect();
+    let counted: u64 = buckets.iter().map(|bucket| bucket.count).sum();
+    assert_eq!((counted, take.replies()), (9, 9));
+    assert_eq!(take.reply_time(), Duration::from_nanos(took.iter().sum()));
+
+    let (last, bounded) = buckets.split_last().expect("there are some");
+    assert_eq!((last.upper_bound, last.count), (None, 2));
+    let bounds: Vec<_> = bounded
+        .iter()
+        .map(|it| it.upper_bound.expect("bounded"))
+        .collect();
+    assert!(bounds.is_sorted_by(|one, next| one < next));
+    assert_eq!(bounds.last(), Some(&Duration::from_nanos((1 << 36) - 1)));
+    for nanos in took.into_iter().filter(|nanos| *nanos < 1 << 36) {
+        let bucket = bounds.partition_point(|bound| bound.as_nanos() < u128::from(nanos));
+        assert!(bounded[bucket].count > 0, "{nanos}");
+        let above = bounds[bucket].as_nanos() as u64 - nanos;
+        assert!(above <= nanos / 16, "{nanos} in {bucket}");
+    }
+}
+
+#[test]
+fn a_total_adds_up_all_routes() {
+    let clock = FakeClock::new();
+    let metrics = Metrics::new();
+    let (moved, builder) = (clock.clone(), builder(&clock).layer(metrics.layer()));
+    let take = move |msg: Take, _: &Context<'_>| {
+        moved.advance(Duration::from_nanos(msg.0));
+        Ok(())
+    };
+    let bus = builder
+        .register(from_fn(take))
+        .register(Actor::default())
+        .build()
+        .expect("sound");
+    for nanos in [100, 300] {
+        assert_eq!(bus.execute_blocking(Take(nanos)), Ok(()));
+    }
+    assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
+    assert!(bus.execute_blocking(Act::Fail).is_err());
+
+    let snapshot = metrics.snapshot();
+    let total = snapshot.total();
+    assert_eq!((total.name(), total.kind()), ("total", "all"));
+    assert_eq!((total.count(), total.replies(), total.failed()), (4, 3, 1));
+    assert_eq!(total.failures(FailureKind::Unclassified), 1);
+    assert_eq!(total.replies_from(Source::Handler), 3);
+    assert_eq!(total.reply_time(), Duration::from_nanos(400));
+    assert_eq!(total.max(), Some(Duration::from_nanos(300)));
+    assert_eq!(total.buckets().map(|bucket| bucket.count).sum::<u64>(), 3);
+    assert_eq!(total.percentile(1.0), total.max());
+    let table = snapshot.to_string();
+    assert!(
+        table.lines().any(|line| line.starts_with("total ")),
+        "{table}"
+    );
+    assert_eq!(Metrics::new().snapshot().total().count(), 0);
 }
 
 #[test]

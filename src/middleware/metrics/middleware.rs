@@ -5,7 +5,7 @@ use std::fmt;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::metrics::{FailureKind, InFlight, Recorder};
+use crate::metrics::{FailureKind, Recorder};
 use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
 
@@ -28,33 +28,59 @@ impl<M: Message> Middleware<M> for MetricsMiddleware {
 #[derive(Clone, Copy)]
 struct Meter<'r>(&'r Recorder);
 
-/// A dispatch that has begun, and when.
-struct Begun<'r> {
-    dispatch: InFlight<'r>,
+/// A dispatch that has begun, and when. Dropped, it counts as dropped.
+struct Begun<'r, 'c> {
+    recorder: &'r Recorder,
+    cx: &'c Context<'c>,
     at: u64,
 }
 
+impl Drop for Begun<'_, '_> {
+    /// Reads the clock anew: an attempt further in may have ended before.
+    #[cold]
+    fn drop(&mut self) {
+        let nanos = self.cx.clock().ticks().wrapping_sub(self.at);
+        self.recorder.fail(FailureKind::Dropped, nanos);
+    }
+}
+
+impl Meter<'_> {
+    /// Counts it as dropped where the message's own `classify` panics.
+    #[cold]
+    fn fail<M: Message>(self, begun: Begun<'_, '_>, error: &Error<M::Error>) {
+        let kind = FailureKind::of::<M>(error);
+        let nanos = begun.cx.done_tick().wrapping_sub(begun.at);
+        std::mem::forget(begun);
+        self.0.fail(kind, nanos);
+    }
+}
+
 impl<'r, 'c, M: Message> Entry<'c, M> for Meter<'r> {
-    type Pass = Begun<'r>;
+    type Pass = Begun<'r, 'c>;
 
     #[inline(always)]
-    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Begun<'r>, Error<M::Error>> {
+    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Begun<'r, 'c>, Error<M::Error>> {
+        let at = cx.entry_tick();
+        self.0.start();
         Ok(Begun {
-            at: cx.entry_tick(),
-            dispatch: self.0.start(),
+            recorder: self.0,
+            cx,
+            at,
         })
     }
 
     #[inline(always)]
-    fn leave(&self, begun: Begun<'r>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+    fn leave(&self, begun: Begun<'r, 'c>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
         match outcome {
             Ok(_) => {
-                begun.dispatch.reply(cx.done_tick().wrapping_sub(begun.at));
+                let at = begun.at;
+                std::mem::forget(begun);
+                self.0.reply(cx.done_tick().wrapping_sub(at));
                 if !cx.is_of_handler() {
                     self.0.substitute(cx.source());
                 }
             }
-            Err(error) => begun.dispatch.fail(FailureKind::of::<M>(error)),
+            Err(error) => self.fail::<M>(begun, error),
         }
     }
 }

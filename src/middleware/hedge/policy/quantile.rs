@@ -7,7 +7,7 @@
 //! that is taken before it is counted counts for the next: a window but the first may have as many fewer
 //! as there are threads.
 
-use crate::metrics::histogram::{BUCKETS, bucket_of, highest_of};
+use crate::metrics::histogram::{BUCKETS, LAST, bucket_of, highest_of};
 use crate::sync::{AtomicU64, Ordering};
 
 /// In the place of the quantile: nothing has been measured yet.
@@ -108,5 +108,5 @@ fn nearest_rank(counts: &[u64; BUCKETS], samples: u64, part: f64) -> u64 {
         below += count;
         below >= rank
     });
-    highest_of(bucket.unwrap_or(BUCKETS - 1))
+    bucket.and_then(highest_of).unwrap_or(LAST)
 }
