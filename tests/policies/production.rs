@@ -19,8 +19,16 @@ const ALL: [&str; 6] = [
     "Timeout",
 ];
 
+/// Whatever the features: what stands outside the others is switched off.
+fn untraced() -> ProductionConfig {
+    let config = ProductionConfig::new();
+    #[cfg(feature = "tracing")]
+    let config = config.trace(None);
+    config
+}
+
 fn everything(metrics: &Metrics) -> ProductionConfig {
-    ProductionConfig::new()
+    untraced()
         .metrics(metrics.layer())
         .timeout(Timeout::new(Duration::from_secs(1)))
         .rate_limit(RateLimit::per_second(10).burst(4))
@@ -145,7 +153,7 @@ fn a_handler_that_hangs_opens_the_breaker() {
 
 #[test]
 fn every_part_can_be_left_out() {
-    let none = ProductionConfig::default()
+    let none = untraced()
         .validation(None)
         .timeout(None)
         .circuit_breaker(None);
@@ -164,7 +172,7 @@ fn other_layers_stand_around_and_inside() {
         type Error = String;
     }
     let pass = || guard(|_: &Ask, _: &arcbus::Context<'_>| Ok(()));
-    let stack = ProductionLayers::queries(ProductionConfig::new());
+    let stack = ProductionLayers::queries(untraced());
     let bus = QueryBus::builder()
         .scope(|s| {
             let inner = Layers::<NoLayers>::new().wrap(pass());

@@ -4,15 +4,17 @@ use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use arcbus::middleware::{Fallback, Trace};
-use arcbus::{CommandBus, Context, FakeClock, TraceParent, guard};
+use arcbus::metrics::FailureKind;
+use arcbus::middleware::{Fallback, ProductionConfig, ProductionLayers, Timeout, Trace};
+use arcbus::{Class, CommandBus, Context, FakeClock, Message, TraceParent, from_fn, guard};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::acts::{Act, Actor, Steps, each_lane, each_lane_with, poll_once};
+use crate::acts::{Act, Actor, Steps, each_lane, each_lane_with, layers, poll_once, ready};
 
 /// Writes down what it is told, from a level up.
 #[derive(Clone)]
@@ -52,6 +54,11 @@ struct Fields(String);
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.0 += &format!(" {}={value:?}", field.name());
+    }
+
+    /// A number is one for the subscriber, too.
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0 += &format!(" {}={value}_u64", field.name());
     }
 }
 
@@ -106,7 +113,8 @@ fn bus(trace: Trace) -> CommandBus {
     builder.register(Actor::default()).build().expect("sound")
 }
 
-const BEGINS: &str = "DEBUG arcbus dispatch message=\"act\" kind=\"command\"";
+const BEGINS: &str = "INFO arcbus dispatch otel.name=\"act\" otel.kind=\"internal\" \
+     message=\"act\" kind=\"command\"";
 
 #[test]
 fn a_dispatch_is_a_span_and_an_event_at_its_end() {
@@ -114,7 +122,7 @@ fn a_dispatch_is_a_span_and_an_event_at_its_end() {
     let told = Listener::new(Level::TRACE).hears(|| {
         assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
     });
-    // In it the rest is made, then polled, then the event is told.
+    // In it the rest is made, then polled, then the event is told, then what is left is dropped.
     let expected = [
         BEGINS,
         "enter",
@@ -122,13 +130,37 @@ fn a_dispatch_is_a_span_and_an_event_at_its_end() {
         "enter",
         "exit",
         "record outcome=\"ok\"",
-        "record elapsed_ns=0",
         "record source=\"handler\"",
+        "record elapsed_ns=0_u64",
         "enter",
-        "event DEBUG message=dispatched outcome=\"ok\"",
+        "event INFO message=\"act\" kind=\"command\" outcome=\"ok\" source=\"handler\" elapsed_ns=0_u64",
+        "exit",
+        "enter",
         "exit",
     ];
     assert_eq!(told, expected);
+}
+
+/// Events and the names of their fields, which those of the span have, too.
+#[test]
+fn a_field_has_one_name_in_span_and_event() {
+    let bus = bus(Trace::new());
+    for act in [Act::Answer(1), Act::Fail] {
+        let told = Listener::new(Level::TRACE).hears(|| drop(bus.execute_blocking(act)));
+        let names = |begins: &str| {
+            let lines = told.iter().filter(|line| line.starts_with(begins));
+            let words = lines.flat_map(|line| line.split_whitespace());
+            let names = words.filter_map(|word| word.split_once('=').map(|(name, _)| name));
+            names.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let of_span = [names("INFO"), names("record")].concat();
+        for name in names("event") {
+            assert!(
+                of_span.contains(&name) || name == "error",
+                "{name} in {told:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -151,34 +183,39 @@ fn events(bus: &CommandBus, act: Act) -> Vec<String> {
     told
 }
 
-#[test]
-fn the_level_of_the_event_says_whether_to_look() {
+fn refusing(trace: Trace) -> CommandBus {
     let refuse = guard(|msg: &Act, _: &Context<'_>| match msg {
         Act::Answer(13) => Err(arcbus::Rejection::new("unlucky")),
         _ => Ok(()),
     });
-    let bus = CommandBus::builder()
-        .layer(Trace::new().level(Level::INFO))
+    CommandBus::builder()
+        .clock(FakeClock::new())
+        .layer(trace)
         .wrap(refuse)
         .register(Actor::default())
         .build()
-        .expect("sound");
+        .expect("sound")
+}
+
+#[test]
+fn the_level_of_the_event_says_whether_to_look() {
+    let bus = refusing(Trace::new());
     let table = [
         (
             Act::Answer(1),
-            r#"event INFO message=dispatched outcome="ok""#,
+            r#"event INFO message="act" kind="command" outcome="ok""#,
         ),
         (
             Act::Answer(13),
-            r#"event INFO message=failed kind="command" name="act" outcome="rejected" error=rejected: unlucky"#,
+            r#"event INFO message="act" kind="command" outcome="rejected" elapsed_ns=0_u64 error=rejected: unlucky"#,
         ),
         (
             Act::Fail,
-            r#"event WARN message=failed kind="command" name="act" outcome="unclassified" error=failed"#,
+            r#"event WARN message="act" kind="command" outcome="unclassified" elapsed_ns=0_u64 error=failed error.type="unclassified""#,
         ),
         (
             Act::Panic,
-            r#"event ERROR message=failed kind="command" name="act" outcome="panicked""#,
+            r#"event ERROR message="act" kind="command" outcome="panicked""#,
         ),
     ];
     for (act, expected) in table {
@@ -187,6 +224,78 @@ fn the_level_of_the_event_says_whether_to_look() {
         }
         assert_eq!(events(&bus, act).len(), 2);
     }
+}
+
+#[test]
+fn levels_can_be_chosen() {
+    let trace = Trace::new().level(Level::DEBUG);
+    let bus = refusing(
+        trace
+            .refusal_level(Level::TRACE)
+            .failure_level(Level::ERROR),
+    );
+    assert!(events(&bus, Act::Answer(1))[0].starts_with("event DEBUG"));
+    assert_eq!(
+        events(&bus, Act::Answer(13)),
+        [""; 0],
+        "below what is listened to"
+    );
+    assert!(events(&bus, Act::Fail)[0].starts_with("event ERROR"));
+    assert!(events(&bus, Act::Panic)[0].starts_with("event ERROR"));
+}
+
+/// A message whose handler fails in a class.
+#[derive(Clone)]
+struct Classed(Class);
+
+impl Message for Classed {
+    const NAME: &'static str = "classed";
+    type Kind = arcbus::Command;
+    type Reply = ();
+    type Error = String;
+
+    fn classify(error: &String) -> Class {
+        match error.as_str() {
+            "Transient" => Class::Transient,
+            "Permanent" => Class::Permanent,
+            _ => Class::Unclassified,
+        }
+    }
+}
+
+#[test]
+fn the_status_is_an_error_where_the_service_is_the_reason() {
+    let fails = |msg: Classed, _: &Context<'_>| Err::<(), _>(format!("{:?}", msg.0));
+    let builder = CommandBus::builder().layer(Trace::new());
+    let classed = builder.register(from_fn(fails)).build().expect("sound");
+    let status = |work: &dyn Fn()| {
+        let told = Listener::new(Level::DEBUG).hears(work);
+        let is = |line: &str| told.iter().any(|told| told == line);
+        let is_error = is("record otel.status_code=\"ERROR\"");
+        let has_type = told.iter().any(|line| line.contains("error.type="));
+        assert_eq!(is_error, has_type, "{told:?}");
+        is_error
+    };
+    for (class, is_error) in [
+        (Class::Transient, true),
+        (Class::Unclassified, true),
+        (Class::Permanent, false),
+    ] {
+        let dispatch = || drop(each_lane(&classed, Classed(class)));
+        assert_eq!(status(&dispatch), is_error, "{class:?}");
+    }
+    let acts = refusing(Trace::new());
+    for (act, is_error) in [
+        (Act::Answer(1), false),
+        (Act::Answer(13), false),
+        (Act::Invalid, false),
+        (Act::Panic, true),
+    ] {
+        let dispatch = || drop(each_lane(&acts, act));
+        assert_eq!(status(&dispatch), is_error, "{act:?}");
+    }
+    let faults = FailureKind::ALL.iter().filter(|kind| kind.is_fault());
+    assert_eq!(faults.count(), 9);
 }
 
 #[test]
@@ -206,19 +315,75 @@ fn the_parent_of_the_caller_is_told() {
     }
 }
 
+/// Writes to the subscriber when it is dropped, as a handler that cleans up does.
+struct CleansUp;
+
+impl Drop for CleansUp {
+    fn drop(&mut self) {
+        tracing::info!("cleaned up");
+    }
+}
+
+/// Waits for ever, with something to clean up.
+struct Waits;
+
+impl arcbus::Handler<Act> for Waits {
+    async fn handle(&self, _: Act, _: &Context<'_>) -> Result<u32, String> {
+        let _cleans_up = CleansUp;
+        std::future::pending().await
+    }
+}
+
+/// Whether what was told as `line` was told in a span.
+fn is_inside(told: &[String], line: &str) -> bool {
+    let place = told.iter().position(|told| told.contains(line));
+    let before = &told[..place.unwrap_or_else(|| panic!("no {line} in {told:?}"))];
+    let count = |what: &str| before.iter().filter(|line| *line == what).count();
+    count("enter") > count("exit")
+}
+
 #[test]
-fn a_dispatch_that_is_dropped_says_so() {
-    let bus = bus(Trace::new());
-    let told = Listener::new(Level::DEBUG).hears(|| {
+fn cleanup_of_a_handler_that_is_dropped_half_way_is_in_its_span() {
+    let clock = FakeClock::new();
+    let builder = CommandBus::builder()
+        .clock(clock.clone())
+        .layer(Trace::new());
+    let bus = builder.register(Waits).build().expect("sound");
+    let told = Listener::new(Level::INFO).hears(|| {
         let mut waits = Box::pin(bus.execute(Act::Wait));
         assert!(poll_once(waits.as_mut()).is_pending());
-        assert!(poll_once(waits.as_mut()).is_pending());
+        clock.advance(Duration::from_nanos(7));
     });
-    assert_eq!(told.iter().filter(|line| *line == "enter").count(), 3);
-    assert_eq!(
-        told.last().map(String::as_str),
-        Some("record outcome=\"dropped\"")
+    assert!(is_inside(&told, "cleaned up"), "{told:?}");
+    let dropped = "message=\"act\" kind=\"command\" outcome=\"dropped\" elapsed_ns=7_u64";
+    assert!(is_inside(&told, dropped), "{told:?}");
+    assert!(
+        !told.iter().any(|line| line.contains("status_code")),
+        "{told:?}"
     );
+}
+
+#[test]
+fn cleanup_of_a_handler_whose_time_is_over_is_in_its_span() {
+    let late = || Context::new().timeout(Duration::from_millis(1));
+    let builder = CommandBus::builder().layer(Trace::new());
+    let bus = builder.register(Waits).build().expect("sound");
+    let told = Listener::new(Level::INFO).hears(|| {
+        let late = bus.execute_blocking_with(Act::Wait, late());
+        assert!(late.is_err_and(|error| error.is_timeout()));
+    });
+    assert!(is_inside(&told, "cleaned up"), "{told:?}");
+
+    let builder = CommandBus::builder().layer(Trace::new());
+    let builder = builder.layer(Timeout::new(Duration::from_millis(1)));
+    let bus = builder.register(Waits).build().expect("sound");
+    let told = Listener::new(Level::INFO).hears(|| {
+        let late = bus.execute_blocking(Act::Wait);
+        assert!(late.is_err_and(|error| error.is_timeout()));
+    });
+    assert!(is_inside(&told, "cleaned up"), "{told:?}");
+    let timeout = "record otel.status_code=\"ERROR\"".to_owned();
+    assert!(told.contains(&timeout), "{told:?}");
 }
 
 #[test]
@@ -227,7 +392,9 @@ fn a_failure_is_told_without_a_span() {
     let told = Listener::new(Level::WARN).hears(|| drop(each_lane(&bus, Act::Fail)));
     assert_eq!(told.len(), 2);
     for told in told {
-        assert!(told.starts_with("event WARN message=failed"), "{told}");
+        let expected = "event WARN message=\"act\" kind=\"command\" outcome=\"unclassified\"";
+        assert!(told.starts_with(expected), "{told}");
+        assert!(!told.contains("elapsed_ns"), "{told}");
     }
 }
 
@@ -242,7 +409,7 @@ fn nothing_is_done_where_nobody_listens() {
         .build()
         .expect("sound");
     let before = clock.reads();
-    let told = Listener::new(Level::INFO).hears(|| {
+    let told = Listener::new(Level::WARN).hears(|| {
         assert_eq!(each_lane(&bus, Act::Answer(1)), [Ok(1), Ok(1)]);
     });
     assert_eq!(told, [""; 0]);
@@ -253,4 +420,23 @@ fn nothing_is_done_where_nobody_listens() {
     let mut dispatch = pin!(bus.execute(Act::Answer(2)));
     assert!(poll_once(dispatch.as_mut()).is_ready());
     assert_eq!(clock.reads() - before, 0);
+}
+
+#[test]
+fn a_production_stack_shows_a_service_working() {
+    let stack = ProductionLayers::commands(ProductionConfig::new());
+    let builder = CommandBus::builder().layers(&stack);
+    let bus = builder.register(Actor::default()).build().expect("sound");
+    assert_eq!(layers(&bus)[0], "Trace");
+    let told = Listener::new(Level::INFO).hears(|| {
+        assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
+        assert_eq!(ready(bus.execute(Act::Answer(1))), Some(Ok(1)));
+    });
+    let replies = told.iter().filter(|line| line.starts_with("event INFO"));
+    assert_eq!(replies.count(), 2, "{told:?}");
+
+    let stack = ProductionLayers::commands(ProductionConfig::new().trace(None));
+    let builder = CommandBus::builder().layers(&stack);
+    let bus = builder.register(Actor::default()).build().expect("sound");
+    assert_eq!(layers(&bus)[0], "Validation");
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "tracing")]
+use crate::middleware::Trace;
 use crate::middleware::metrics::MetricsLayer;
 use crate::middleware::{Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation};
 
@@ -9,6 +11,8 @@ use crate::middleware::{Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation
 /// Keep the handles of a layer before it is handed over.
 #[derive(Debug)]
 pub struct ProductionConfig {
+    #[cfg(feature = "tracing")]
+    pub(super) trace: Option<Trace>,
     pub(super) metrics: Option<MetricsLayer>,
     pub(super) validation: Option<Validation>,
     pub(super) timeout: Option<Timeout>,
@@ -21,10 +25,14 @@ impl ProductionConfig {
     /// Validation, a timeout of 30 seconds, and a circuit breaker that opens after ten failures in a row
     /// for 30 seconds: what harms nobody whose numbers are not known yet. No metrics, no rate limit and
     /// no bulkhead: those need a place to look at, or a number that only the backend's owner knows.
+    /// With the feature `tracing` a [`Trace`](crate::middleware::Trace), whose place to look at is the
+    /// subscriber, if there is one.
     #[must_use]
     pub fn new() -> Self {
         let half_a_minute = Duration::from_secs(30);
         Self {
+            #[cfg(feature = "tracing")]
+            trace: Some(Trace::new()),
             metrics: None,
             validation: Some(Validation::new()),
             timeout: Some(Timeout::new(half_a_minute)),
@@ -34,7 +42,18 @@ impl ProductionConfig {
         }
     }
 
-    /// The metrics that record, outermost. Default: none.
+    /// The spans and events of each message, outermost (feature `tracing`). Default: [`Trace::new`], with
+    /// which a subscriber that shows `INFO` sees each message. That costs about a microsecond a message, and
+    /// the load of a static where nobody listens; for many messages, `Trace::new().level(Level::DEBUG)` leaves
+    /// the failures.
+    #[cfg(feature = "tracing")]
+    #[must_use]
+    pub fn trace(mut self, trace: impl Into<Option<Trace>>) -> Self {
+        self.trace = trace.into();
+        self
+    }
+
+    /// The metrics that record. Default: none.
     #[must_use]
     pub fn metrics(mut self, metrics: impl Into<Option<MetricsLayer>>) -> Self {
         self.metrics = metrics.into();

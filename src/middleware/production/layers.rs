@@ -1,6 +1,8 @@
 //! [`ProductionLayers`]: the stack.
 
 use super::ProductionConfig;
+#[cfg(feature = "tracing")]
+use crate::middleware::Trace;
 use crate::middleware::metrics::MetricsLayer;
 use crate::middleware::{Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation};
 use crate::pipeline::{Layers, More, NoLayers};
@@ -11,7 +13,12 @@ pub type ProductionStack = Guarded<Watched>;
 /// The same with a retry `R`: [`ProductionLayers::retrying`].
 pub type RetryingStack<R> = Guarded<More<More<Watched, Timeout>, R>>;
 
-type Watched = More<More<NoLayers, Option<MetricsLayer>>, Option<Validation>>;
+type Watched = More<More<Traced, Option<MetricsLayer>>, Option<Validation>>;
+
+#[cfg(feature = "tracing")]
+type Traced = More<NoLayers, Option<Trace>>;
+#[cfg(not(feature = "tracing"))]
+type Traced = NoLayers;
 
 type Guarded<S> = More<
     More<More<More<S, Option<RateLimit>>, Option<Bulkhead>>, Option<CircuitBreaker>>,
@@ -88,7 +95,10 @@ fn guarded<S>(
     config: ProductionConfig,
     add: impl FnOnce(Layers<Watched>) -> Layers<S>,
 ) -> Layers<Guarded<S>> {
-    let watched = Layers::new().layer(config.metrics).layer(config.validation);
+    let traced = Layers::new();
+    #[cfg(feature = "tracing")]
+    let traced = traced.layer(config.trace);
+    let watched = traced.layer(config.metrics).layer(config.validation);
     add(watched)
         .layer(config.rate_limit)
         .layer(config.bulkhead)

@@ -3,46 +3,90 @@
 use tracing::Level;
 
 use super::TraceMiddleware;
+use super::levels::Levels;
 use crate::message::Message;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 
 /// Puts a `tracing` span around each dispatch, and an event at its end.
 ///
-/// The span is named `dispatch`, its target is `arcbus`. Its fields: `message` and `kind`; `trace_id`
-/// and `parent_id` of the W3C trace parent, if the context has one; at the end `outcome` (`ok`, or the
-/// [name of the failure](crate::metrics::FailureKind::name)) and `elapsed_ns`. What the layers and the
-/// handler inside it log is in the span, in each poll of it.
+/// The span is called `dispatch`, span and events have the target `arcbus`. A field means the same in both:
 ///
-/// The event at the end has a level by the outcome, so that a filter keeps what needs a look:
+/// | field | in | is |
+/// |---|---|---|
+/// | `message` | both | the message's name; of the event, its text |
+/// | `kind` | both | `command` or `query` |
+/// | `outcome` | both, at the end | `ok`, or the [name of the failure](crate::metrics::FailureKind::name) |
+/// | `source` | both, of a reply | [where it comes from](crate::Source::name) |
+/// | `elapsed_ns` | both, at the end | nanoseconds since the dispatch began, a `u64`; an event without a span has none |
+/// | `error` | event of a failure | the error's text |
+/// | `error.type` | both, of a [fault](crate::metrics::FailureKind::is_fault) | as `outcome` |
+/// | `trace_id`, `parent_id` | span | the W3C trace parent in hexadecimal, if the context has one |
+/// | `otel.name` | span | the message's name: what OpenTelemetry calls the span |
+/// | `otel.kind` | span | `internal`: the caller and the handler are in this process. The span of a request from outside belongs to the code that received it |
+/// | `otel.status_code` | span, of a fault | `ERROR` |
 ///
-/// | outcome | level |
-/// |---|---|
-/// | a reply | that of the span |
-/// | a refusal, or the handler's permanent error | `INFO` |
-/// | another [failure](crate::Verdict::Failure) | `WARN` |
-/// | a panic | `ERROR` |
+/// The status follows the conventions of OpenTelemetry for servers: an error for which the message or its
+/// caller is the reason (an invalid or a refused message, the handler's permanent error, a cancellation)
+/// leaves it unset, as HTTP's 4xx do; so does a reply. All else is a
+/// [fault](crate::metrics::FailureKind::is_fault) of the service and sets it.
+///
+/// What the layers and the handler inside it log is in the span: in each poll, and in the drop of a handler
+/// that is cancelled half way.
+///
+/// # Levels
+///
+/// | outcome | level | default |
+/// |---|---|---|
+/// | a reply, and the span | [`level`](Self::level) | `INFO` |
+/// | an error for which the message or its caller is the reason; a dispatch that was dropped | [`refusal_level`](Self::refusal_level) | `INFO` |
+/// | a fault | [`failure_level`](Self::failure_level) | `WARN` |
+/// | a panic | `ERROR`, always | |
+///
+/// So a subscriber that shows `INFO`, as most do, sees each dispatch. That costs about a microsecond a
+/// dispatch, mostly the subscriber's. For a bus of more than some thousand dispatches a second, put
+/// `level(Level::DEBUG)`: the same subscriber then sees the failures alone.
 ///
 /// Where nobody listens to the span's level no span is made, no clock is read and nothing is evaluated:
-/// all that is left is the check of a static. An event of a failure is made where its own level is
-/// listened to: a filter of `INFO` shows failures without a span for each dispatch.
+/// all that is left is the check of a static. A failure is told all the same where its own level is
+/// listened to, without its time; a dispatch that was dropped is not.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace {
-    level: Level,
+    levels: Levels,
 }
 
 impl Trace {
-    /// Spans of level `DEBUG`: a bus makes many, and who wants to see them asks for them.
+    /// Replies, refusals and spans at `INFO`, failures at `WARN`.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            level: Level::DEBUG,
+            levels: Levels {
+                reply: Level::INFO,
+                refusal: Level::INFO,
+                failure: Level::WARN,
+            },
         }
     }
 
-    /// The level of the spans. Default: `DEBUG`.
+    /// The level of the spans, and of the events of replies. Default: `INFO`, which shows a service working.
     #[must_use]
     pub const fn level(mut self, level: Level) -> Self {
-        self.level = level;
+        self.levels.reply = level;
+        self
+    }
+
+    /// The level of events of errors for which the message or its caller is the reason. Default: `INFO`,
+    /// since nothing of the service is broken.
+    #[must_use]
+    pub const fn refusal_level(mut self, level: Level) -> Self {
+        self.levels.refusal = level;
+        self
+    }
+
+    /// The level of events of [faults](crate::metrics::FailureKind::is_fault), panics excepted. Default:
+    /// `WARN`.
+    #[must_use]
+    pub const fn failure_level(mut self, level: Level) -> Self {
+        self.levels.failure = level;
         self
     }
 }
@@ -60,7 +104,7 @@ impl<M: Message> Layer<M> for Trace {
     const ROLE: Role = Role::Trace;
 
     fn middleware(&self, _route: &RouteInfo) -> TraceMiddleware {
-        TraceMiddleware::new(self.level)
+        TraceMiddleware::new(self.levels)
     }
 
     fn facts(&self) -> Facts {

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{self, Poll, ready};
 
 use pin_project_lite::pin_project;
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
+use super::levels::Levels;
 use super::span::{DispatchSpan, tell_failure};
 use crate::context::Context;
 use crate::error::Outcome;
@@ -17,19 +17,19 @@ use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
 /// What [`Trace`](super::Trace) makes.
 #[derive(Debug)]
 pub struct TraceMiddleware {
-    level: Level,
+    levels: Levels,
 }
 
 impl TraceMiddleware {
-    pub(super) fn new(level: Level) -> Self {
-        Self { level }
+    pub(super) fn new(levels: Levels) -> Self {
+        Self { levels }
     }
 
     /// Whether somebody may listen: one load of a static.
     #[inline(always)]
     fn has_listener(&self) -> bool {
-        self.level <= tracing::level_filters::STATIC_MAX_LEVEL
-            && self.level <= LevelFilter::current()
+        let level = self.levels.reply;
+        level <= tracing::level_filters::STATIC_MAX_LEVEL && level <= LevelFilter::current()
     }
 }
 
@@ -43,19 +43,18 @@ impl<M: Message> Middleware<M> for TraceMiddleware {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
         let dispatch = match self.has_listener() {
-            true => DispatchSpan::begin::<M>(self.level, cx),
+            true => DispatchSpan::<M>::begin(self.levels, cx),
             false => None,
         };
         match dispatch {
             None => Either::off(Untraced::<M, _> {
                 rest: next.run(msg, cx),
+                levels: self.levels,
                 _message: PhantomData,
             }),
-            Some(dispatch) => Either::on(Traced::<M, _> {
-                rest: dispatch.span.in_scope(|| next.run(msg, cx)),
+            Some(dispatch) => Either::on(Traced {
+                rest: Some(dispatch.span.in_scope(|| next.run(msg, cx))),
                 dispatch,
-                cx,
-                _message: PhantomData,
             }),
         }
     }
@@ -66,8 +65,8 @@ impl<M: Message> Middleware<M> for TraceMiddleware {
             return block_on::<M>(self.handle(msg, cx, next), cx);
         }
         let outcome = next.block(msg, cx)?;
-        if outcome.is_err() {
-            tell_failure::<M>(&outcome);
+        if let Err(error) = &outcome {
+            tell_failure::<M>(error, self.levels);
         }
         Ok(outcome)
     }
@@ -78,6 +77,7 @@ pin_project! {
     struct Untraced<M, F> {
         #[pin]
         rest: F,
+        levels: Levels,
         _message: PhantomData<fn(M)>,
     }
 }
@@ -91,11 +91,11 @@ where
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        let polled = self.project().rest.poll(task);
-        match polled {
-            Poll::Ready(outcome @ Err(_)) => {
-                tell_failure::<M>(&outcome);
-                Poll::Ready(outcome)
+        let this = self.project();
+        match this.rest.poll(task) {
+            Poll::Ready(Err(error)) => {
+                tell_failure::<M>(&error, *this.levels);
+                Poll::Ready(Err(error))
             }
             other => other,
         }
@@ -103,13 +103,19 @@ where
 }
 
 pin_project! {
-    /// A dispatch in its span, in each poll of it.
-    struct Traced<'c, M, F> {
+    /// A dispatch in its span: made there, polled there, and dropped there, half way or when it is done.
+    struct Traced<'c, M: Message, F> {
         #[pin]
-        rest: F,
-        dispatch: DispatchSpan,
-        cx: &'c Context<'c>,
-        _message: PhantomData<fn(M)>,
+        rest: Option<F>,
+        dispatch: DispatchSpan<'c, M>,
+    }
+
+    impl<M: Message, F> PinnedDrop for Traced<'_, M, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _inside = this.dispatch.span.enter();
+            this.rest.set(None);
+        }
     }
 }
 
@@ -121,12 +127,15 @@ where
     type Output = Outcome<M>;
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        let this = self.project();
+        let mut this = self.project();
         let outcome = {
             let _inside = this.dispatch.span.enter();
-            ready!(this.rest.poll(task))
+            let rest = this.rest.as_mut().as_pin_mut();
+            let outcome = ready!(rest.expect("polled after completion").poll(task));
+            this.rest.set(None);
+            outcome
         };
-        this.dispatch.end::<M>(&outcome, this.cx);
+        this.dispatch.end(&outcome);
         Poll::Ready(outcome)
     }
 }

@@ -23,6 +23,7 @@
 //! ```
 
 mod layer;
+mod levels;
 mod middleware;
 mod span;
 

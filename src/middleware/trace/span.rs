@@ -1,13 +1,15 @@
 //! The span of a dispatch, and the event at its end.
 
+use std::marker::PhantomData;
+
 use tracing::field::{Empty, display};
 use tracing::{Level, Span};
 
+use super::levels::Levels;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::{Kind, Message};
 use crate::metrics::FailureKind;
-use crate::verdict::Verdict;
 
 /// A callsite has one level: so there is one for each.
 macro_rules! at_level {
@@ -23,27 +25,33 @@ macro_rules! at_level {
 }
 
 /// The span of a dispatch that has begun; ends as `dropped` unless its end is told.
-pub(super) struct DispatchSpan {
+pub(super) struct DispatchSpan<'c, M: Message> {
     pub(super) span: Span,
-    level: Level,
+    cx: &'c Context<'c>,
+    levels: Levels,
     began: u64,
     ended: bool,
+    _message: PhantomData<fn(M)>,
 }
 
-impl DispatchSpan {
+impl<'c, M: Message> DispatchSpan<'c, M> {
     /// `None` where nobody listens on this thread.
     #[cold]
-    pub(super) fn begin<M: Message>(level: Level, cx: &Context<'_>) -> Option<Self> {
+    pub(super) fn begin(levels: Levels, cx: &'c Context<'c>) -> Option<Self> {
         let span = at_level!(
-            level,
+            levels.reply,
             span!(
                 "dispatch",
+                otel.name = M::NAME,
+                otel.kind = "internal",
+                otel.status_code = Empty,
                 message = M::NAME,
                 kind = M::Kind::NAME,
                 trace_id = Empty,
                 parent_id = Empty,
                 outcome = Empty,
                 source = Empty,
+                "error.type" = Empty,
                 elapsed_ns = Empty,
             )
         );
@@ -58,59 +66,110 @@ impl DispatchSpan {
         }
         Some(Self {
             span,
-            level,
+            cx,
+            levels,
             began: cx.entry_tick(),
             ended: false,
+            _message: PhantomData,
         })
     }
 
-    pub(super) fn end<M: Message>(&mut self, outcome: &Outcome<M>, cx: &Context<'_>) {
-        let elapsed_ns = cx.done_tick().saturating_sub(self.began);
+    pub(super) fn end(&mut self, outcome: &Outcome<M>) {
+        let failure = match outcome {
+            Ok(_) => None,
+            Err(error) => Some(Failure::of(error)),
+        };
         self.ended = true;
-        self.span.record("outcome", name_of::<M>(outcome));
+        let elapsed_ns = self.cx.done_tick().saturating_sub(self.began);
+        match failure {
+            Some(failure) => self.failed(&failure, elapsed_ns),
+            None => self.replied(elapsed_ns),
+        }
+    }
+
+    fn replied(&self, elapsed_ns: u64) {
+        let source = self.cx.source().name();
+        self.span.record("outcome", "ok");
+        self.span.record("source", source);
         self.span.record("elapsed_ns", elapsed_ns);
-        if outcome.is_ok() {
-            self.span.record("source", cx.source().name());
-        }
         let _inside = self.span.enter();
-        match outcome {
-            Ok(_) => at_level!(self.level, event!(outcome = "ok", "dispatched")),
-            Err(_) => tell_failure::<M>(outcome),
+        at_level!(
+            self.levels.reply,
+            event!(
+                message = M::NAME,
+                kind = M::Kind::NAME,
+                outcome = "ok",
+                source,
+                elapsed_ns,
+            )
+        );
+    }
+
+    fn failed(&self, failure: &Failure<'_, M>, elapsed_ns: u64) {
+        self.span.record("outcome", failure.kind.name());
+        if let Some(fault) = failure.fault() {
+            self.span.record("otel.status_code", "ERROR");
+            self.span.record("error.type", fault);
         }
+        self.span.record("elapsed_ns", elapsed_ns);
+        let _inside = self.span.enter();
+        failure.tell(self.levels, Some(elapsed_ns));
     }
 }
 
-impl Drop for DispatchSpan {
+impl<M: Message> Drop for DispatchSpan<'_, M> {
+    /// Reads the clock anew: an attempt further in may have ended before.
     fn drop(&mut self) {
         if !self.ended {
-            self.span.record("outcome", FailureKind::Dropped.name());
+            let elapsed_ns = self.cx.clock().ticks().saturating_sub(self.began);
+            self.failed(&Failure::DROPPED, elapsed_ns);
         }
     }
 }
 
-fn name_of<M: Message>(outcome: &Outcome<M>) -> &'static str {
-    match outcome {
-        Ok(_) => "ok",
-        Err(error) => FailureKind::of::<M>(error).name(),
-    }
-}
-
-/// The event of a dispatch that failed, in its span or without one.
+/// Tells a failure outside of any span of its dispatch.
 #[cold]
-pub(super) fn tell_failure<M: Message>(outcome: &Outcome<M>) {
-    let Err(error) = outcome else { return };
-    let outcome_name = name_of::<M>(outcome);
-    at_level!(
-        level_of::<M>(outcome, error),
-        event!(kind = M::Kind::NAME, name = M::NAME, outcome = outcome_name, error = %Shown::<M>(error), "failed")
-    );
+pub(super) fn tell_failure<M: Message>(error: &Error<M::Error>, levels: Levels) {
+    Failure::<M>::of(error).tell(levels, None);
 }
 
-fn level_of<M: Message>(outcome: &Outcome<M>, error: &Error<M::Error>) -> Level {
-    match Verdict::of::<M>(outcome) {
-        _ if error.is_panicked() => Level::ERROR,
-        Verdict::Failure => Level::WARN,
-        Verdict::Success | Verdict::Neutral => Level::INFO,
+/// How a dispatch ended that gave no reply.
+struct Failure<'e, M: Message> {
+    kind: FailureKind,
+    /// A dispatch that was dropped has none.
+    error: Option<&'e Error<M::Error>>,
+}
+
+impl<'e, M: Message> Failure<'e, M> {
+    const DROPPED: Self = Self {
+        kind: FailureKind::Dropped,
+        error: None,
+    };
+
+    fn of(error: &'e Error<M::Error>) -> Self {
+        Self {
+            kind: FailureKind::of::<M>(error),
+            error: Some(error),
+        }
+    }
+
+    /// Its name, if the service is the reason.
+    fn fault(&self) -> Option<&'static str> {
+        self.kind.is_fault().then(|| self.kind.name())
+    }
+
+    fn tell(&self, levels: Levels, elapsed_ns: Option<u64>) {
+        at_level!(
+            levels.of(self.kind),
+            event!(
+                message = M::NAME,
+                kind = M::Kind::NAME,
+                outcome = self.kind.name(),
+                elapsed_ns,
+                error = self.error.map(|error| display(Shown::<M>(error))),
+                "error.type" = self.fault(),
+            )
+        );
     }
 }
 

@@ -347,6 +347,7 @@ fn the_layers_for_production_have_no_warnings() {
         .bulkhead(Bulkhead::new(4))
         .circuit_breaker(CircuitBreaker::consecutive(2));
     let stack = ProductionLayers::queries(config);
-    assert_eq!(stack.explain::<Ask>().layers().len(), 6);
+    let all = 6 + usize::from(cfg!(feature = "tracing"));
+    assert_eq!(stack.explain::<Ask>().layers().len(), all);
     assert_eq!(pairs(&stack), []);
 }

@@ -1,0 +1,23 @@
+//! [`Levels`]: how loud the end of a dispatch is told.
+
+use tracing::Level;
+
+use crate::metrics::FailureKind;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Levels {
+    /// Of spans, too.
+    pub(super) reply: Level,
+    pub(super) refusal: Level,
+    pub(super) failure: Level,
+}
+
+impl Levels {
+    pub(super) fn of(self, kind: FailureKind) -> Level {
+        match kind {
+            FailureKind::Panicked => Level::ERROR,
+            kind if kind.is_fault() => self.failure,
+            _ => self.refusal,
+        }
+    }
+}
