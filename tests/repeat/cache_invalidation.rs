@@ -4,15 +4,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
+use std::time::Duration;
 
 use arcbus::middleware::cache::{CacheHandle, Outdated};
-use arcbus::middleware::{Cache, Invalidates};
+use arcbus::middleware::{
+    Authorize, Bulkhead, Cache, CircuitBreaker, Invalidates, MapError, RateLimit, Retry,
+};
 use arcbus::{
-    CancelToken, Command, CommandBus, Context, Handler, LayerExt, Message, Middleware, Next,
-    Outcome, QueryBus, Rejection, guard,
+    CancelToken, Class, Command, CommandBus, Context, Error, Handler, Idempotent, Layer, LayerExt,
+    Message, Middleware, Next, Outcome, QueryBus, Rejection, from_fn, guard,
 };
 
-use crate::cache_support::{Act, Get, SECOND, Sent, Store, each_lane, get, ready, run_of};
+use crate::cache_support::{Act, Failed, Get, SECOND, Sent, Store, each_lane, get, ready, run_of};
 
 /// What a [`Put`] says it changes.
 #[derive(Clone, Copy, Debug)]
@@ -26,25 +29,31 @@ enum Says {
 }
 
 /// How a [`Put`] ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum End {
     Reply,
-    Fail,
+    Fail(Failed),
     Panic,
     Wait,
     Refused,
     PanicFurtherOut,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Put(Says, End);
 
 impl Message for Put {
     const NAME: &'static str = "put";
     type Kind = Command;
     type Reply = ();
-    type Error = String;
+    type Error = Failed;
+
+    fn classify(error: &Failed) -> Class {
+        Get::classify(error)
+    }
 }
+
+impl Idempotent for Put {}
 
 impl Invalidates<Get> for Put {
     fn invalidates(&self) -> Outdated<Get> {
@@ -63,10 +72,10 @@ impl Invalidates<Get> for Put {
 struct Puts(CacheHandle<Get>);
 
 impl Handler<Put> for Puts {
-    async fn handle(&self, msg: Put, _cx: &Context<'_>) -> Result<(), String> {
+    async fn handle(&self, msg: Put, _cx: &Context<'_>) -> Result<(), Failed> {
         assert_eq!(self.0.stats().entries, 3);
         match msg.1 {
-            End::Fail => Err("failed".into()),
+            End::Fail(failed) => Err(failed),
             End::Panic => panic!("on purpose"),
             End::Wait => std::future::pending().await,
             _ => Ok(()),
@@ -79,8 +88,9 @@ struct Panics;
 
 impl Middleware<Put> for Panics {
     async fn handle(&self, msg: Put, cx: &Context<'_>, next: &impl Next<Put>) -> Outcome<Put> {
+        let panics = msg.1 == End::PanicFurtherOut;
         let outcome = next.run(msg, cx).await;
-        assert_ne!(msg.1, End::PanicFurtherOut);
+        assert!(!panics);
         outcome
     }
 }
@@ -143,7 +153,7 @@ fn a_command_drops_what_it_says_it_changes() {
         (Says::Panics, ""),
     ] {
         let put = Put(says, End::Reply);
-        let blocking = both.kept_after(|bus| assert_eq!(bus.execute_blocking(put), Ok(())));
+        let blocking = both.kept_after(|bus| assert_eq!(bus.execute_blocking(put.clone()), Ok(())));
         let awaited = both.kept_after(|bus| assert_eq!(ready(bus.execute(put)), Ok(())));
         assert_eq!([blocking.as_str(), &awaited], [kept, kept], "{says:?}");
     }
@@ -152,9 +162,9 @@ fn a_command_drops_what_it_says_it_changes() {
 #[test]
 fn what_has_changed_nothing_drops_nothing() {
     let both = both();
-    for end in [End::Fail, End::Refused] {
-        let put = Put(Says::Key, end);
-        let blocking = both.kept_after(|bus| drop(bus.execute_blocking(put).unwrap_err()));
+    for end in [End::Fail(Failed::Permanent), End::Refused] {
+        let put = Put(Says::Key, end.clone());
+        let blocking = both.kept_after(|bus| drop(bus.execute_blocking(put.clone()).unwrap_err()));
         let awaited = both.kept_after(|bus| drop(ready(bus.execute(put)).unwrap_err()));
         assert_eq!([blocking.as_str(), &awaited], ["abc", "abc"], "{end:?}");
     }
@@ -175,7 +185,7 @@ fn what_may_have_changed_something_drops_it() {
     let both = both();
     let panicked = Put(Says::Key, End::Panic);
     assert_eq!(
-        both.kept_after(|bus| assert!(bus.execute_blocking(panicked).is_err())),
+        both.kept_after(|bus| assert!(bus.execute_blocking(panicked.clone()).is_err())),
         "bc"
     );
     assert_eq!(
@@ -185,21 +195,22 @@ fn what_may_have_changed_something_drops_it() {
 
     let panics = Put(Says::Key, End::PanicFurtherOut);
     let caught = |act: &dyn Fn()| assert!(catch_unwind(AssertUnwindSafe(act)).is_err());
-    let kept = both.kept_after(|bus| caught(&|| drop(bus.execute_blocking(panics))));
+    let kept = both.kept_after(|bus| caught(&|| drop(bus.execute_blocking(panics.clone()))));
     assert_eq!(kept, "bc");
-    let kept = both.kept_after(|bus| caught(&|| drop(ready(bus.execute(panics)))));
+    let kept = both.kept_after(|bus| caught(&|| drop(ready(bus.execute(panics.clone())))));
     assert_eq!(kept, "bc");
 
     let waits = Put(Says::Key, End::Wait);
     let dropped = both.kept_after(|bus| {
-        let mut dispatch = Box::pin(bus.execute(waits));
+        let mut dispatch = Box::pin(bus.execute(waits.clone()));
         assert!(poll(dispatch.as_mut()).is_pending());
         assert_eq!(both.users.stats().entries, 3);
     });
     assert_eq!(dropped, "bc");
     let cancelled = both.kept_after(|bus| {
         let token = CancelToken::new();
-        let mut dispatch = pin!(bus.execute_with(waits, Context::new().cancel_on(token.clone())));
+        let mut dispatch =
+            pin!(bus.execute_with(waits.clone(), Context::new().cancel_on(token.clone())));
         assert!(poll(dispatch.as_mut()).is_pending());
         token.cancel();
         assert!(matches!(poll(dispatch), Poll::Ready(Err(error)) if error.is_indeterminate()));
@@ -214,6 +225,141 @@ fn what_may_have_changed_something_drops_it() {
         );
     });
     assert_eq!(late, "bc");
+}
+
+/// A lost connection says nothing of what was done before it was lost.
+#[test]
+fn an_error_after_which_the_command_may_have_acted_drops_what_it_says_it_changes() {
+    let both = both();
+    for failed in [Failed::Transient, Failed::Unclassified] {
+        let put = Put(Says::Key, End::Fail(failed));
+        let blocking = both.kept_after(|bus| drop(bus.execute_blocking(put.clone()).unwrap_err()));
+        let awaited = both.kept_after(|bus| drop(ready(bus.execute(put.clone())).unwrap_err()));
+        assert_eq!([blocking.as_str(), &awaited], ["bc", "bc"], "{put:?}");
+    }
+}
+
+/// A bus whose commands pass `inner` between the invalidator and their handler.
+fn inside<L: Layer<Put>>(cache: &Cache, inner: L, handler: impl Handler<Put>) -> CommandBus {
+    CommandBus::builder()
+        .layer(cache.invalidator::<Get>())
+        .layer(inner)
+        .register(handler)
+        .build()
+        .expect("in range")
+}
+
+/// Runs `put` in each lane with a reply in the cache; says how often that was dropped.
+fn drops(bus: &CommandBus, cache: &Cache, put: &Put) -> usize {
+    let store = Store::new();
+    let queries = store.bus(store.builder().layer(cache.clone()));
+    let users = cache.handle::<Get>();
+    let lanes: [&dyn Fn() -> Outcome<Put>; 2] = [&|| bus.execute_blocking(put.clone()), &|| {
+        ready(bus.execute(put.clone()))
+    }];
+    lanes
+        .iter()
+        .filter(|dispatch| {
+            run_of(queries.execute_blocking(get("a")));
+            assert_eq!(users.stats().entries, 1);
+            assert!(dispatch().is_err());
+            users.stats().entries == 0
+        })
+        .count()
+}
+
+#[test]
+fn an_earlier_attempt_that_may_have_acted_is_not_hidden_by_the_last_one() {
+    let cache = Cache::ttl(SECOND * 60);
+    let retry = Retry::fixed(2, Duration::ZERO);
+    let bus = inside(
+        &cache,
+        retry,
+        from_fn(|_: Put, cx: &Context<'_>| match cx.attempt() {
+            1 => Err(Failed::Transient),
+            _ => Err(Failed::Permanent),
+        }),
+    );
+    assert_eq!(drops(&bus, &cache, &Put(Says::Key, End::Reply)), 2);
+}
+
+#[test]
+fn an_error_made_of_another_does_not_hide_that_the_command_may_have_acted() {
+    let cache = Cache::ttl(SECOND * 60);
+    let refused = |_: Error<Failed>, _: &Context<'_>| Rejection::forbidden("no").into();
+    let bus = inside(
+        &cache,
+        MapError::new(refused),
+        from_fn(|_: Put, _: &Context<'_>| Err::<(), _>(Failed::Transient)),
+    );
+    assert_eq!(drops(&bus, &cache, &Put(Says::Key, End::Reply)), 2);
+}
+
+#[test]
+fn what_surely_was_not_begun_drops_nothing() {
+    let never = |_: Put, _: &Context<'_>| -> Result<(), Failed> { panic!("it is not begun") };
+    let put = Put(Says::Key, End::Reply);
+
+    let cache = Cache::ttl(SECOND * 60);
+    let refuse = Authorize::new(|_, _: &Context<'_>| Err(Rejection::unauthenticated()));
+    let bus = inside(&cache, refuse, from_fn(never));
+    assert_eq!(drops(&bus, &cache, &put), 0);
+
+    let cache = Cache::ttl(SECOND * 60);
+    let breaker = CircuitBreaker::consecutive(1);
+    let handles = breaker.handles();
+    let bus = inside(&cache, breaker, from_fn(never));
+    handles.get("put").expect("registered").force_open();
+    assert_eq!(drops(&bus, &cache, &put), 0);
+
+    let cache = Cache::ttl(SECOND * 60);
+    let limit = RateLimit::new(1, SECOND * 3600);
+    let handles = limit.handles();
+    let bus = inside(&cache, limit, from_fn(never));
+    let policy = handles.get("put").expect("registered");
+    while policy.check(Duration::from_secs(1 << 30)).is_ok() {}
+    assert_eq!(drops(&bus, &cache, &put), 0);
+
+    let cache = Cache::ttl(SECOND * 60);
+    let bulkhead = Bulkhead::new(1);
+    let handles = bulkhead.handles();
+    let bus = inside(&cache, bulkhead, from_fn(never));
+    let policy = handles.get("put").expect("registered");
+    let _permit = policy.try_acquire().expect("free");
+    assert_eq!(drops(&bus, &cache, &put), 0);
+}
+
+#[test]
+fn a_panic_of_classify_drops_what_the_command_says_it_changes() {
+    struct Odd;
+    impl Message for Odd {
+        const NAME: &'static str = "odd";
+        type Kind = Command;
+        type Reply = ();
+        type Error = String;
+        fn classify(_: &String) -> Class {
+            panic!("on purpose")
+        }
+    }
+    impl Invalidates<Get> for Odd {
+        fn invalidates(&self) -> Outdated<Get> {
+            Outdated::All
+        }
+    }
+    let store = Store::new();
+    let cache = Cache::ttl(SECOND * 60);
+    let users = cache.handle::<Get>();
+    let bus = CommandBus::builder()
+        .layer(cache.invalidator::<Get>())
+        .register(from_fn(|_: Odd, _: &Context<'_>| {
+            Err::<(), _>("odd".to_owned())
+        }))
+        .build()
+        .expect("in range");
+    let queries = store.bus(store.builder().layer(cache));
+    run_of(queries.execute_blocking(get("a")));
+    assert!(catch_unwind(AssertUnwindSafe(|| bus.execute_blocking(Odd))).is_err());
+    assert_eq!(users.stats().entries, 0);
 }
 
 #[test]

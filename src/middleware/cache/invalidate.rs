@@ -7,17 +7,32 @@ use super::{CacheHandle, Cacheable};
 use crate::bounds::CommandKind;
 use crate::context::Context;
 use crate::error::{Error, Outcome};
-use crate::message::Message;
-use crate::pipeline::{Entry, Layer, Middleware, Role, RouteInfo, through_entry};
+use crate::message::{Class, Message};
+use crate::pipeline::{Entry, Facts, Layer, LayerInfo, Middleware, Role, RouteInfo, through_entry};
 use crate::unwind::drop_caught;
 
 /// A command that changes what replies to the query `Q` say.
 ///
 /// Its route gets the [`invalidator`](super::Cache::invalidator) of the cache. Before the command runs, it
-/// is asked what it will change; after it has succeeded, and before its caller gets the reply, that is
-/// dropped from the cache: who asks after the reply sees the change. The same after an end that leaves
-/// open whether it has acted (a panic, a timeout or a cancellation half way, a dropped dispatch). After a
-/// plain error of its handler, or a refusal, it has not, and nothing is dropped.
+/// is asked what it will change; when it has run, and before its caller gets the outcome, that is dropped
+/// from the cache: a query that comes after the reply sees the change.
+///
+/// A stale reply is worse than a cache entry lost, so an end that leaves open whether the command has acted
+/// counts as if it had:
+///
+/// | end of the command | its entries are dropped |
+/// |---|---|
+/// | a reply | yes |
+/// | the handler's error, [`Transient`](Class::Transient) or [`Unclassified`](Class::Unclassified): a lost connection says nothing of what was done before | yes |
+/// | a panic; a timeout or a cancellation while the handler ran; a dropped dispatch; `WouldDeadlock`, `InDoubt` | yes |
+/// | the handler's error, [`Permanent`](Class::Permanent): the message was wrong, and nothing was done | no |
+/// | a refusal before the handler ran: invalid, rejected, rate limited, overloaded, circuit open, late, cancelled | no |
+///
+/// A handler that may act and then fail for good must not call that error `Permanent`. Where a
+/// [`Retry`](crate::middleware::Retry) or a [`MapError`](crate::middleware::MapError) stands between the
+/// invalidator and the handler, the last error does not tell how an earlier attempt, or the handler, ended:
+/// then every error that comes from there counts as if the command had acted. Put the invalidator inside
+/// them to lose fewer entries.
 ///
 /// ```
 /// use std::time::Duration;
@@ -136,9 +151,23 @@ impl<M: Invalidates<Q>, Q: Cacheable> Layer<M> for Invalidator<Q> {
 
     const ROLE: Role = Role::Invalidator;
 
-    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        InvalidatorMiddleware(self.0.clone())
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        InvalidatorMiddleware {
+            cache: self.0.clone(),
+            hides_attempts: hides_attempts(route),
+        }
     }
+
+    fn facts(&self) -> Facts {
+        Facts::new().note(format!("drops replies to `{}`", Q::NAME))
+    }
+}
+
+/// Whether a layer inside the outermost invalidator may give another error than that of the run that acted.
+fn hides_attempts(route: &RouteInfo) -> bool {
+    let roles = route.stack().iter().map(LayerInfo::role);
+    let mut inside = roles.skip_while(|role| *role != Role::Invalidator);
+    inside.any(|role| matches!(role, Role::Retry | Role::MapError))
 }
 
 impl<Q: Cacheable> Clone for Invalidator<Q> {
@@ -154,11 +183,14 @@ impl<Q: Cacheable> fmt::Debug for Invalidator<Q> {
 }
 
 /// What an [`Invalidator`] makes for a route.
-pub struct InvalidatorMiddleware<Q: Cacheable>(CacheHandle<Q>);
+pub struct InvalidatorMiddleware<Q: Cacheable> {
+    cache: CacheHandle<Q>,
+    hides_attempts: bool,
+}
 
 #[diagnostic::do_not_recommend]
 impl<M: Invalidates<Q>, Q: Cacheable> Middleware<M> for InvalidatorMiddleware<Q> {
-    through_entry!(this => Door(&this.0));
+    through_entry!(this => Door(this));
 }
 
 impl<Q: Cacheable> fmt::Debug for InvalidatorMiddleware<Q> {
@@ -170,7 +202,7 @@ impl<Q: Cacheable> fmt::Debug for InvalidatorMiddleware<Q> {
 }
 
 /// A gate whose pass borrows the handle.
-struct Door<'h, Q: Cacheable>(&'h CacheHandle<Q>);
+struct Door<'h, Q: Cacheable>(&'h InvalidatorMiddleware<Q>);
 
 impl<Q: Cacheable> Clone for Door<'_, Q> {
     fn clone(&self) -> Self {
@@ -185,18 +217,27 @@ impl<'h, 'c, C: Invalidates<Q>, Q: Cacheable> Entry<'c, C> for Door<'h, Q> {
 
     fn enter(&self, msg: &C, _cx: &'c Context<'c>) -> Result<Change<'h, Q>, Error<C::Error>> {
         let outdated = msg.invalidates();
-        let cache = self.0;
+        let cache = &self.0.cache;
         Ok(Change { cache, outdated })
     }
 
-    /// What has changed nothing is let off; all the rest is dropped from the cache with the pass.
+    /// Lets off what has changed nothing; what all others have changed is dropped with the pass.
     fn leave(&self, mut change: Change<'h, Q>, outcome: &Outcome<C>, _cx: &'c Context<'c>) {
-        if outcome
-            .as_ref()
-            .is_err_and(|error| !error.is_indeterminate())
+        let hides_attempts = self.0.hides_attempts;
+        if let Err(error) = outcome
+            && !hides_attempts
+            && has_not_acted::<C>(error)
         {
             change.outdated = Outdated::Nothing;
         }
+    }
+}
+
+/// Whether a command that ended in `error` has surely done nothing.
+fn has_not_acted<C: Message>(error: &Error<C::Error>) -> bool {
+    match error {
+        Error::Handler(error) => C::classify(error) == Class::Permanent,
+        error => !error.is_indeterminate(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `Bus::explain` and strict buses.
 
+mod every_layer;
 mod figures;
 mod orders;
 mod stand_ins;
