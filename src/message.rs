@@ -56,7 +56,7 @@ use crate::Violations;
     note = "write `impl Message for {Self}` with `NAME`, `Kind` (`Command` or `Query`), `Reply` and `Error`"
 )]
 pub trait Message: Send + Sync + 'static {
-    /// The stable name used in logs, metrics and on a wire. Not empty, and unique within a bus.
+    /// The stable name used in logs, metrics and on a wire. Not blank, and unique within a bus.
     const NAME: &'static str;
 
     /// [`Command`] or [`Query`]: which bus takes it.

@@ -72,9 +72,36 @@ impl StaticClock {
     }
 }
 
-/// Compiles where a message may go on a bus of kind `K`.
+/// Compiles where a message may go on a bus of kind `K`, and has a name:
+///
+/// ```compile_fail,E0080
+/// use arcbus::{Context, Message, Query, static_bus};
+///
+/// struct Nameless;
+/// impl Message for Nameless {
+///     const NAME: &'static str = " ";
+///     type Kind = Query;
+///     type Reply = ();
+///     type Error = std::convert::Infallible;
+/// }
+/// struct Answers;
+/// impl arcbus::Handler<Nameless> for Answers {
+///     async fn handle(&self, _: Nameless, _: &Context<'_>) -> Result<(), std::convert::Infallible> {
+///         Ok(())
+///     }
+/// }
+/// static_bus! {
+///     struct Fixed: Query { nameless: Nameless => Answers }
+/// }
+/// Fixed::new(Answers); // error: a message of a static bus has a blank `NAME`
+/// ```
 #[doc(hidden)]
-pub const fn assert_kind<M: Message<Kind: Same<K>>, K: Kind>() {}
+pub const fn assert_kind<M: Message<Kind: Same<K>>, K: Kind>() {
+    assert!(
+        !M::NAME.trim_ascii().is_empty(),
+        "a message of a static bus has a blank `NAME`"
+    );
+}
 
 /// The blocking lane of a static bus.
 ///

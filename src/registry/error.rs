@@ -17,7 +17,7 @@ pub enum RegistrationError {
         /// The message.
         message: MessageType,
     },
-    /// The message's name is empty.
+    /// The message's name is empty or blank.
     EmptyName {
         /// The message.
         message: MessageType,
@@ -68,8 +68,13 @@ impl fmt::Display for RegistrationError {
             ),
             Self::EmptyName { message } => write!(
                 f,
-                "message {} has an empty `NAME`: give it one that is unique in the bus",
-                message.type_name()
+                "message {} has {} `NAME`: give it one that is unique in the bus",
+                message.type_name(),
+                if message.name().is_empty() {
+                    "an empty"
+                } else {
+                    "a blank"
+                }
             ),
             Self::NameClash { message, holder } => write!(
                 f,

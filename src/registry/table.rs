@@ -140,7 +140,7 @@ impl Draft<'_> {
     /// has none, either.
     fn take_name(&mut self, message: MessageType, id: TypeId) -> Result<(), RegistrationError> {
         let name = message.name();
-        if name.is_empty() {
+        if name.trim_start().is_empty() {
             return Err(RegistrationError::EmptyName { message });
         }
         match self.names.0.entry(name) {

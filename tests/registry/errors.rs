@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arcbus::{QueryBus, RegistrationError};
+use arcbus::{Context, Message, Query, QueryBus, RegistrationError, from_fn};
 
 use crate::support::{Ask, Changer, Drops, all, open};
 
@@ -187,4 +187,24 @@ fn a_builder_refuses_no_capacity_before_anything_else() {
         "setting `capacity` is out of range: it must be at least 1"
     );
     assert_eq!(drops.numbers(), [1]);
+}
+
+#[test]
+fn a_message_with_a_blank_name() {
+    struct Blank;
+
+    impl Message for Blank {
+        const NAME: &'static str = " \t";
+        type Kind = Query;
+        type Reply = u32;
+        type Error = String;
+    }
+
+    let (_, registrar) = open();
+    let error = registrar
+        .register(from_fn(|_: Blank, _: &Context<'_>| Ok(1)))
+        .expect_err("no name");
+    assert!(matches!(error, RegistrationError::EmptyName { .. }));
+    let text = error.to_string();
+    assert!(text.contains("Blank has a blank `NAME`"), "{text}");
 }

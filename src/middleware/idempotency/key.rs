@@ -9,6 +9,9 @@ use crate::sync::PlainArc;
 /// The key under which a command acts once: any text, made by who sends it, anew for each thing that is
 /// to be done. A clone allocates nothing.
 ///
+/// A [blank](Self::is_blank) text is no key: a header without a value would make one thing of all commands
+/// that were sent with it.
+///
 /// In a [`Context`] it is the key of every dispatch made in that context: of each message type there is
 /// one command, then.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -25,6 +28,13 @@ impl IdempotencyKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns whether its text is empty or nothing but white space: then it is no key, and the layer
+    /// treats the message as one without.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.as_str().chars().all(char::is_whitespace)
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::middleware::{IdempotencyMiddleware, Keys};
 use super::policy::{Room, check_window};
 use super::routes::Routes;
-use super::{ByContext, ByMessage, IdempotencyKey, InMemory, KeySource, Shared, Stores};
+use super::{
+    ByContext, ByMessage, IdempotencyCounts, IdempotencyKey, InMemory, KeySource, Shared, Stores,
+};
 use crate::bounds::{CommandKind, MessageHash, ReplyClone};
 use crate::context::Context;
 use crate::message::Message;
@@ -26,6 +28,7 @@ pub struct Idempotency<S = InMemory, K = ByContext> {
     source: PlainArc<K>,
     require_key: bool,
     routes: Routes,
+    handles: Handles<IdempotencyCounts>,
 }
 
 /// Room for so many keys of a message type if nobody says how many.
@@ -83,6 +86,7 @@ impl<S> Idempotency<S> {
             source: PlainArc::new(ByContext),
             require_key: false,
             routes: Routes::default(),
+            handles: Handles::default(),
         }
     }
 
@@ -122,16 +126,24 @@ impl<S> Idempotency<S> {
             require_key: self.require_key,
             // Its own: another key under the same text would be another thing.
             routes: Routes::default(),
+            handles: self.handles,
         }
     }
 }
 
 impl<S, K> Idempotency<S, K> {
-    /// Refuses a message that has no key. Default: it runs, and is not protected.
+    /// Refuses a message that has no key, or a [blank](IdempotencyKey::is_blank) one. Default: it runs, and is
+    /// not protected; those with a blank key are [counted](Self::handles).
     #[must_use]
     pub fn require_key(mut self) -> Self {
         self.require_key = true;
         self
+    }
+
+    /// Returns the counts of each message type.
+    #[must_use]
+    pub fn handles(&self) -> Handles<IdempotencyCounts> {
+        self.handles.clone()
     }
 }
 
@@ -151,7 +163,10 @@ where
     }
 
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        let make = || Keys::new(self.stores.store(self.window), self.window);
+        let make = || {
+            let counts = self.handles.add(M::NAME, IdempotencyCounts::default());
+            Keys::new(self.stores.store(self.window), self.window, counts)
+        };
         IdempotencyMiddleware {
             keys: self.routes.get_or_make(make),
             source: PlainArc::clone(&self.source),

@@ -7,7 +7,10 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::refused::{conflict, no_store, without_key};
-use super::{Begin, Claim, Fingerprint, IdempotencyKey, KeySource, Progress, Record, Store};
+use super::{
+    Begin, Claim, Fingerprint, IdempotencyCounts, IdempotencyKey, KeySource, Progress, Record,
+    Store,
+};
 use crate::bounds::CommandKind;
 use crate::context::{Context, Source};
 use crate::error::{Error, Outcome, Phase};
@@ -29,6 +32,7 @@ pub(super) struct Keys<M: Message, S> {
     flights: Flights<Payload, M::Reply>,
     store: S,
     window: Duration,
+    counts: PlainArc<IdempotencyCounts>,
 }
 
 /// A key with the fingerprint of what was sent with it. One in the air for each of them: who comes with
@@ -42,11 +46,12 @@ pub(super) struct Payload {
 type Leads<'k, R> = Leader<'k, Payload, R>;
 
 impl<M: Message, S> Keys<M, S> {
-    pub(super) fn new(store: S, window: Duration) -> Self {
+    pub(super) fn new(store: S, window: Duration, counts: PlainArc<IdempotencyCounts>) -> Self {
         Self {
             flights: Flights::new(),
             store,
             window,
+            counts,
         }
     }
 
@@ -68,11 +73,15 @@ where
     #[inline]
     fn payload(&self, msg: &M, cx: &Context<'_>) -> Result<Option<Payload>, Error<M::Error>> {
         match self.source.key(msg, cx) {
-            Some(key) => Ok(Some(Payload {
+            Some(key) if !key.is_blank() => Ok(Some(Payload {
                 key,
                 fingerprint: Fingerprint::of(msg),
             })),
-            None if self.require_key => Err(without_key::<M>()),
+            none if self.require_key => Err(without_key::<M>(none)),
+            Some(_blank) => {
+                self.keys.counts.add_blank_key();
+                Ok(None)
+            }
             None => Ok(None),
         }
     }

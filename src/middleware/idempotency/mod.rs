@@ -43,6 +43,7 @@
 //! the IETF draft "The Idempotency-Key HTTP Header Field".
 #![doc = include_str!("details.md")]
 
+mod counts;
 mod fingerprint;
 mod key;
 mod layer;
@@ -53,6 +54,7 @@ mod routes;
 mod store;
 mod stores;
 
+pub use counts::IdempotencyCounts;
 pub use fingerprint::{Fingerprint, Fnv};
 pub use key::{ByContext, ByMessage, IdempotencyKey, KeySource};
 pub use layer::Idempotency;

@@ -8,9 +8,13 @@ use crate::message::Message;
 use crate::rejection::Rejection;
 
 #[cold]
-pub(super) fn without_key<M: Message>() -> Error<M::Error> {
+pub(super) fn without_key<M: Message>(given: Option<IdempotencyKey>) -> Error<M::Error> {
+    let why = match given {
+        Some(_) => "the one it was sent with is blank",
+        None => "has none",
+    };
     let text = format!(
-        "'{}' needs an idempotency key and has none: send one, anew for each thing that is to be done",
+        "'{}' needs an idempotency key and {why}: send one, anew for each thing that is to be done",
         M::NAME
     );
     Rejection::new(text).into()

@@ -1,5 +1,6 @@
 //! [`Idempotency`](arcbus::middleware::Idempotency): a command that is sent twice acts once.
 
+mod blank;
 mod doubts;
 mod duplicates;
 mod keys;
