@@ -154,3 +154,11 @@ impl<F: Fn(A, B, C) -> R, A, B, C, R> CallableWith<(A, B, C)> for F {
         self(a, b, c)
     }
 }
+
+/// A message that may go on a bus of the kind `K`.
+///
+/// Where the compiler finds the message by its handler, as in [`register`](crate::BusBuilder::register). With a
+/// bound on the kind itself, its first complaint of a handler of several messages would be about that kind.
+pub trait MessageOn<K>: Message<Kind: Same<K>> {}
+
+impl<K, M: Message<Kind: Same<K>>> MessageOn<K> for M {}

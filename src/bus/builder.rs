@@ -7,6 +7,7 @@ use std::panic::Location;
 
 use super::Bus;
 use super::coverage::{Call, Coverage};
+use crate::bounds::MessageOn;
 use crate::clock::Clock;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
@@ -114,7 +115,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
     pub fn register<M, H>(mut self, handler: H) -> Self
     where
         H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
-        M: Message<Kind: Same<K>>,
+        M: MessageOn<K>,
         S: Stack<M>,
     {
         self.changes.add(&self.layers, handler, Change::Register);
