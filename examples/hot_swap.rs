@@ -12,6 +12,7 @@
 //! - what each version says that it answered is what its callers say that they got;
 //! - every version that was taken out has been dropped.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
@@ -43,7 +44,7 @@ impl Message for WhichVersion {
     const NAME: &'static str = "version.which";
     type Kind = Query;
     type Reply = usize;
-    type Error = String;
+    type Error = Infallible;
 }
 
 /// What all versions of the handler keep together.
@@ -69,7 +70,7 @@ struct Version {
 }
 
 impl Handler<WhichVersion> for Version {
-    async fn handle(&self, msg: WhichVersion, _cx: &Context<'_>) -> Result<usize, String> {
+    async fn handle(&self, msg: WhichVersion, _cx: &Context<'_>) -> Result<usize, Infallible> {
         if msg.wait {
             yield_once().await;
         }

@@ -5,6 +5,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,7 @@ impl Message for Withdraw {
     const NAME: &'static str = "account.withdraw";
     type Kind = Command;
     type Reply = u64;
-    type Error = String;
+    type Error = Infallible;
 }
 
 /// Closes an account.
@@ -34,7 +35,7 @@ impl Message for Close {
     const NAME: &'static str = "account.close";
     type Kind = Command;
     type Reply = ();
-    type Error = String;
+    type Error = Infallible;
 }
 
 /// Who sends a message: travels in its context.

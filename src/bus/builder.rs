@@ -10,7 +10,7 @@ use super::coverage::{Call, Coverage};
 use crate::bounds::MessageOn;
 use crate::clock::Clock;
 use crate::handler::Handler;
-use crate::message::{Kind, Message, Same};
+use crate::message::Kind;
 use crate::pipeline::{Joined, Layers, More, NoLayers, Stack, Wrapped};
 use crate::registry::{Change, Changes, Names, Registrar, RegistrationError, Store, Table};
 use crate::setting::InvalidSetting;
