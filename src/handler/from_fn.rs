@@ -97,6 +97,8 @@ where
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "capture")]
+#[doc(alias = "state")]
 pub fn from_async_fn_with<M, S, F>(state: S, function: F) -> AsyncWithHandler<S, F>
 where
     M: Message,
