@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::bucket::{Bucket, Taken};
 use crate::sync::{Mutex, MutexGuard};
-use crate::unwind::wake_caught;
+use crate::unwind::{drop_caught, wake_caught};
 
 /// Those who have taken tokens ahead of their time. Their turns follow each other without a gap, each by
 /// what it costs: who leaves lets those behind it move up, and the bucket has its tokens again.
@@ -175,7 +175,7 @@ struct Gone {
 impl Gone {
     fn tell(self, places: MutexGuard<'_, Places>) {
         drop(places);
-        drop(self.own);
+        drop_caught(|| drop(self.own));
         self.next.into_iter().for_each(wake_caught);
     }
 }
