@@ -1,12 +1,15 @@
 //! Policies whose clock is set back: none refuses for longer than its own time.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arcbus::Verdict;
 use arcbus::middleware::circuit_breaker::{CircuitBreaker, State};
 use arcbus::middleware::idempotency::{Begin, Fingerprint, MemoryStore};
 use arcbus::middleware::rate_limit::{KeyRefused, KeyedRateLimitPolicy, Rate};
 use arcbus::middleware::{AdaptiveLimit, Budget, Priority};
+use arcbus::{CommandBus, Context, Error, FakeClock, Verdict, guard};
+
+use crate::acts::{Act, Actor, each_lane};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// From where the clocks are set back, and to where.
@@ -27,26 +30,9 @@ fn breakers() -> [CircuitBreaker; 3] {
     .map(|breaker| breaker.open_for(SECOND * 5).half_open_probes(1))
 }
 
-/// By no more than it is open, so that it may be a thread that was held up: the clock soon catches up.
-#[test]
-fn a_breaker_whose_clock_is_set_back_a_little_is_open_for_a_little_longer() {
-    for breaker in breakers() {
-        let policy = breaker.policy().expect("in range");
-        for _ in 0..2 {
-            let admission = policy.try_admit(LATE).expect("let through");
-            admission.complete(Verdict::Failure, LATE);
-        }
-        let refused = policy.try_admit(LATE - SECOND).unwrap_err();
-        assert_eq!(refused.retry_after(), SECOND * 5);
-        assert!(policy.try_admit(LATE + SECOND * 4).is_err());
-        assert!(policy.try_admit(LATE + SECOND * 5).is_ok());
-    }
-}
-
 #[test]
 fn a_breaker_is_open_for_its_time_and_no_longer() {
-    for early in &EARLY[1..] {
-        let early = *early;
+    for early in EARLY {
         for breaker in breakers() {
             let policy = breaker.policy().expect("in range");
             let fail = |now| {
@@ -74,8 +60,7 @@ fn a_breaker_is_open_for_its_time_and_no_longer() {
 
 #[test]
 fn a_probe_that_does_not_come_back_is_waited_for_no_longer_than_always() {
-    for early in &EARLY[1..] {
-        let early = *early;
+    for early in EARLY {
         let breaker = CircuitBreaker::consecutive(1).open_for(SECOND * 5);
         let breaker = breaker.half_open_probes(1).half_open_for(SECOND * 7);
         let policy = breaker.policy().expect("in range");
@@ -92,15 +77,37 @@ fn a_probe_that_does_not_come_back_is_waited_for_no_longer_than_always() {
     }
 }
 
+/// A layer around it takes its time without a word: the breaker opens after the dispatch began.
 #[test]
-fn a_thread_that_was_held_up_does_not_close_a_breaker_early() {
-    let policy = CircuitBreaker::consecutive(1).open_for(SECOND * 5).policy();
-    let policy = policy.expect("in range");
-    let admission = policy.try_admit(LATE).expect("closed");
-    admission.complete(Verdict::Failure, LATE);
-    assert!(policy.try_admit(LATE - SECOND * 60).is_err());
-    let refused = policy.try_admit(LATE + SECOND).unwrap_err();
-    assert_eq!(refused.retry_after(), SECOND * 4);
+fn a_dispatch_that_began_long_ago_does_not_close_a_breaker_early() {
+    let (clock, fails) = (FakeClock::new(), Arc::new(OnceLock::<CommandBus>::new()));
+    let (time, opens) = (clock.clone(), Arc::clone(&fails));
+    let bus = CommandBus::builder()
+        .clock(clock.clone())
+        .wrap(guard(move |msg: &Act, cx: &Context<'_>| {
+            cx.started();
+            if *msg == Act::Answer(1) {
+                time.advance(SECOND * 60);
+                let bus = opens.get().expect("built");
+                assert!(bus.execute_blocking(Act::Fail).unwrap_err().is_handler());
+            }
+            Ok(())
+        }))
+        .layer(CircuitBreaker::consecutive(1).open_for(SECOND * 50))
+        .register(Actor::default())
+        .build()
+        .expect("in range");
+    fails.set(bus.clone()).expect("once");
+    let refused = |left| {
+        Err(Error::CircuitOpen {
+            retry_after: SECOND * left,
+        })
+    };
+    assert_eq!(bus.execute_blocking(Act::Answer(1)), refused(50));
+    clock.advance(SECOND * 49);
+    assert_eq!(each_lane(&bus, Act::Answer(2)), [refused(1), refused(1)]);
+    clock.advance(SECOND);
+    assert_eq!(each_lane(&bus, Act::Answer(2)), [Ok(2), Ok(2)]);
 }
 
 #[test]
