@@ -59,6 +59,36 @@ fn a_breaker_is_open_for_its_time_and_no_longer() {
 }
 
 #[test]
+fn a_window_of_time_goes_on_counting() {
+    let policy = CircuitBreaker::time_window(SECOND)
+        .minimum_calls(4)
+        .policy();
+    let policy = policy.expect("in range");
+    let ms = Duration::from_millis;
+    let call = |verdict, now| {
+        policy
+            .try_admit(now)
+            .expect("closed")
+            .complete(verdict, now)
+    };
+    let mut start = LATE;
+    for early in EARLY.into_iter().skip(1) {
+        // One good call in each bucket of the ring, and a few that were not.
+        (0..32).for_each(|nth| call(Verdict::Success, start + ms(nth * 50)));
+        call(Verdict::Failure, start + ms(1_600));
+        assert!(policy.reading().calls() > 10);
+        call(Verdict::Success, early);
+        assert_eq!(policy.reading().calls(), 1, "of the clock as it is now");
+        start = early;
+    }
+    for nth in 0..3 {
+        assert_eq!(policy.state(), State::Closed);
+        call(Verdict::Failure, start + ms(nth * 100));
+    }
+    assert_eq!(policy.state(), State::Open);
+}
+
+#[test]
 fn a_probe_that_does_not_come_back_is_waited_for_no_longer_than_always() {
     for early in EARLY {
         let breaker = CircuitBreaker::consecutive(1).open_for(SECOND * 5);
