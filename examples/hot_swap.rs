@@ -12,7 +12,6 @@
 //! - what each version says that it answered is what its callers say that they got;
 //! - every version that was taken out has been dropped.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
@@ -44,7 +43,7 @@ impl Message for WhichVersion {
     const NAME: &'static str = "version.which";
     type Kind = Query;
     type Reply = usize;
-    type Error = Infallible;
+    type Error = String;
 }
 
 /// What all versions of the handler keep together.
@@ -70,7 +69,7 @@ struct Version {
 }
 
 impl Handler<WhichVersion> for Version {
-    async fn handle(&self, msg: WhichVersion, _cx: &Context<'_>) -> Result<usize, Infallible> {
+    async fn handle(&self, msg: WhichVersion, _cx: &Context<'_>) -> Result<usize, String> {
         if msg.wait {
             yield_once().await;
         }
@@ -120,12 +119,12 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// What one thread sent and got.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) dispatched: u64,
+struct Tally {
+    dispatched: u64,
     /// Replies by version.
-    pub(crate) answered: Vec<u64>,
-    pub(crate) not_found: u64,
-    pub(crate) failed: u64,
+    answered: Vec<u64>,
+    not_found: u64,
+    failed: u64,
 }
 
 impl Tally {
@@ -144,7 +143,7 @@ impl Tally {
         }
     }
 
-    pub(crate) fn replies(&self) -> u64 {
+    fn replies(&self) -> u64 {
         self.answered.iter().sum()
     }
 
@@ -201,15 +200,15 @@ fn swap_all(
 }
 
 /// The books after a run.
-pub(crate) struct Books {
-    pub(crate) threads: Vec<(&'static str, Tally)>,
+struct Books {
+    threads: Vec<(&'static str, Tally)>,
     ledger: Arc<Ledger>,
     /// How many versions were dropped while the last one was still registered.
     dropped: u64,
 }
 
 /// Four threads dispatch while the handler is replaced `swaps` times.
-pub(crate) fn run(swaps: u16) -> Result<Books, Box<dyn Error>> {
+fn run(swaps: u16) -> Result<Books, Box<dyn Error>> {
     let ledger = Ledger::new(usize::from(swaps) + 1);
     let first = Version {
         number: 0,
@@ -257,14 +256,14 @@ fn dispatch_while(
 }
 
 impl Books {
-    pub(crate) fn total(&self) -> Tally {
+    fn total(&self) -> Tally {
         let mut total = Tally::new(self.ledger.answered.len());
         self.threads.iter().for_each(|(_, tally)| total.add(tally));
         total
     }
 
     /// What does not add up.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
+    fn mistakes(&self) -> Vec<String> {
         let total = self.total();
         let mut mistakes = Vec::new();
         if total.dispatched != total.replies() + total.not_found {
@@ -335,4 +334,15 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         .iter()
         .for_each(|mistake| eprintln!("does not add up: {mistake}"));
     Ok(ExitCode::from(u8::from(!mistakes.is_empty())))
+}
+
+#[test]
+fn the_books_add_up() {
+    let books = run(25).unwrap();
+    assert_eq!(books.mistakes(), Vec::<String>::new());
+    assert_eq!(books.threads.len(), 4);
+    let total = books.total();
+    assert_eq!(total.dispatched, total.replies() + total.not_found);
+    assert_eq!(total.failed, 0);
+    assert!(total.replies() > 0);
 }

@@ -5,7 +5,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +24,7 @@ impl Message for Withdraw {
     const NAME: &'static str = "account.withdraw";
     type Kind = Command;
     type Reply = u64;
-    type Error = Infallible;
+    type Error = String;
 }
 
 /// Closes an account.
@@ -35,7 +34,7 @@ impl Message for Close {
     const NAME: &'static str = "account.close";
     type Kind = Command;
     type Reply = ();
-    type Error = Infallible;
+    type Error = String;
 }
 
 /// Who sends a message: travels in its context.
@@ -222,7 +221,7 @@ fn print_routes(title: &str, bus: &CommandBus) {
 }
 
 /// Gives how many messages were answered.
-pub(crate) fn demonstrate() -> Result<usize, RegistrationError> {
+fn demonstrate() -> Result<usize, RegistrationError> {
     let customer = || User {
         name: "Ada",
         roles: &["customer"],
@@ -251,4 +250,9 @@ pub(crate) fn demonstrate() -> Result<usize, RegistrationError> {
 
 fn main() -> Result<(), RegistrationError> {
     demonstrate().map(drop)
+}
+
+#[test]
+fn two_messages_pass() {
+    assert_eq!(demonstrate(), Ok(2));
 }

@@ -21,7 +21,7 @@ fn main() -> io::Result<()> {
 }
 
 /// Writes all lines.
-pub(crate) fn generate(out: &mut impl Write) -> io::Result<()> {
+fn generate(out: &mut impl Write) -> io::Result<()> {
     let mut shop = Shadow::new(0x5EED);
     for _ in 0..USERS {
         writeln!(out, "{}", shop.create_user())?;
@@ -302,3 +302,13 @@ const BAD_EMAILS: [&str; 6] = [
     "no body@example.org",
     "nobody@example..org",
 ];
+
+#[test]
+fn the_committed_lines_are_those_it_writes() {
+    let mut written = Vec::new();
+    generate(&mut written).unwrap();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/data/shop.jsonl");
+    let committed = std::fs::read(data).unwrap();
+    assert!(committed == written, "run shop_data again");
+    assert!(committed.len() < 2_500_000);
+}

@@ -1,7 +1,7 @@
 //! The clerk: reads a line, dispatches the message in it, keeps the books.
 
 use std::fmt::Display;
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 use std::time::Instant;
 
 use arcbus::{Bus, Message, RegistrationError};
@@ -15,6 +15,7 @@ use super::messages::{
     UpdateStock,
 };
 use super::model::ShopError;
+use super::options::Show;
 use super::report::Report;
 
 /// Serves lines.
@@ -22,21 +23,34 @@ use super::report::Report;
 pub(crate) struct Clerk {
     shop: Shop,
     report: Report,
-    print: bool,
+    show: Show,
 }
 
+/// How many lines that hold no message are reported, unless every one is asked for.
+const COMPLAINTS: u64 = 3;
+
 impl Clerk {
-    /// With `print`, each outcome is printed.
-    pub(crate) fn new(print: bool) -> Result<Self, RegistrationError> {
+    pub(crate) fn new(show: Show) -> Result<Self, RegistrationError> {
         Ok(Self {
             shop: Shop::open()?,
             report: Report::default(),
-            print,
+            show,
         })
     }
 
-    /// Serves every line of `input`. A line that holds no message is reported on `err`.
+    /// Serves every line of `input`. Those that hold no message are reported on `err`.
     pub(crate) fn serve(
+        &mut self,
+        input: impl BufRead,
+        out: &mut impl Write,
+        err: &mut impl Write,
+    ) -> Result<(), Failure> {
+        let served = self.serve_each(input, out, err);
+        self.complain_of_the_rest(err).map_err(Failure::Write)?;
+        served
+    }
+
+    fn serve_each(
         &mut self,
         input: impl BufRead,
         out: &mut impl Write,
@@ -66,9 +80,29 @@ impl Clerk {
         number: u64,
         malformed: &Malformed,
         err: &mut impl Write,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         self.report.malformed(malformed.name());
-        writeln!(err, "line {number}: {malformed}")
+        if self.show.every_complaint || self.report.malformed_lines() <= COMPLAINTS {
+            writeln!(err, "line {number}: {malformed}")?;
+        }
+        Ok(())
+    }
+
+    /// Says how many lines hold no message besides those that were reported.
+    fn complain_of_the_rest(&self, err: &mut impl Write) -> io::Result<()> {
+        let rest = self.report.malformed_lines().saturating_sub(COMPLAINTS);
+        match rest {
+            _ if self.show.every_complaint => Ok(()),
+            0 => Ok(()),
+            1 => writeln!(
+                err,
+                "and 1 more line holds no message (`--verbose` prints it)"
+            ),
+            _ => writeln!(
+                err,
+                "and {rest} more lines hold no message (`--verbose` prints them)"
+            ),
+        }
     }
 
     /// Serves one line; gives the outcome in words if it is to be printed.
@@ -101,7 +135,7 @@ impl Clerk {
         let start = Instant::now();
         let outcome = bus.execute_blocking(msg);
         self.report.record::<M>(&outcome, start.elapsed());
-        Ok(self.print.then(|| match outcome {
+        Ok(self.show.outcomes.then(|| match outcome {
             Ok(reply) => format!("{} ok: {reply}", M::NAME),
             Err(error) => format!("{} failed: {error}", M::NAME),
         }))

@@ -38,6 +38,8 @@ pub(crate) mod model;
 pub(crate) mod options;
 pub(crate) mod report;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 use clerk::Clerk;
 use options::{Action, Options, Source, USAGE};
@@ -93,7 +95,7 @@ fn serve(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    let mut clerk = Clerk::new(options.print).map_err(Failure::Shop)?;
+    let mut clerk = Clerk::new(options.show).map_err(Failure::Shop)?;
     let served = clerk.serve(input, out, err);
     let report = clerk.into_report();
     if served.is_ok() || !report.is_empty() {

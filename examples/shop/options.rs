@@ -8,16 +8,17 @@ use super::Failure;
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
-Usage: shop [--print] FILE
+Usage: shop [--print] [--verbose] FILE
 
 Dispatches the commands and queries in FILE, one JSON object a line, to a shop
 in memory, and prints a summary. FILE may be `-` for standard input.
 
 Options:
   --print     print each outcome with its line number
+  --verbose   print every line that holds no message, not only the first three
   -h, --help  print this
 
-A line that is no command or query is reported on standard error with its number.
+Lines that hold no message are reported on standard error with their numbers.
 Exit code: 0, or 2 if the input cannot be read or the options are wrong.
 ";
 
@@ -28,10 +29,19 @@ pub(crate) enum Action {
     Serve(Options),
 }
 
+/// What is printed besides the summary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Show {
+    /// The outcome of each line.
+    pub(crate) outcomes: bool,
+    /// Every line that holds no message, and not only the first few.
+    pub(crate) every_complaint: bool,
+}
+
 /// How to serve.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    pub(crate) print: bool,
+    pub(crate) show: Show,
     pub(crate) source: Source,
 }
 
@@ -55,12 +65,13 @@ impl Options {
 
 /// Reads the arguments after the program's name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, String> {
-    let (mut print, mut source, mut only_files) = (false, None, false);
+    let (mut show, mut source, mut only_files) = (Show::default(), None, false);
     for arg in args {
         match arg.to_str() {
             Some("--") if !only_files => only_files = true,
             Some("-h" | "--help") if !only_files => return Ok(Action::Help),
-            Some("--print") if !only_files => print = true,
+            Some("--print") if !only_files => show.outcomes = true,
+            Some("--verbose") if !only_files => show.every_complaint = true,
             Some(text) if is_option(text) && !only_files => {
                 return Err(format!("unknown option '{text}'"));
             }
@@ -69,7 +80,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, 
         }
     }
     let source = source.ok_or("no FILE")?;
-    Ok(Action::Serve(Options { print, source }))
+    Ok(Action::Serve(Options { show, source }))
 }
 
 fn is_option(text: &str) -> bool {

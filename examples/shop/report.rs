@@ -81,6 +81,11 @@ impl Report {
         self.turnover = turnover;
     }
 
+    /// How many lines hold no message.
+    pub(crate) fn malformed_lines(&self) -> u64 {
+        self.malformed.values().sum()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.malformed.is_empty()
     }
@@ -106,6 +111,11 @@ fn name_of(error: &Error<ShopError>) -> &'static str {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "What came of each kind of message: how many succeeded and failed, how many a second \
+             passed the bus, and why some failed.\n"
+        )?;
         writeln!(
             f,
             "{:<16}{:>9}{:>9}{:>9}{:>13}  errors",

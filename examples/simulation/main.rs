@@ -37,6 +37,8 @@ pub(crate) mod runs;
 pub(crate) mod scenario;
 pub(crate) mod spectrum;
 pub(crate) mod svg;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timeline;
 pub(crate) mod world;
 

@@ -1,8 +1,4 @@
-//! The simulation of `examples/simulation`: what is asked of the policies holds, and could fail to.
-
-#[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../simulation/main.rs"]
-mod simulation;
+//! What is asked of the policies holds, and could fail to.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -14,20 +10,20 @@ use std::time::Duration;
 
 use arcbus::{Context, FakeClock, QueryBus};
 
-use simulation::backend::{Backend, GetQuote, SERVERS};
-use simulation::executor::Tasks;
-use simulation::figures::{
+use super::backend::{Backend, GetQuote, SERVERS};
+use super::executor::Tasks;
+use super::figures::{
     NO_WAVE, calls_a_message, figures, highest_wave, most_calls, recovered_after,
 };
-use simulation::options::{Action, parse};
-use simulation::random::Random;
-use simulation::record::Record;
-use simulation::runs::Runs;
-use simulation::scenario::{SCENARIOS, Scenario};
-use simulation::spectrum::{highest, spectrum};
-use simulation::svg::definition;
-use simulation::timeline::{BAD_DAY, Health, Pace};
-use simulation::world;
+use super::options::{Action, parse};
+use super::random::Random;
+use super::record::Record;
+use super::runs::Runs;
+use super::scenario::{SCENARIOS, Scenario};
+use super::spectrum::{highest, spectrum};
+use super::svg::definition;
+use super::timeline::{BAD_DAY, Health, Pace};
+use super::world;
 
 /// Those of which figures are asked.
 const JUDGED: &[&str] = &[
@@ -324,7 +320,7 @@ fn the_page_embeds_the_plots_beside_it() {
 fn program(args: &[&str]) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let args = args.iter().map(OsString::from);
-    let code = simulation::run(args, &mut out, &mut err);
+    let code = super::run(args, &mut out, &mut err);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (code, text(out), text(err))
 }

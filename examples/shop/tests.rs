@@ -1,25 +1,12 @@
-//! The examples do what they say.
-
-#[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../hot_swap.rs"]
-mod hot_swap;
-#[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../middleware.rs"]
-mod middleware;
-#[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../shop/main.rs"]
-mod shop;
-#[allow(dead_code, reason = "it has its own `main`")]
-#[path = "../shop_data.rs"]
-mod shop_data;
+//! The shop does what it says.
 
 use std::ffi::OsString;
 use std::io::{self, BufReader, Read};
 
-use shop::clerk::Clerk;
-use shop::input::LONGEST_LINE;
-use shop::options::USAGE;
-use shop::report::{Report, Row, Tally};
+use super::clerk::Clerk;
+use super::input::LONGEST_LINE;
+use super::options::{Show, USAGE};
+use super::report::{Report, Row, Tally};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/shop.jsonl");
 
@@ -37,7 +24,7 @@ fn run(args: &[&str], stdin: impl AsRef<[u8]>) -> Ran {
 fn run_reading(args: &[&str], stdin: impl Read) -> Ran {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let args = args.iter().map(OsString::from);
-    let code = shop::run(args, BufReader::new(stdin), &mut out, &mut err);
+    let code = super::run(args, BufReader::new(stdin), &mut out, &mut err);
     Ran {
         code,
         out: String::from_utf8(out).unwrap(),
@@ -47,7 +34,11 @@ fn run_reading(args: &[&str], stdin: impl Read) -> Ran {
 
 /// Serves `input`; gives the books and what was reported.
 fn serve(input: &[u8]) -> (Report, String) {
-    let mut clerk = Clerk::new(false).unwrap();
+    let show = Show {
+        every_complaint: true,
+        ..Show::default()
+    };
+    let mut clerk = Clerk::new(show).unwrap();
     let mut err = Vec::new();
     clerk.serve(input, &mut io::sink(), &mut err).unwrap();
     (clerk.into_report(), String::from_utf8(err).unwrap())
@@ -67,16 +58,7 @@ fn assert_row(row: &Row, count: u64, ok: u64, errors: &[(&'static str, u64)]) {
 }
 
 #[test]
-fn shop_data_is_what_the_generator_writes() {
-    let mut written = Vec::new();
-    shop_data::generate(&mut written).unwrap();
-    let committed = std::fs::read(DATA).unwrap();
-    assert!(committed == written, "run the example shop_data again");
-    assert!(committed.len() < 2_500_000);
-}
-
-#[test]
-fn shop_counts_every_line_of_its_data() {
+fn counts_every_line_of_its_data() {
     let (report, err) = serve(&std::fs::read(DATA).unwrap());
     let row = |name| &report.rows[name];
     assert_row(
@@ -124,7 +106,7 @@ fn shop_counts_every_line_of_its_data() {
 /// Every order that is neither invalid nor rejected asks for its user; and for its product, if there
 /// is one.
 #[test]
-fn shop_tells_nested_dispatches_from_lines() {
+fn tells_nested_dispatches_from_lines() {
     let (report, _) = serve(&std::fs::read(DATA).unwrap());
     let orders = &report.rows["order.place"];
     let users = orders.count() - orders.errors["rejected"] - orders.errors["invalid"];
@@ -135,7 +117,7 @@ fn shop_tells_nested_dispatches_from_lines() {
 }
 
 #[test]
-fn shop_reports_malformed_lines_with_number_and_reason() {
+fn reports_malformed_lines_with_number_and_reason() {
     let (_, err) = serve(&std::fs::read(DATA).unwrap());
     let expected = [
         "line 502: bad fields: missing field `email`, column 41",
@@ -173,7 +155,7 @@ const SMALL: &str = r#"{"type":"user.create","name":"Ada Byron","email":"ada@exa
 "#;
 
 #[test]
-fn shop_prints_each_outcome_with_its_line() {
+fn prints_each_outcome_with_its_line() {
     let ran = run(&["--print", "-"], SMALL);
     let printed: Vec<_> = ran.out.lines().take(16).collect();
     let expected = [
@@ -201,7 +183,7 @@ fn shop_prints_each_outcome_with_its_line() {
 
 /// The columns but the speed, which is another each time.
 #[test]
-fn shop_prints_a_table() {
+fn prints_a_table() {
     let ran = run(&["-"], SMALL);
     let mut rows = ran.out.lines().map(|line| {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -210,6 +192,8 @@ fn shop_prints_a_table() {
             words.get(1..4).unwrap_or(&[]).join(" "),
         )
     });
+    assert_eq!(rows.next().map(|row| row.0), Some("What"));
+    assert_eq!(rows.next(), Some(("", String::new())));
     assert_eq!(rows.next(), Some(("message", "count ok failed".into())));
     assert_eq!(rows.next(), Some(("order.cancel", "2 1 1".into())));
     assert_eq!(
@@ -228,7 +212,7 @@ fn shop_prints_a_table() {
 }
 
 #[test]
-fn shop_reads_any_line_ending() {
+fn reads_any_line_ending() {
     let (unix, _) = serve(SMALL.as_bytes());
     let windows = format!("\u{feff}{}", SMALL.replace('\n', "\r\n"));
     let (report, err) = serve(windows.trim_end().as_bytes());
@@ -238,7 +222,7 @@ fn shop_reads_any_line_ending() {
 }
 
 #[test]
-fn shop_goes_on_after_any_bytes() {
+fn goes_on_after_any_bytes() {
     let mut input = b"\xff\xfe\n{\"type\":\"user.get\xc3\"}\n".to_vec();
     input.extend_from_slice(b"\0\n[1]\n42\nnull\n\"x\"\n{}\n{\"type\":7}\n");
     input.extend_from_slice(&[b'['; 1000]);
@@ -263,7 +247,7 @@ fn shop_goes_on_after_any_bytes() {
 }
 
 #[test]
-fn shop_skips_a_line_that_is_too_long() {
+fn skips_a_line_that_is_too_long() {
     let huge = format!("{{\"type\":\"{}\"}}", "x".repeat(3 * LONGEST_LINE));
     let (report, err) = serve(format!("{huge}\n{SMALL}{huge}").as_bytes());
     assert_eq!(
@@ -274,7 +258,7 @@ fn shop_skips_a_line_that_is_too_long() {
 }
 
 #[test]
-fn shop_takes_a_line_as_long_as_allowed() {
+fn takes_a_line_as_long_as_allowed() {
     let line = r#"{"type":"user.get","id":1}"#;
     let padded = |length: usize| format!("{line}{}\n", " ".repeat(length - line.len()));
     let (report, _) = serve((padded(LONGEST_LINE) + &padded(LONGEST_LINE + 1)).as_bytes());
@@ -283,7 +267,7 @@ fn shop_takes_a_line_as_long_as_allowed() {
 }
 
 #[test]
-fn shop_quotes_no_more_than_a_little_of_a_long_line() {
+fn quotes_no_more_than_a_little_of_a_long_line() {
     let name = "\u{e9}".repeat(5000);
     let lines = format!("{{\"type\":\"{name}\"}}\n{{\"type\":\"user.get\",\"id\":\"{name}\"}}");
     let (_, err) = serve(lines.as_bytes());
@@ -292,7 +276,7 @@ fn shop_quotes_no_more_than_a_little_of_a_long_line() {
 }
 
 #[test]
-fn shop_refuses_numbers_out_of_range() {
+fn refuses_numbers_out_of_range() {
     let lines = [
         r#"{"type":"user.get","id":18446744073709551616}"#,
         r#"{"type":"product.create","name":"x","price":4294967296,"stock":1}"#,
@@ -311,7 +295,7 @@ fn shop_refuses_numbers_out_of_range() {
 }
 
 #[test]
-fn shop_holds_no_more_than_fits() {
+fn holds_no_more_than_fits() {
     let product = r#"{"type":"product.create","name":"x","price":1,"stock":4294967295}"#;
     let more = r#"{"type":"stock.update","product":1,"change":1}"#;
     let (report, _) = serve(format!("{product}\n{more}").as_bytes());
@@ -319,7 +303,7 @@ fn shop_holds_no_more_than_fits() {
 }
 
 #[test]
-fn shop_of_an_empty_input_prints_an_empty_table() {
+fn of_an_empty_input_prints_an_empty_table() {
     let ran = run(&["-"], "");
     assert_eq!((ran.code, &*ran.err), (0, ""));
     assert!(
@@ -331,7 +315,21 @@ fn shop_of_an_empty_input_prints_an_empty_table() {
 }
 
 #[test]
-fn shop_ends_with_zero_whatever_the_lines() {
+fn complains_of_three_lines_and_says_how_many_more() {
+    let lines = "nonsense\n".repeat(5);
+    let complaint = |number| format!("line {number}: not JSON: expected an object\n");
+    let first: String = (1..=3).map(complaint).collect();
+    let more = "and 2 more lines hold no message (`--verbose` prints them)\n";
+    assert_eq!(run(&["-"], &lines).err, format!("{first}{more}"));
+    let all: String = (1..=5).map(complaint).collect();
+    assert_eq!(run(&["--verbose", "-"], &lines).err, all);
+    assert_eq!(run(&["-"], "nonsense\n".repeat(3)).err, first);
+    let fourth = run(&["-"], "nonsense\n".repeat(4)).err;
+    assert!(fourth.ends_with("and 1 more line holds no message (`--verbose` prints it)\n"));
+}
+
+#[test]
+fn ends_with_zero_whatever_the_lines() {
     let ran = run(&["-"], "nonsense\n");
     assert_eq!(
         (ran.code, &*ran.err),
@@ -340,7 +338,7 @@ fn shop_ends_with_zero_whatever_the_lines() {
 }
 
 #[test]
-fn shop_explains_itself() {
+fn explains_itself() {
     for option in ["-h", "--help"] {
         let ran = run(&[option], "");
         assert_eq!((ran.code, &*ran.out, &*ran.err), (0, USAGE, ""));
@@ -348,10 +346,10 @@ fn shop_explains_itself() {
 }
 
 #[test]
-fn shop_refuses_wrong_options() {
+fn refuses_wrong_options() {
     let table: [(&[&str], &str); 4] = [
         (&[], "no FILE"),
-        (&["--print"], "no FILE"),
+        (&["--print", "--verbose"], "no FILE"),
         (&["--fast", "-"], "unknown option '--fast'"),
         (&["-", "-"], "more than one FILE"),
     ];
@@ -363,7 +361,7 @@ fn shop_refuses_wrong_options() {
 }
 
 #[test]
-fn shop_says_which_file_it_cannot_read() {
+fn says_which_file_it_cannot_read() {
     let ran = run(&["--", "--nowhere.jsonl"], "");
     assert_eq!((ran.code, &*ran.out), (2, ""));
     assert!(
@@ -396,7 +394,7 @@ impl Read for Torn<'_> {
 }
 
 #[test]
-fn shop_sums_up_what_it_did_before_the_input_failed() {
+fn sums_up_what_it_did_before_the_input_failed() {
     let ran = run_reading(&["-"], Torn(SMALL.as_bytes()));
     assert_eq!(ran.code, 2);
     assert_eq!(
@@ -425,30 +423,14 @@ impl io::Write for Closed {
 }
 
 #[test]
-fn shop_stops_quietly_when_its_reader_has_gone() {
+fn stops_quietly_when_its_reader_has_gone() {
     for (kind, expected) in [
         (io::ErrorKind::BrokenPipe, 0),
         (io::ErrorKind::StorageFull, 2),
     ] {
         let mut err = Vec::new();
         let args = ["--print", "-"].map(OsString::from);
-        let code = shop::run(args, SMALL.as_bytes(), &mut Closed(kind), &mut err);
+        let code = super::run(args, SMALL.as_bytes(), &mut Closed(kind), &mut err);
         assert_eq!((code, err.is_empty()), (expected, expected == 0));
     }
-}
-
-#[test]
-fn middleware_lets_two_messages_pass() {
-    assert_eq!(middleware::demonstrate(), Ok(2));
-}
-
-#[test]
-fn hot_swap_adds_up() {
-    let books = hot_swap::run(25).unwrap();
-    assert_eq!(books.mistakes(), Vec::<String>::new());
-    assert_eq!(books.threads.len(), 4);
-    let total = books.total();
-    assert_eq!(total.dispatched, total.replies() + total.not_found);
-    assert_eq!(total.failed, 0);
-    assert!(total.replies() > 0);
 }
