@@ -242,7 +242,7 @@ impl<K: Kind> Bus<K> {
     /// #     const NAME: &'static str = "ping";
     /// #     type Kind = Query;
     /// #     type Reply = ();
-    /// #     type Error = std::convert::Infallible;
+    /// #     type Error = String;
     /// # }
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let bus = QueryBus::builder().build()?;

@@ -36,23 +36,9 @@ pub(super) struct Shelf<I, T> {
 #[derive(Clone)]
 struct Kept<T> {
     value: T,
-    /// Since when, as a tick, and for how many nanoseconds it is fresh, and may be given.
-    since: u64,
-    fresh_for: u64,
-    given_for: u64,
+    expires: u64,
+    stale_until: u64,
 }
-
-impl<T> Kept<T> {
-    /// Its age at `now`. What was kept later than that is older than everything: nobody knows by how much a
-    /// clock was set back.
-    #[inline(always)]
-    fn age(&self, now: u64) -> u64 {
-        now.wrapping_sub(self.since)
-    }
-}
-
-/// By how many nanoseconds the counters of two processors may differ.
-const SKEW: u64 = 1_000;
 
 /// What is under a key.
 pub(super) enum Found<T> {
@@ -103,24 +89,14 @@ impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
         Q: Hash + Equivalent<I>,
     {
         let kept = self.kept.get(id)?;
-        (kept.age(now()) < kept.fresh_for).then_some(kept.value)
+        (now() < kept.expires).then_some(kept.value)
     }
 
-    /// `now` reads the clock, for `tick` may be of before it was kept.
-    pub(super) fn find(&self, id: &I, tick: u64, now: impl FnOnce() -> u64) -> Found<T> {
-        let Some(kept) = self.kept.peek(id) else {
-            return Found::Nothing;
-        };
-        let age = match tick < kept.since {
-            true => kept.age(now().saturating_add(SKEW)),
-            false => kept.age(tick),
-        };
-        if age < kept.fresh_for {
-            Found::Fresh(kept.value)
-        } else if age < kept.given_for {
-            Found::Stale(kept.value)
-        } else {
-            Found::Nothing
+    pub(super) fn find(&self, id: &I, now: u64) -> Found<T> {
+        match self.kept.peek(id) {
+            Some(kept) if now < kept.expires => Found::Fresh(kept.value),
+            Some(kept) if now < kept.stale_until => Found::Stale(kept.value),
+            _ => Found::Nothing,
         }
     }
 
@@ -130,12 +106,11 @@ impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
             true => (self.terms.ttl, self.terms.stale),
             false => (self.terms.error_ttl, 0),
         };
-        let fresh_for = self.shortened(ttl);
+        let expires = now.saturating_add(self.shortened(ttl));
         let kept = Kept {
             value,
-            since: now,
-            fresh_for,
-            given_for: fresh_for.saturating_add(stale),
+            expires,
+            stale_until: expires.saturating_add(stale),
         };
         let mut removed = SmallVec::new();
         self.kept.insert_with_lifecycle(id, kept, &mut removed);
@@ -188,38 +163,5 @@ impl<I, T> fmt::Debug for Shelf<I, T> {
         f.debug_struct("Shelf")
             .field("terms", &self.terms)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_kept_later_than_now_is_not_given() {
-        let terms = Terms {
-            ttl: 10_000,
-            error_ttl: 10_000,
-            stale: 5_000,
-            jitter: 0.0,
-        };
-        let shelf = Shelf::new(8, terms);
-        let kept_at = 1_000_000;
-        let _ = shelf.put("key", 7, true, kept_at);
-        assert_eq!(shelf.fresh(&"key", || kept_at), Some(7));
-        assert_eq!(shelf.fresh(&"key", || kept_at + 9_999), Some(7));
-        assert_eq!(shelf.fresh(&"key", || kept_at + 10_000), None);
-        assert_eq!(shelf.fresh(&"key", || kept_at - 50_000), None, "set back");
-        let find = |tick, now| match shelf.find(&"key", tick, || now) {
-            Found::Fresh(_) => "fresh",
-            Found::Stale(_) => "stale",
-            Found::Nothing => "nothing",
-        };
-        assert_eq!(find(kept_at - 50_000, kept_at - 50_000), "nothing");
-        // Who has read the clock before it was kept asks it again.
-        assert_eq!(find(kept_at - 50_000, kept_at + 3), "fresh");
-        assert_eq!(find(kept_at - 1, kept_at - 1), "fresh", "two processors");
-        assert_eq!(find(kept_at + 12_000, 0), "stale");
-        assert_eq!(find(kept_at + 15_000, 0), "nothing");
     }
 }

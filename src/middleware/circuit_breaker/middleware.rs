@@ -37,7 +37,6 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Breaker<'p> {
         match self.0.admit_at(
             #[inline(always)]
             || cx.entry_tick(),
-            || cx.clock().ticks(),
         ) {
             Ok(ticket) => Ok(Admission::new(self.0, ticket)),
             Err(refused) => Err(refused.into()),

@@ -112,7 +112,7 @@ impl<H> Fallback<Leaf<H>> {
     pub fn handler<M>(handler: H) -> Self
     where
         M: Message,
-        H: Handler<M>, // of several messages? `handler::<TheMessage>(handler)`
+        H: Handler<M>,
     {
         Self::new(Leaf::new(handler))
     }

@@ -42,7 +42,6 @@
 mod bucket;
 mod keyed;
 mod layer;
-mod line;
 mod middleware;
 mod policy;
 mod rate;

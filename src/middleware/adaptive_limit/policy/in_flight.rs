@@ -35,7 +35,7 @@ impl InFlight<'_> {
 
     #[cold]
     pub(in super::super) fn overloaded_at(self, tick: u64) {
-        if let Some(closed) = self.policy.window.overload(self.entered, tick) {
+        if let Some(closed) = self.policy.window.overload(self.entered) {
             self.policy.adapt(closed, tick);
         }
     }

@@ -1,0 +1,80 @@
+//! What holds for the files of the repository.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).expect(name)
+}
+
+/// Every file below a folder, without what git or cargo keep there.
+fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
+    if folder.ends_with(".git") || folder.join("CACHEDIR.TAG").exists() {
+        return;
+    }
+    for entry in folder.read_dir().expect("a folder") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            files_below(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
+
+/// Where packages come from is for whoever builds to say.
+#[test]
+fn no_file_but_the_lock_file_names_a_registry() {
+    let hosts = [
+        concat!("crates", ".io"),
+        concat!("npm", "js.org"),
+        concat!("pypi", ".org"),
+        concat!("proxy.golang", ".org"),
+    ];
+    let mut files = Vec::new();
+    files_below(&root(), &mut files);
+    assert!(files.len() > 200, "{}", files.len());
+    for file in files {
+        if file.ends_with("Cargo.lock") || file.ends_with(".git") {
+            continue;
+        }
+        let bytes = fs::read(&file).expect("it can be read");
+        let text = String::from_utf8_lossy(&bytes);
+        for host in hosts {
+            assert!(!text.contains(host), "{} names {host}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_program_of_the_readme_is_the_quickstart() {
+    let readme = read("README.md");
+    let (_, program) = readme.split_once("```rust\n").expect("a program");
+    let (program, _) = program.split_once("```").expect("its end");
+    let quickstart = read("examples/quickstart.rs");
+    let (_, code) = quickstart.split_once("\n\n").expect("a comment first");
+    assert!(program == code, "copy the code of examples/quickstart.rs");
+}
+
+/// The commands of the README that are meant to be run, one a line.
+fn commands(readme: &str) -> Vec<&str> {
+    let (_, block) = readme.split_once("```sh\n").expect("commands");
+    let (block, _) = block.split_once("```").expect("their end");
+    let lines = block.lines().filter(|line| !line.starts_with('#'));
+    lines.collect()
+}
+
+#[test]
+fn what_a_change_must_pass_has_the_commands_of_the_readme() {
+    let (readme, run) = (read("README.md"), read(".ci/run"));
+    let commands = commands(&readme);
+    assert_eq!(commands.len(), 2);
+    for command in commands {
+        let step = format!("step {command}");
+        assert!(run.lines().any(|line| line == step), "{step}");
+    }
+}

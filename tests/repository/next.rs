@@ -1,0 +1,13 @@
+//! Says what `cargo test` leaves to others.
+
+/// What `.ci/run` and `.ci/full` add.
+const NEXT: &str = "
+This was every test with the default features. `.ci/run` adds what a change must pass, too: the tests
+with each feature, the models of all that is lock-free (loom), the SQLite store, lints, documentation,
+the examples, and the instructions that a dispatch takes. `.ci/full` adds what takes hours: models
+without a bound, stress, sanitizers, planted faults.
+";
+
+fn main() {
+    println!("{}", NEXT.trim());
+}
