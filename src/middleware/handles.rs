@@ -60,9 +60,9 @@ impl<P> Default for Handles<P> {
     }
 }
 
-impl<P> fmt::Debug for Handles<P> {
+/// Each policy by its name.
+impl<P: fmt::Debug> fmt::Debug for Handles<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.all().into_iter().map(|(name, _)| name);
-        f.debug_set().entries(names).finish()
+        f.debug_map().entries(self.all()).finish()
     }
 }

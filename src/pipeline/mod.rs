@@ -39,4 +39,5 @@ pub(crate) use optional::Either;
 pub use park::{Blocked, Stopped};
 pub(crate) use park::{Quiet, block_on, edge, late, poll_bounded, watch_bounds};
 pub(crate) use tie::{Tie, Tied, Ties};
+pub(crate) use type_name::short_type_name;
 pub(crate) use validate::validate;

@@ -12,7 +12,7 @@ const WHEN: &str = "arcbus::middleware::when::When";
 
 /// The name of a type without its path and generic arguments; of a gate's adapter, an optional, a
 /// shared or a conditional layer, the inner one's.
-pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
+pub(crate) fn short_type_name<T: ?Sized>() -> &'static str {
     let whole = type_name::<T>();
     match path(innermost(whole)).rsplit("::").next() {
         // A type inside a generic `impl` block: its path begins with the arguments of the block.

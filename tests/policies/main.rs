@@ -13,6 +13,7 @@ mod cancellation;
 mod chaos;
 mod circuit_breaker;
 mod clocks;
+mod debug;
 mod haste;
 mod jobs;
 mod map_error;

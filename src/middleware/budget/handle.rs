@@ -153,8 +153,11 @@ impl Default for Budget {
 
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.0.settings;
         f.debug_struct("Budget")
-            .field("settings", &self.0.settings)
+            .field("ratio", &settings.ratio)
+            .field("minimum_per_second", &settings.minimum_per_second)
+            .field("burst", &settings.burst)
             .field("available", &self.available())
             .field("exhausted", &self.exhausted())
             .finish()

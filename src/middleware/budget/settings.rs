@@ -4,7 +4,7 @@ use super::savings::Savings;
 use crate::middleware::rate_limit::{Rate, RateLimitPolicy};
 use crate::setting::InvalidSetting;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Settings {
     pub(super) ratio: f64,
     pub(super) minimum_per_second: u32,

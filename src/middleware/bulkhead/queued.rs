@@ -1,7 +1,9 @@
 //! [`QueuedBulkheadMiddleware`]: the adapter with a queue.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
@@ -15,7 +17,6 @@ use crate::pipeline::{Blocked, Middleware, Next, block_on};
 use crate::sync::PlainArc;
 
 /// What [`QueuedBulkhead`](super::QueuedBulkhead) makes for a route.
-#[derive(Debug)]
 pub struct QueuedBulkheadMiddleware {
     policy: PlainArc<BulkheadPolicy>,
     /// In nanoseconds.
@@ -166,4 +167,13 @@ where
 fn failed<M: Message>(permit: &mut Option<Permit<'_>>, error: Error<M::Error>) -> Outcome<M> {
     drop(permit.take());
     Err(error)
+}
+
+impl fmt::Debug for QueuedBulkheadMiddleware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuedBulkheadMiddleware")
+            .field("policy", &self.policy)
+            .field("max_wait", &Duration::from_nanos(self.max_wait))
+            .finish()
+    }
 }

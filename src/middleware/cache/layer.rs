@@ -233,7 +233,11 @@ impl<V, K> Clone for Cache<V, K> {
 impl<V, K> fmt::Debug for Cache<V, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
-            .field("settings", &self.note())
+            .field("ttl", &self.ttl)
+            .field("error_ttl", &self.error_ttl)
+            .field("stale", &self.stale)
+            .field("jitter", &self.jitter)
+            .field("capacity", &self.capacity)
             .field("handles", &self.handles)
             .finish_non_exhaustive()
     }

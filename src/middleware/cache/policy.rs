@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::Hash;
+use std::time::Duration;
 
 use ahash::RandomState;
 use quick_cache::sync::Cache;
@@ -13,7 +14,7 @@ use crate::random::Random;
 use crate::unwind::drop_caught;
 
 /// How long something is kept, in nanoseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Terms {
     pub(super) ttl: u64,
     pub(super) error_ttl: u64,
@@ -160,8 +161,13 @@ impl<I: Eq, T> Removed<I, T> {
 
 impl<I, T> fmt::Debug for Shelf<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times = [self.terms.ttl, self.terms.error_ttl, self.terms.stale];
+        let [ttl, error_ttl, stale] = times.map(Duration::from_nanos);
         f.debug_struct("Shelf")
-            .field("terms", &self.terms)
+            .field("ttl", &ttl)
+            .field("error_ttl", &error_ttl)
+            .field("stale", &stale)
+            .field("jitter", &self.terms.jitter)
             .finish_non_exhaustive()
     }
 }

@@ -191,7 +191,8 @@ impl<F> fmt::Debug for Chaos<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Chaos")
             .field("seed", &self.seed)
-            .field("latency", &(self.delays, self.latency))
+            .field("delays", &self.delays)
+            .field("latency", &self.latency)
             .field("failures", &self.failures)
             .field("panics", &self.panics)
             .finish_non_exhaustive()

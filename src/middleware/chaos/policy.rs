@@ -1,5 +1,7 @@
 //! [`ChaosPolicy`]: which dispatches suffer, and from what.
 
+use std::fmt;
+
 use crate::random::Random;
 use crate::setting::InvalidSetting;
 use crate::sync::Versioned;
@@ -25,7 +27,6 @@ pub enum Fault {
 /// assert_eq!(draws(&one), draws(&same));
 /// # Ok::<(), arcbus::InvalidSetting>(())
 /// ```
-#[derive(Debug)]
 pub struct ChaosPolicy {
     random: Random,
     /// Of 2^32 draws, how many are delayed, fail, panic.
@@ -108,6 +109,17 @@ impl ChaosPolicy {
 fn share(rate: f64, field: &'static str) -> Result<u64, InvalidSetting> {
     InvalidSetting::unless((0.0..=1.0).contains(&rate), field, "a rate from 0 to 1")?;
     Ok((rate * ALWAYS as f64) as u64)
+}
+
+impl fmt::Debug for ChaosPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rates = self.rates.read().map(|share| share as f64 / ALWAYS as f64);
+        f.debug_struct("ChaosPolicy")
+            .field("delays", &rates[DELAYS])
+            .field("failures", &rates[FAILURES])
+            .field("panics", &rates[PANICS])
+            .finish()
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::substitute::{Substitute, Value, With};
 use crate::error::Error;
 use crate::handler::Handler;
 use crate::message::Message;
-use crate::pipeline::{Facts, Layer, Leaf, Role, RouteInfo};
+use crate::pipeline::{Facts, Layer, Leaf, Role, RouteInfo, short_type_name};
 use crate::sync::PlainArc;
 
 /// Replaces errors by a reply. See [the module](super) for which, and for what it means on commands.
@@ -189,6 +189,10 @@ impl<S, P> Clone for Fallback<S, P> {
 
 impl<S, P> fmt::Debug for Fallback<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fallback")
+        let (substitute, when) = (short_type_name::<S>(), short_type_name::<P>());
+        f.debug_struct("Fallback")
+            .field("substitute", &format_args!("{substitute}"))
+            .field("when", &format_args!("{when}"))
+            .finish()
     }
 }

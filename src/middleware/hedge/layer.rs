@@ -1,5 +1,6 @@
 //! [`Hedge`]: the settings.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::HedgeMiddleware;
@@ -26,7 +27,7 @@ use crate::setting::InvalidSetting;
 ///
 /// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
 /// for all: see [`Layer`](crate::Layer#one-instance-a-route).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Hedge {
     when: When,
     min_delay: Duration,
@@ -37,8 +38,12 @@ pub struct Hedge {
     handles: Handles<HedgePolicy>,
 }
 
+/// The longest delay there is: none is set.
+pub(super) const LONGEST: Duration = Duration::from_nanos(u64::MAX - 1);
+
+/// By what the delay is set.
 #[derive(Clone, Copy, Debug)]
-enum When {
+pub(super) enum When {
     After(Duration),
     Quantile(f64),
 }
@@ -67,7 +72,7 @@ impl Hedge {
         Self {
             when,
             min_delay: Duration::ZERO,
-            max_delay: Duration::from_nanos(u64::MAX - 1),
+            max_delay: LONGEST,
             samples: 100,
             max_hedges: 1,
             budget: None,
@@ -233,5 +238,20 @@ impl<M: QueryMessage + MessageClone> Layer<M> for Hedge {
             Some(budget) => budget.tie(facts),
             None => facts,
         }
+    }
+}
+
+impl fmt::Debug for Hedge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let max_delay = (self.max_delay != LONGEST).then_some(self.max_delay);
+        f.debug_struct("Hedge")
+            .field("when", &self.when)
+            .field("min_delay", &self.min_delay)
+            .field("max_delay", &max_delay)
+            .field("samples", &self.samples)
+            .field("max_hedges", &self.max_hedges)
+            .field("budget", &self.budget)
+            .field("handles", &self.handles)
+            .finish()
     }
 }

@@ -1,5 +1,6 @@
 //! [`RateLimitPolicy`]: the limit alone, to be used without a bus.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::bucket::{Bucket, Limits, Short, Taken};
@@ -32,7 +33,6 @@ pub(super) const RATE: [&str; 2] = ["RateLimit.rate", "RateLimit.burst"];
 /// assert!(limit.check(now + Duration::from_millis(100)).is_ok());
 /// # Ok::<(), arcbus::InvalidSetting>(())
 /// ```
-#[derive(Debug)]
 pub struct RateLimitPolicy {
     bucket: Bucket,
     limits: Limits,
@@ -147,7 +147,6 @@ impl RateLimitPolicy {
 /// Dropped before [`used`](Self::used), they go back if nobody has taken any since; otherwise they are
 /// lost, for those who came later have their times already: the rate is never exceeded, and nobody is
 /// served sooner.
-#[derive(Debug)]
 #[must_use = "dropped, it gives its tokens back"]
 pub struct Reservation<'p> {
     policy: &'p RateLimitPolicy,
@@ -187,7 +186,7 @@ impl Drop for Reservation<'_> {
 }
 
 /// There are too few tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Refused(Short);
 
 impl Refused {
@@ -209,5 +208,31 @@ impl Refused {
     pub(super) fn into_error<E>(self) -> Error<E> {
         let retry_after = self.retry_after().unwrap_or(Duration::MAX);
         Error::RateLimited { retry_after }
+    }
+}
+
+/// The settings. What is left takes a time: [`available`](RateLimitPolicy::available).
+impl fmt::Debug for RateLimitPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimitPolicy")
+            .field("rate", &self.rate())
+            .field("longest_wait", &self.longest_wait())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Reservation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reservation")
+            .field("wait", &self.wait())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("retry_after", &self.retry_after())
+            .finish()
     }
 }

@@ -1,5 +1,6 @@
 //! [`Rate`]: how many messages in which time, and how many at once.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::pipeline::Facts;
@@ -25,7 +26,7 @@ const LONGEST_FILL: u64 = 100 * 365 * 24 * 60 * 60 * 1_000_000_000;
 /// assert_eq!(rate.interval(), Duration::from_millis(10));
 /// assert_eq!(rate, Rate::every(Duration::from_millis(10)).burst(5));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// In nanoseconds, such that [`pack`](Self::pack) loses nothing; 0 for what is out of range.
     interval: u64,
@@ -104,6 +105,15 @@ impl Rate {
             "at least 1, and such that an empty bucket fills within a hundred years",
         )?;
         Ok(Packed::new(self.interval, self.burst))
+    }
+}
+
+impl fmt::Debug for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rate")
+            .field("interval", &self.interval())
+            .field("burst", &self.burst)
+            .finish()
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`RetryPolicy`]: the attempts of one route.
 
+use std::fmt;
+
 use super::{Backoff, Course};
 use crate::random::Random;
 use crate::setting::InvalidSetting;
@@ -20,7 +22,6 @@ use crate::sync::{AtomicU64, Ordering};
 ///     policy.set_attempts(1).expect("in range"); // no more repeats
 /// }
 /// ```
-#[derive(Debug)]
 pub struct RetryPolicy {
     /// Relaxed, as the tallies: each word stands alone. No partner. Model: `retry`.
     attempts: AtomicU64,
@@ -29,7 +30,7 @@ pub struct RetryPolicy {
     tallies: Tallies,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Tallies {
     repeats: AtomicU64,
     gave_up: AtomicU64,
@@ -131,4 +132,16 @@ fn checked(attempts: u32) -> Result<u64, InvalidSetting> {
     let in_range = (1..=MOST_ATTEMPTS).contains(&attempts);
     InvalidSetting::unless(in_range, "Retry.attempts", expected)?;
     Ok(attempts.into())
+}
+
+impl fmt::Debug for RetryPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryPolicy")
+            .field("attempts", &self.attempts())
+            .field("backoff", &self.backoff)
+            .field("repeats", &self.repeats())
+            .field("gave_up", &self.gave_up())
+            .field("exhausted", &self.exhausted())
+            .finish()
+    }
 }

@@ -1,5 +1,6 @@
 //! [`TimeoutPolicy`]: the limits of one route.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::nanos::nanos;
@@ -20,7 +21,6 @@ use crate::sync::{AtomicU64, Ordering};
 ///     policy.set_timeout(Duration::from_millis(250)).expect("not zero");
 /// }
 /// ```
-#[derive(Debug)]
 pub struct TimeoutPolicy {
     /// In nanoseconds; never zero.
     ///
@@ -87,6 +87,15 @@ fn check_grace(grace: Duration) -> Result<(), InvalidSetting> {
         "Timeout.grace",
         "less than 584 years",
     )
+}
+
+impl fmt::Debug for TimeoutPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimeoutPolicy")
+            .field("timeout", &self.timeout())
+            .field("grace", &self.grace)
+            .finish()
+    }
 }
 
 #[cfg(test)]

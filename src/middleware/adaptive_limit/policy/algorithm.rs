@@ -1,18 +1,33 @@
 //! [`Algorithm`]: the next limit, from the present one and what a window has measured.
 
+use std::fmt;
+use std::time::Duration;
+
 use super::window::Load;
 
 /// Windows after which Vegas measures the latency without load anew. It takes about three windows at
 /// half the limit: at 100, one message in a hundred is refused for it under full load.
 const PROBE: u64 = 100;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
     Aimd {
         /// In nanoseconds: a mean above this is too slow.
         slow: u64,
     },
     Vegas,
+}
+
+impl fmt::Debug for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aimd { slow } => f
+                .debug_struct("Aimd")
+                .field("slow", &Duration::from_nanos(*slow))
+                .finish(),
+            Self::Vegas => f.write_str("Vegas"),
+        }
+    }
 }
 
 /// What a window has seen.
@@ -37,7 +52,7 @@ pub(super) struct Memory {
 }
 
 /// The algorithm, and by what an overload multiplies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Rules {
     pub(super) algorithm: Algorithm,
     pub(super) backoff: f64,

@@ -70,7 +70,6 @@ impl Word {
 
 /// Orderings: who enters synchronises with those who have left (Acquire, Release), as with any
 /// permit; the counts themselves need no more than the order of the word. Model: `adaptive_limit`.
-#[derive(Debug)]
 pub(super) struct Counts(AtomicU64);
 
 impl Counts {

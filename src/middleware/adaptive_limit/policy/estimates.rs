@@ -7,7 +7,6 @@ use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// Relaxed everywhere: written by who has closed a window alone, and handed to the next who does by
 /// the window's word. Others read single words, for people.
-#[derive(Debug)]
 pub(super) struct Estimates {
     baseline: AtomicU64,
     age: AtomicU64,

@@ -1,12 +1,12 @@
 //! [`InFlight`]: what a dispatch holds.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::AdaptiveLimitPolicy;
 use crate::nanos::nanos;
 
 /// The right to run. Dropped, it is given back and says nothing of the backend.
-#[derive(Debug)]
 #[must_use = "a permit is given back when dropped"]
 pub struct InFlight<'a> {
     pub(super) policy: &'a AdaptiveLimitPolicy,
@@ -45,5 +45,13 @@ impl Drop for InFlight<'_> {
     #[inline]
     fn drop(&mut self) {
         self.policy.counts.leave();
+    }
+}
+
+impl fmt::Debug for InFlight<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFlight")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ pub(super) use algorithm::Algorithm;
 pub use counts::AdaptiveUsage;
 pub use in_flight::InFlight;
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Priority;
@@ -77,7 +78,6 @@ impl Settings {
 /// assert_eq!(policy.usage().limit, 2);
 /// # Ok::<_, arcbus::InvalidSetting>(())
 /// ```
-#[derive(Debug)]
 pub struct AdaptiveLimitPolicy {
     counts: Counts,
     window: Window,
@@ -176,5 +176,21 @@ impl AdaptiveLimitPolicy {
         self.estimates.remember(memory);
         self.counts.set_limit(next);
         self.window.open(tick, self.counts.in_flight());
+    }
+}
+
+impl fmt::Debug for AdaptiveLimitPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usage = self.usage();
+        f.debug_struct("AdaptiveLimitPolicy")
+            .field("algorithm", &self.rules.algorithm)
+            .field("backoff", &self.rules.backoff)
+            .field("limit", &usage.limit)
+            .field("in_flight", &usage.in_flight)
+            .field("min", &usage.min)
+            .field("max", &usage.max)
+            .field("latency", &self.latency())
+            .field("baseline", &self.baseline())
+            .finish()
     }
 }

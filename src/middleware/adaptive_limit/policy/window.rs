@@ -39,7 +39,6 @@ pub(super) enum Closed {
 /// Whoever closes it, by a compare-and-swap of its word, computes the next limit. Until that thread
 /// opens the next window nobody else closes one: all that it reads and writes meanwhile is its own.
 /// What is done in between is no sample.
-#[derive(Debug)]
 pub(super) struct Window {
     word: AtomicU64,
     /// When it was opened, as a tick.

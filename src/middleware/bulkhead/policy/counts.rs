@@ -80,7 +80,6 @@ impl Word {
 /// done under a permit is seen by the next that gets it; one word, whose changes are all
 /// read-modify-writes, is one release sequence. The counts themselves need no more than the order of
 /// the word. Model: `bulkhead`.
-#[derive(Debug)]
 pub(super) struct Counts(AtomicU64);
 
 impl Counts {

@@ -17,6 +17,7 @@ mod queue;
 pub use counts::BulkheadUsage;
 pub use permit::{Permit, Turn};
 
+use std::fmt;
 use std::task::Waker;
 
 use crate::setting::InvalidSetting;
@@ -37,7 +38,6 @@ use queue::Queue;
 /// assert!(policy.try_acquire().is_some());
 /// # Ok::<_, arcbus::InvalidSetting>(())
 /// ```
-#[derive(Debug)]
 pub struct BulkheadPolicy {
     counts: Counts,
     // Invariant: as long as `counts` says that so many wait, while the lock is free.
@@ -165,5 +165,18 @@ impl BulkheadPolicy {
         if waiter.is_none() {
             self.release();
         }
+    }
+}
+
+impl fmt::Debug for BulkheadPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usage = self.usage();
+        let queue = self.queue.lock().room();
+        f.debug_struct("BulkheadPolicy")
+            .field("limit", &usage.limit)
+            .field("in_use", &usage.in_use)
+            .field("waiting", &usage.waiting)
+            .field("queue", &queue)
+            .finish()
     }
 }

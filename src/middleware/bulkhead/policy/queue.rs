@@ -5,7 +5,6 @@ use std::task::Waker;
 
 /// First in, first out. Places are numbered in the order of arrival, so that a waiter is found by a
 /// binary search; one that leaves from the middle moves at most half of the others up.
-#[derive(Debug)]
 pub(super) struct Queue {
     /// By place, ascending.
     waiters: VecDeque<(u64, Waker)>,
@@ -20,6 +19,10 @@ impl Queue {
             room,
             next: 0,
         }
+    }
+
+    pub(super) fn room(&self) -> usize {
+        self.room
     }
 
     pub(super) fn has_room(&self) -> bool {

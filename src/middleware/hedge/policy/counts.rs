@@ -16,7 +16,6 @@ pub struct HedgeCounts {
 }
 
 /// Relaxed: tallies. They have no partner, and no model.
-#[derive(Debug)]
 pub(super) struct Counts {
     fired: AtomicU64,
     won: AtomicU64,

@@ -1,10 +1,12 @@
 //! [`Delay`]: how long a first attempt waits before it is hedged.
 
+use std::time::Duration;
+
+use super::super::layer::{LONGEST, When};
 use super::Quantile;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A fixed delay or a measured one, held to a range.
-#[derive(Debug)]
 pub(in super::super) struct Delay {
     source: Source,
     /// Relaxed, as the other: one word each, and a reader that finds one of them changed and the other not
@@ -13,7 +15,6 @@ pub(in super::super) struct Delay {
     max: AtomicU64,
 }
 
-#[derive(Debug)]
 enum Source {
     /// In nanoseconds.
     Fixed(u64),
@@ -55,6 +56,21 @@ impl Delay {
     pub(super) fn set_range(&self, min: u64, max: u64) {
         self.min.store(min, Ordering::Relaxed);
         self.max.store(max, Ordering::Relaxed);
+    }
+
+    /// By what it is set, within its range.
+    pub(super) fn when(&self) -> When {
+        match &self.source {
+            Source::Fixed(nanos) => When::After(Duration::from_nanos(*nanos)),
+            Source::Measured(quantile) => When::Quantile(quantile.part()),
+        }
+    }
+
+    /// The shortest and the longest, where there is one.
+    pub(super) fn range(&self) -> (Duration, Option<Duration>) {
+        let [min, max] =
+            [&self.min, &self.max].map(|nanos| Duration::from_nanos(nanos.load(Ordering::Relaxed)));
+        (min, (max != LONGEST).then_some(max))
     }
 
     /// What measures it.

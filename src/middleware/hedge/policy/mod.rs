@@ -8,6 +8,7 @@ pub use counts::HedgeCounts;
 pub(super) use delay::Delay;
 pub(super) use quantile::Quantile;
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Hedge;
@@ -36,7 +37,6 @@ use counts::Counts;
 /// assert_eq!(policy.delay(), Some(ms(50)));
 /// # Ok::<_, arcbus::InvalidSetting>(())
 /// ```
-#[derive(Debug)]
 pub struct HedgePolicy {
     delay: Delay,
     budget: Budget,
@@ -146,5 +146,21 @@ impl HedgePolicy {
     #[must_use]
     pub fn counts(&self) -> HedgeCounts {
         self.counts.read()
+    }
+}
+
+impl fmt::Debug for HedgePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (min, max) = self.delay.range();
+        f.debug_struct("HedgePolicy")
+            .field("when", &self.delay.when())
+            .field("delay", &self.delay())
+            .field("min_delay", &min)
+            .field("max_delay", &max)
+            .field("max_hedges", &self.max_hedges)
+            .field("samples", &self.samples())
+            .field("counts", &self.counts())
+            .field("budget", &self.budget)
+            .finish()
     }
 }

@@ -13,7 +13,6 @@ use crate::sync::{AtomicU64, Ordering};
 /// In the place of the quantile: nothing has been measured yet.
 const UNKNOWN: u64 = u64::MAX;
 
-#[derive(Debug)]
 pub(in super::super) struct Quantile {
     /// Above 0, below 1.
     part: f64,
@@ -51,6 +50,10 @@ impl Quantile {
     pub(super) fn nanos(&self) -> Option<u64> {
         let nanos = self.nanos.load(Ordering::Relaxed);
         (nanos != UNKNOWN).then_some(nanos)
+    }
+
+    pub(super) fn part(&self) -> f64 {
+        self.part
     }
 
     pub(super) fn samples(&self) -> u64 {

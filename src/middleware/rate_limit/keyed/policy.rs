@@ -129,12 +129,6 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
         self.limits.get().tokens(missing)
     }
 
-    /// How many keys are known, idle ones that nobody needed the room of among them.
-    #[must_use]
-    pub fn keys(&self) -> usize {
-        self.shards.iter().map(Shard::len).sum()
-    }
-
     /// For how many keys there is room.
     #[must_use]
     pub fn max_keys(&self) -> usize {
@@ -178,12 +172,21 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
     }
 }
 
+impl<K> KeyedRateLimitPolicy<K> {
+    /// How many keys are known, idle ones that nobody needed the room of among them.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.shards.iter().map(Shard::len).sum()
+    }
+}
+
 impl<K> fmt::Debug for KeyedRateLimitPolicy<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedRateLimitPolicy")
             .field("rate", &self.limits.get().rate())
+            .field("keys", &self.keys())
             .field("max_keys", &self.max_keys)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 

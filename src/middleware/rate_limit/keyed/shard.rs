@@ -98,10 +98,6 @@ impl<K: Hash + Eq> Shard<K> {
         idle.len()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.keys.read().buckets.len()
-    }
-
     /// [`Bucket::missing`] of a key; 0 of one that is not known.
     pub(super) fn missing<Q>(&self, key: &Q, now: u64) -> u64
     where
@@ -119,6 +115,12 @@ impl<K: Hash + Eq> Shard<K> {
         for bucket in keys.buckets.values() {
             bucket.settle(now, most);
         }
+    }
+}
+
+impl<K> Shard<K> {
+    pub(super) fn len(&self) -> usize {
+        self.keys.read().buckets.len()
     }
 }
 
