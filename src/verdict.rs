@@ -1,10 +1,13 @@
-//! [`Verdict`]: what an outcome says of what is behind the handler.
+//! [`Verdict`]: what an outcome says about the health of the backend.
 
+use std::time::Duration;
+
+use crate::context::Context;
 use crate::error::{Error, Outcome, Phase, TimeLimit};
 use crate::message::{Class, Message};
 
-/// What an outcome says of the health of what is behind the handler. The one place that all policies
-/// ask: a breaker, an adaptive limit and the metrics agree on it.
+/// Classifies an outcome as evidence about the health of the backend. A breaker, an adaptive limit, a hedge
+/// and a budget all ask here, so that they agree.
 ///
 /// | outcome | verdict |
 /// |---|---|
@@ -12,8 +15,24 @@ use crate::message::{Class, Message};
 /// | the handler's error, [`Class::Permanent`] | `Success`: it was answered, the message was wrong |
 /// | the handler's error, [`Class::Transient`] or [`Class::Unclassified`] | `Failure` |
 /// | a panic; a layer's time limit that passed while the handler ran | `Failure` |
-/// | late before it began; ended by its caller's deadline, or cancelled by it | `Neutral` |
+/// | late before it began | `Neutral` |
+/// | ended by its caller: by the caller's deadline or token, or because the future was dropped | `Neutral` |
 /// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, in doubt, no handler | `Neutral` |
+///
+/// # Callers in a hurry
+///
+/// What its caller ends says nothing about the backend: ten callers that give a healthy backend a tenth of
+/// the time that it needs must not keep out the next one, who has the patience. So it counts for nothing,
+/// unless the backend had longer than anybody should wait: each layer that judges has a setting `slow_after`,
+/// and a dispatch that its caller ended after that time or later is a failure, see [`after`](Verdict::after). That
+/// is how a breaker learns of a backend that hangs where every caller has a deadline and no layer has a limit.
+///
+/// Inside a dispatch, the layers take an error of the handler (`Transient` or `Unclassified`) that comes when
+/// its caller has gone for the caller's doing as well: a handler that hands its deadline on to a client or to
+/// another dispatch fails when that deadline passes.
+///
+/// For a layer, everything further out is its caller, also a [`Timeout`](crate::middleware::Timeout) that drops
+/// it. So put a timeout inside the layers that judge.
 ///
 /// ```
 /// use std::io;
@@ -36,17 +55,61 @@ pub enum Verdict {
     Success,
     /// It does not.
     Failure,
-    /// The handler did not run, or was stopped by its caller: this says nothing of it.
+    /// The handler did not run, or was stopped by its caller: this says nothing about it.
     Neutral,
 }
 
 impl Verdict {
-    /// What `outcome` says.
+    /// Judges `outcome`, however long it took: what its caller ended is neutral.
     #[inline(always)]
     pub fn of<M: Message>(outcome: &Outcome<M>) -> Self {
         match outcome {
             Ok(_) => Self::Success,
             Err(error) => Self::of_error::<M>(error),
+        }
+    }
+
+    /// Judges the outcome of a dispatch that ran for `elapsed`: as [`of`](Verdict::of), but what its caller ended
+    /// after `slow_after` or later is a failure. `None`: never.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::{Error, Message, Outcome, Phase, Query, TimeLimit, Verdict};
+    ///
+    /// struct Ping;
+    /// impl Message for Ping {
+    ///     const NAME: &'static str = "ping";
+    ///     type Kind = Query;
+    ///     type Reply = ();
+    ///     type Error = String;
+    /// }
+    ///
+    /// let verdict = |elapsed| {
+    ///     let (phase, limit) = (Phase::Indeterminate, TimeLimit::Caller);
+    ///     let hasty: Outcome<Ping> = Err(Error::Timeout { phase, limit, elapsed });
+    ///     Verdict::after::<Ping>(&hasty, elapsed, Some(Duration::from_secs(1)))
+    /// };
+    /// assert_eq!(verdict(Duration::from_millis(3)), Verdict::Neutral);
+    /// assert_eq!(verdict(Duration::from_secs(1)), Verdict::Failure);
+    /// ```
+    pub fn after<M: Message>(
+        outcome: &Outcome<M>,
+        elapsed: Duration,
+        slow_after: Option<Duration>,
+    ) -> Self {
+        match outcome {
+            Err(error) if is_by_caller(error) => {
+                Self::of_abandoned(slow_after.is_some_and(|slow_after| elapsed >= slow_after))
+            }
+            outcome => Self::of::<M>(outcome),
+        }
+    }
+
+    /// Judges a dispatch that its caller ended.
+    pub(crate) fn of_abandoned(is_slow: bool) -> Self {
+        match is_slow {
+            true => Self::Failure,
+            false => Self::Neutral,
         }
     }
 
@@ -79,4 +142,51 @@ impl Verdict {
             Class::Transient | Class::Unclassified => Self::Failure,
         }
     }
+}
+
+/// How the inner service of a layer that judges has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Judged(Verdict),
+    /// By its caller, as if its future had been dropped: how long it ran decides
+    /// ([`Verdict::of_abandoned`]).
+    Abandoned,
+}
+
+impl Ending {
+    #[inline(always)]
+    pub(crate) fn of<M: Message>(outcome: &Outcome<M>, cx: &Context<'_>) -> Self {
+        match outcome {
+            Ok(_) => Self::Judged(Verdict::Success),
+            Err(error) => Self::of_error::<M>(error, cx),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn of_error<M: Message>(error: &Error<M::Error>, cx: &Context<'_>) -> Self {
+        let verdict = Verdict::of_error::<M>(error);
+        let is_abandoned = match error {
+            Error::Handler(_) => verdict == Verdict::Failure && cx.has_lost_its_caller(),
+            error => is_by_caller(error),
+        };
+        if is_abandoned {
+            Self::Abandoned
+        } else {
+            Self::Judged(verdict)
+        }
+    }
+}
+
+/// Whether the caller's deadline or token stopped the handler.
+fn is_by_caller<E>(error: &Error<E>) -> bool {
+    matches!(
+        error,
+        Error::Timeout {
+            phase: Phase::Indeterminate,
+            limit: TimeLimit::Caller,
+            ..
+        } | Error::Cancelled {
+            phase: Phase::Indeterminate
+        }
+    )
 }

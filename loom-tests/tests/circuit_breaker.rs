@@ -174,6 +174,43 @@ fn a_probe_that_hangs_opens_it_or_closes_it_but_not_both() {
     });
 }
 
+/// Of two callers in a hurry the second comes when the time for the end of probes is over, just as the first gives
+/// its probe back: the breaker opens if that was still out, or waits on, from there.
+#[test]
+fn a_hasty_probe_is_given_back_and_its_wait_begins_anew() {
+    static OPENED: Seen = Seen::new();
+    static REFUSED: Seen = Seen::new();
+    static PROBE: Seen = Seen::new();
+    let states = [
+        ("opened again", &OPENED),
+        ("refused", &REFUSED),
+        ("a probe", &PROBE),
+    ];
+    explore_bounded("breaker, a hasty probe", 3, states, || {
+        let breaker = CircuitBreaker::consecutive(1).half_open_probes(1);
+        let breaker = waiting(breaker.half_open_for(2 * MS));
+        let shared = Arc::clone(&breaker);
+        let first = shared.try_admit(OPEN).unwrap();
+        let other = spawn(&breaker, |breaker| {
+            let second = breaker.try_admit(OPEN + 2 * MS);
+            let is_open = breaker.state() == State::Open;
+            OPENED.count(second.is_err() && is_open);
+            REFUSED.count(second.is_err() && !is_open);
+            PROBE.count(second.is_ok());
+            if let Ok(second) = second {
+                assert!(!is_open, "haste opened it");
+                second.abandon(OPEN + 2 * MS);
+            }
+        });
+        first.abandon(OPEN + 2 * MS);
+        other.join().unwrap();
+        let is_open = breaker.state() == State::Open;
+        assert_eq!(breaker.reading().calls(), 0, "a hasty probe was counted");
+        let served = call(&breaker, OPEN + 3 * MS, Success);
+        assert_eq!(served, !is_open, "a probe was lost");
+    });
+}
+
 fn windows() -> [CircuitBreaker; 3] {
     [
         CircuitBreaker::consecutive(2),

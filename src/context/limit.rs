@@ -3,6 +3,7 @@
 
 use super::{NEVER, Source};
 use crate::clock::Due;
+use crate::error::TimeLimit;
 use crate::sync::{Ordering, PlainU64};
 
 /// The lowest bit of a limit: it has passed, and the grace after it has begun. Limits are rounded
@@ -114,11 +115,14 @@ impl Limit<'_> {
         self.tick.load(Ordering::Relaxed)
     }
 
-    /// Whether it comes before `tick`, the deadline of the caller. Two ticks that are one when they are rounded
-    /// to even ones count as one.
-    #[inline]
-    pub(crate) fn is_before(&self, tick: u64) -> bool {
-        self.get() < tick & !OVER
+    /// Returns the owner of the earlier limit: that at the tick `limit` is a layer's, that at `deadline` the caller's.
+    /// Two ticks that are one when they are rounded to even ones count as one, which is the caller's.
+    pub(crate) fn owner(limit: u64, deadline: u64) -> TimeLimit {
+        if limit < deadline & !OVER {
+            TimeLimit::Layer
+        } else {
+            TimeLimit::Caller
+        }
     }
 
     /// Whether the grace after it, or after one further out, has begun.

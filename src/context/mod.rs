@@ -496,14 +496,18 @@ impl<'p> Context<'p> {
         self.tick.min(self.limit.get())
     }
 
+    /// Whether the caller no longer waited when the handler was done: a token is cancelled, or the deadline has
+    /// passed. Reads the clock where there is a deadline and nobody has asked for the end yet.
+    #[cold]
+    pub(crate) fn has_lost_its_caller(&self) -> bool {
+        self.tokens().any(CancelToken::is_cancelled)
+            || (self.tick != NEVER && self.done_tick() >= self.tick)
+    }
+
     /// Returns the owner of the limit that [`expiry_tick`](Self::expiry_tick) is of.
     #[cold]
     pub(crate) fn time_limit(&self) -> TimeLimit {
-        if self.limit.is_before(self.tick) {
-            TimeLimit::Layer
-        } else {
-            TimeLimit::Caller
-        }
+        Limit::owner(self.limit.get(), self.tick)
     }
 
     /// What a middleware does to the time limit of what runs inside it.

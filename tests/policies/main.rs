@@ -2,6 +2,8 @@
 
 #[path = "../support/acts.rs"]
 mod acts;
+#[path = "../support/hasty.rs"]
+mod hasty;
 #[path = "../support/worker.rs"]
 mod worker;
 

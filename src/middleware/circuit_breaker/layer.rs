@@ -86,6 +86,19 @@ impl CircuitBreaker {
         self
     }
 
+    /// A call that its caller ended after `time` (1 ns to a day) or later is a failure; one that it ended before
+    /// counts for nothing, see [`Verdict`](crate::Verdict). For each kind of window.
+    ///
+    /// Default: the time of [`slow_calls`](Self::slow_calls), or none: how long anybody should wait only you
+    /// know. Without it, and without a timeout inside, a backend that hangs does not open the breaker as long as
+    /// every caller has a deadline. The [preset](crate::middleware::ProductionConfig) has 1 s. Reads the clock once
+    /// a call, where no other layer does.
+    #[must_use]
+    pub fn slow_after(mut self, time: Duration) -> Self {
+        self.limits.slow_after = Some(time);
+        self
+    }
+
     /// With fewer calls in the window than this it does not open: 1 or more, and no more than a
     /// [`count_window`](Self::count_window) holds. Not for [`consecutive`](Self::consecutive).
     ///

@@ -34,6 +34,9 @@ pub struct Limits {
     /// A call that takes this long or longer is slow (1 ns to a day), and the share of slow calls at
     /// which it opens (as above). Default none. Not with [`Window::Consecutive`].
     pub slow_calls: Option<(Duration, f64)>,
+    /// A call that its caller ended is a failure if it had run for this long or longer, 1 ns to a day. Default: the
+    /// time of [`slow_calls`](Self::slow_calls); none without.
+    pub slow_after: Option<Duration>,
     /// With fewer calls in the window than this it does not open: 1 or more. Default 20, or the length
     /// of a shorter window. Not with [`Window::Consecutive`].
     pub minimum_calls: u32,
@@ -58,6 +61,7 @@ impl Limits {
             failures: 5,
             failure_rate: 0.5,
             slow_calls: None,
+            slow_after: None,
             minimum_calls: match window {
                 Window::Calls(length) => length.min(20),
                 _ => 20,
@@ -126,6 +130,9 @@ impl Limits {
     fn check_times(&self) -> Result<(), InvalidSetting> {
         check_time(self.open_for, "CircuitBreaker.open_for")?;
         check_time(self.half_open_for, "CircuitBreaker.half_open_for")?;
+        if let Some(slow_after) = self.slow_after {
+            check_time(slow_after, "CircuitBreaker.slow_after")?;
+        }
         let Some((factor, longest)) = self.open_growth else {
             return Ok(());
         };

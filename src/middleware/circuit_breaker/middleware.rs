@@ -1,12 +1,12 @@
 //! [`CircuitBreakerMiddleware`]: the breaker around a handler.
 
-use super::policy::{Admission, CircuitBreakerPolicy, Refused};
+use super::policy::{CircuitBreakerPolicy, Refused, Ticket};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
 use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
-use crate::verdict::Verdict;
+use crate::verdict::Ending;
 
 /// Asks a [`CircuitBreakerPolicy`] before the handler and tells it how the handler did. Made by
 /// [`CircuitBreaker`](super::CircuitBreaker).
@@ -29,28 +29,49 @@ impl<M: Message> Middleware<M> for CircuitBreakerMiddleware {
 #[derive(Clone, Copy)]
 struct Breaker<'p>(&'p CircuitBreakerPolicy);
 
+/// A call that was let through. Dropped, it was abandoned by its caller.
+struct Pass<'p, 'c> {
+    policy: &'p CircuitBreakerPolicy,
+    ticket: Ticket,
+    cx: &'c Context<'c>,
+}
+
 impl<'p, 'c, M: Message> Entry<'c, M> for Breaker<'p> {
-    type Pass = Admission<'p>;
+    type Pass = Pass<'p, 'c>;
 
     #[inline(always)]
-    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Admission<'p>, Error<M::Error>> {
-        match self.0.admit_at(
+    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>> {
+        let policy = self.0;
+        match policy.admit_at(
             #[inline(always)]
             || cx.entry_tick(),
         ) {
-            Ok(ticket) => Ok(Admission::new(self.0, ticket)),
+            Ok(ticket) => Ok(Pass { policy, ticket, cx }),
             Err(refused) => Err(refused.into()),
         }
     }
 
     #[inline(always)]
-    fn leave(&self, admission: Admission<'p>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
-        let verdict = Verdict::of::<M>(outcome);
-        admission.complete_at(
+    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+        let Ending::Judged(verdict) = Ending::of::<M>(outcome, cx) else {
+            return;
+        };
+        let ticket = pass.ticket;
+        std::mem::forget(pass);
+        self.0.complete_at(
+            ticket,
             verdict,
             #[inline(always)]
             || cx.done_tick(),
         );
+    }
+}
+
+impl Drop for Pass<'_, '_> {
+    #[cold]
+    fn drop(&mut self) {
+        let now = || self.cx.clock().ticks();
+        self.policy.abandon_at(self.ticket, &now);
     }
 }
 

@@ -34,10 +34,14 @@
 //! # Ok::<(), arcbus::RegistrationError>(())
 //! ```
 //!
-//! [`Verdict`](crate::Verdict) says what is a success and what a failure. What is neutral (refused,
-//! cancelled, late before it began) counts neither way, and gives a probe back; so does a dispatch that
-//! is dropped half way, by its caller or by a deadline from further out. Put a timeout inside the
-//! breaker, and what it stops counts as a failure.
+//! [`Verdict`](crate::Verdict) says what is a success and what a failure. What is neutral counts neither way, and
+//! gives a probe back: what was refused, and what its caller ended, by its deadline, by a token, or because it
+//! dropped the future. For the breaker a [`Timeout`](super::Timeout) further out is a caller, too. A hasty
+//! caller says nothing about the backend, and must not keep out a patient one.
+//!
+//! So a backend that hangs opens a breaker in two ways: by a `Timeout` inside the breaker, whose own limit is a
+//! failure; and by callers that had the patience for [`slow_after`](CircuitBreaker::slow_after). The `Timeout`
+//! is the better one, for it does not depend on the callers.
 //!
 //! A failure or a slow call opens a breaker, or the call with which the
 //! [minimum](CircuitBreaker::minimum_calls) is reached; never a good call by itself, whatever leaves the

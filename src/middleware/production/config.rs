@@ -23,13 +23,17 @@ pub struct ProductionConfig {
 
 impl ProductionConfig {
     /// Validation, a timeout of 30 seconds, and a circuit breaker that opens after ten failures in a row
-    /// for 30 seconds: what harms nobody whose numbers are not known yet. No metrics, no rate limit and
+    /// for 30 seconds, a call that its caller ended after a second or later among them: what harms nobody whose
+    /// numbers are not known yet. No metrics, no rate limit and
     /// no bulkhead: those need a place to look at, or a number that only the backend's owner knows.
     /// With the feature `tracing` a [`Trace`](crate::middleware::Trace), whose place to look at is the
     /// subscriber, if there is one.
     #[must_use]
     pub fn new() -> Self {
         let half_a_minute = Duration::from_secs(30);
+        let breaker = CircuitBreaker::consecutive(10)
+            .open_for(half_a_minute)
+            .slow_after(Duration::from_secs(1));
         Self {
             #[cfg(feature = "tracing")]
             trace: Some(Trace::new()),
@@ -38,7 +42,7 @@ impl ProductionConfig {
             timeout: Some(Timeout::new(half_a_minute)),
             rate_limit: None,
             bulkhead: None,
-            circuit_breaker: Some(CircuitBreaker::consecutive(10).open_for(half_a_minute)),
+            circuit_breaker: Some(breaker),
         }
     }
 
@@ -89,7 +93,8 @@ impl ProductionConfig {
         self
     }
 
-    /// When to stop asking a handler that fails. Default: for 30 seconds after ten failures in a row.
+    /// When to stop asking a handler that fails. Default: for 30 seconds after ten failures in a row; a call that
+    /// its caller ended counts as one if it had run for a second.
     #[must_use]
     pub fn circuit_breaker(mut self, breaker: impl Into<Option<CircuitBreaker>>) -> Self {
         self.circuit_breaker = breaker.into();

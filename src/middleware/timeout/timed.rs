@@ -148,12 +148,11 @@ impl Time<'_, '_> {
 /// deadline. None where the limit of a layer further out comes before that deadline: then that layer ends it.
 #[cold]
 pub(super) fn owner(end: u64, cx: &Context<'_>) -> Option<TimeLimit> {
-    let deadline = cx.deadline_tick();
-    if end < deadline {
-        Some(TimeLimit::Layer)
-    } else if cx.limit().is_before(deadline) {
-        None
-    } else {
-        Some(TimeLimit::Caller)
+    if end < cx.deadline_tick() {
+        return Some(TimeLimit::Layer);
+    }
+    match cx.time_limit() {
+        TimeLimit::Layer => None,
+        TimeLimit::Caller => Some(TimeLimit::Caller),
     }
 }

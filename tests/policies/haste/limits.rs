@@ -8,8 +8,8 @@ use arcbus::{
     Stack, TimeLimit, from_async_fn,
 };
 
-use super::{Backend, Call, HANGS, LANES, MS, call, rig, send, within};
 use crate::acts::{poll_once, ready};
+use crate::hasty::{Backend, Call, HANGS, LANES, MS, call, rig, send, within};
 
 fn ended(phase: Phase, ms: u32, limit: TimeLimit) -> Outcome<Call> {
     Err(Error::Timeout {
@@ -205,7 +205,10 @@ fn in_a_dispatch_inside_another_every_limit_further_out_is_the_callers() {
             let builder = || QueryBus::builder().clock(clock.clone());
             let inner = builder()
                 .layer(inner.map(|inner| Timeout::new(MS * inner)))
-                .register(Backend(clock.clone()))
+                .register(Backend {
+                    clock: clock.clone(),
+                    moves: true,
+                })
                 .build()
                 .expect("in range");
             let patience = patience.map(|patience| MS * patience);

@@ -33,7 +33,7 @@ impl Ticket {
     };
 
     #[inline(always)]
-    pub(in super::super) fn is_probe(self) -> bool {
+    pub(super) fn is_probe(self) -> bool {
         self.tag.is(State::HalfOpen)
     }
 
@@ -49,8 +49,9 @@ impl Ticket {
     }
 }
 
-/// A call that was let through. [`complete`](Self::complete) tells how it ended; dropped without that,
-/// it counts for nothing, and a probe is given back for another call.
+/// A call that was let through. [`complete`](Self::complete) tells how it ended, [`abandon`](Self::abandon) that
+/// its caller ended it; dropped without either, it counts for nothing, and a probe is given back for another
+/// call.
 #[must_use = "dropped, it counts for nothing"]
 pub struct Admission<'a> {
     policy: &'a CircuitBreakerPolicy,
@@ -58,17 +59,8 @@ pub struct Admission<'a> {
 }
 
 impl<'a> Admission<'a> {
-    #[inline(always)]
-    pub(in super::super) fn new(policy: &'a CircuitBreakerPolicy, ticket: Ticket) -> Self {
+    pub(super) fn new(policy: &'a CircuitBreakerPolicy, ticket: Ticket) -> Self {
         Self { policy, ticket }
-    }
-
-    /// [`complete`](Self::complete) on the clock's line.
-    #[inline(always)]
-    pub(in super::super) fn complete_at(self, verdict: Verdict, now: impl Fn() -> u64 + Copy) {
-        let (policy, ticket) = (self.policy, self.ticket);
-        std::mem::forget(self);
-        policy.complete_at(ticket, verdict, now);
     }
 
     /// Whether it is one of the few that a half-open breaker lets through.
@@ -80,7 +72,35 @@ impl<'a> Admission<'a> {
     /// Tells how the call ended. Changes nothing if the breaker has changed its state since it let the
     /// call through.
     pub fn complete(self, verdict: Verdict, now: Duration) {
-        self.complete_at(verdict, || nanos(now));
+        let policy = self.policy;
+        policy.complete_at(self.into_ticket(), verdict, || nanos(now));
+    }
+
+    /// Tells that its caller ended the call: by a deadline, by a token, or because it has gone. That is a failure
+    /// if the call had run for [`slow_after`](super::super::Limits::slow_after) by `now`. Otherwise it counts for
+    /// nothing: a probe is there for another call, and the time for which its end was waited for begins anew.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::middleware::circuit_breaker::{CircuitBreaker, State};
+    ///
+    /// let ms = Duration::from_millis;
+    /// let breaker = CircuitBreaker::consecutive(1).slow_after(ms(1000)).policy()?;
+    /// breaker.try_admit(ms(0)).expect("closed").abandon(ms(3));
+    /// assert_eq!(breaker.state(), State::Closed);
+    /// breaker.try_admit(ms(3)).expect("closed").abandon(ms(1003));
+    /// assert_eq!(breaker.state(), State::Open);
+    /// # Ok::<(), arcbus::InvalidSetting>(())
+    /// ```
+    pub fn abandon(self, now: Duration) {
+        let policy = self.policy;
+        policy.abandon_at(self.into_ticket(), &|| nanos(now));
+    }
+
+    fn into_ticket(self) -> Ticket {
+        let ticket = self.ticket;
+        std::mem::forget(self);
+        ticket
     }
 }
 

@@ -33,7 +33,7 @@ impl CircuitBreakerPolicy {
 
     #[inline(always)]
     fn counted(&self, word: Word, now: impl Fn() -> u64) -> Ticket {
-        let is_timed = self.rules.slow_after() != NEVER;
+        let is_timed = self.rules.slow_calls_after() != NEVER;
         Ticket::new(word.tag(), if is_timed { now() } else { UNTIMED })
     }
 

@@ -1,7 +1,7 @@
 //! Counting how calls have ended.
 
 use super::admission::Ticket;
-use super::rules::{Health, Probed, Rules};
+use super::rules::{Health, Probed, Rules, TIMED};
 use super::window::SlidingWindow;
 use super::word::{State, Word};
 use super::{CircuitBreakerPolicy, JudgesBy};
@@ -42,9 +42,10 @@ impl CircuitBreakerPolicy {
         word: Word,
         now: impl Fn() -> u64 + Copy,
     ) {
-        let is_asked = W::ASKS_TIME || ticket.is_timed();
+        let slow_after = self.rules.slow_calls_after();
+        let is_asked = W::ASKS_TIME || slow_after < TIMED;
         let ended = if is_asked { now() } else { 0 };
-        if ticket.is_slow(self.rules.slow_after(), ended) {
+        if ticket.is_slow(slow_after, ended) {
             return self.count_bad(window, ticket, Verdict::Success, &{ now });
         }
         let place = window.count(ticket.tag.epoch(), ended);
@@ -73,8 +74,29 @@ impl CircuitBreakerPolicy {
         }
     }
 
+    /// Counts a call that its caller ended: for nothing, or as a failure if it had run for long.
+    #[cold]
+    #[inline(never)]
+    pub(in super::super) fn abandon_at(&self, ticket: Ticket, now: &dyn Fn() -> u64) {
+        let slow_after = self.rules.read().slow_after();
+        let is_slow = ticket.is_timed() && ticket.is_slow(slow_after, now());
+        match Verdict::of_abandoned(is_slow) {
+            Verdict::Neutral => self.give_back_hasty(ticket, now),
+            verdict => self.complete_otherwise(ticket, verdict, now),
+        }
+    }
+
+    /// Gives a probe back whose caller was in a hurry. The end of the probes is waited for anew: where all
+    /// callers are, one of their probes is always out, and that must not open the breaker again.
+    fn give_back_hasty(&self, ticket: Ticket, now: &dyn Fn() -> u64) {
+        if ticket.is_probe() && self.word.load().tag() == ticket.tag {
+            self.half_opened.raise(now());
+            self.give_back(ticket);
+        }
+    }
+
     /// A probe that did not end is there for another call.
-    pub(in super::super) fn give_back(&self, ticket: Ticket) {
+    pub(super) fn give_back(&self, ticket: Ticket) {
         if ticket.is_probe() {
             let give = |word: Word| (word.tag() == ticket.tag).then(|| word.probe_given_back());
             self.word.step(give);
@@ -115,7 +137,7 @@ impl CircuitBreakerPolicy {
     ) {
         let (rules, epoch) = (self.rules.read(), ticket.tag.epoch());
         let failed = verdict == Verdict::Failure;
-        let slow = ticket.is_timed() && ticket.is_slow(rules.slow_after, now());
+        let slow = ticket.is_timed() && ticket.is_slow(rules.slow_calls_after, now());
         let ended = if W::ASKS_TIME { now() } else { 0 };
         let Some(place) = window.count(epoch, ended) else {
             return;
@@ -155,7 +177,7 @@ impl CircuitBreakerPolicy {
 
     fn end_probe(&self, ticket: Ticket, verdict: Verdict, now: &dyn Fn() -> u64) {
         let rules = self.rules.read();
-        let slow = ticket.is_timed() && ticket.is_slow(rules.slow_after, now());
+        let slow = ticket.is_timed() && ticket.is_slow(rules.slow_calls_after, now());
         self.turn_by(|word| {
             (word.tag() == ticket.tag).then(|| {
                 let done = word.probe_done(verdict == Verdict::Failure, slow);

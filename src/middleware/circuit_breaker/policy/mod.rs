@@ -16,6 +16,7 @@ mod word;
 
 use std::fmt;
 
+pub(super) use admission::Ticket;
 pub use admission::{Admission, Refused};
 pub(super) use count_window::LONGEST as LONGEST_COUNT;
 pub use reading::Reading;
@@ -33,7 +34,8 @@ use rules::{Rules, RulesCell};
 use time_window::TimeWindow;
 use word::WordCell;
 
-/// A circuit breaker alone: it says whether a call may be made, and is told how it ended.
+/// A circuit breaker alone: it says whether a call may be made, and is told how it ended
+/// ([`Admission::complete`]), or that its caller ended it ([`Admission::abandon`]).
 ///
 /// `now` is the time since a moment of the caller's choice, always the same one. Nothing here waits or
 /// takes a lock, except that threads which change limits take turns.

@@ -1,4 +1,4 @@
-//! [`Moment`]: when the breaker opened, or went half-open.
+//! [`Moment`]: when the breaker opened, or went half-open or got a probe back from a hasty caller.
 
 use crate::sync::{AtomicU64, Ordering};
 

@@ -10,6 +10,8 @@ use crate::sync::{AtomicU64, Ordering, Versioned};
 
 /// No time: calls are not timed.
 pub(super) const NEVER: u64 = u64::MAX;
+/// In the place of the time after which a call is slow: calls are timed, and none is slow by that.
+pub(super) const TIMED: u64 = NEVER - 1;
 
 /// Rates are kept in millionths, so that they are compared without rounding: 3 calls of 30 are 10 %.
 const WHOLE: u64 = 1_000_000;
@@ -37,7 +39,7 @@ pub(super) struct Rules {
     /// enough.
     pub(super) failures: u32,
     failure_rate: u32,
-    pub(super) slow_after: u64,
+    pub(super) slow_calls_after: u64,
     slow_rate: u32,
     minimum_calls: u32,
     pub(super) open_for: u64,
@@ -45,12 +47,13 @@ pub(super) struct Rules {
     open_longest: u64,
     pub(super) probes: u32,
     pub(super) half_open_for: u64,
+    slow_after: u64,
 }
 
 impl Rules {
     /// Of limits that were checked.
     pub(super) fn of(limits: &Limits, window: Window) -> Self {
-        let (slow_after, slow_rate) = limits
+        let (slow_calls_after, slow_rate) = limits
             .slow_calls
             .map_or((NEVER, 1.0), |(after, rate)| (nanos(after), rate));
         let (open_factor, longest) = limits.open_growth.unwrap_or((1.0, limits.open_for));
@@ -60,7 +63,7 @@ impl Rules {
                 Window::Consecutive => 1,
                 _ => millionths(limits.failure_rate),
             },
-            slow_after,
+            slow_calls_after,
             slow_rate: millionths(slow_rate),
             minimum_calls: limits.minimum_calls,
             open_for: nanos(limits.open_for),
@@ -68,12 +71,30 @@ impl Rules {
             open_longest: nanos(longest),
             probes: limits.half_open_probes,
             half_open_for: nanos(limits.half_open_for),
+            slow_after: limits.slow_after.map_or(NEVER, nanos),
+        }
+    }
+
+    /// After what time a call that its caller ended is a failure.
+    pub(super) fn slow_after(&self) -> u64 {
+        match self.slow_after {
+            NEVER => self.slow_calls_after,
+            slow_after => slow_after,
+        }
+    }
+
+    /// What a call is to know on its way.
+    fn timing(&self) -> u64 {
+        match self.slow_calls_after {
+            NEVER if self.slow_after != NEVER => TIMED,
+            slow_calls_after => slow_calls_after,
         }
     }
 
     /// The limits that these are of.
     pub(super) fn limits(&self, window: Window) -> Limits {
         let rate = |millionths: u32| f64::from(millionths) / WHOLE as f64;
+        let slow_calls_after = Duration::from_nanos(self.slow_calls_after);
         let slow_after = Duration::from_nanos(self.slow_after);
         let growth = (self.open_factor, Duration::from_nanos(self.open_longest));
         let defaults = Limits::of(window);
@@ -83,7 +104,9 @@ impl Rules {
                 Window::Consecutive => defaults.failure_rate,
                 _ => rate(self.failure_rate),
             },
-            slow_calls: (self.slow_after != NEVER).then(|| (slow_after, rate(self.slow_rate))),
+            slow_calls: (self.slow_calls_after != NEVER)
+                .then(|| (slow_calls_after, rate(self.slow_rate))),
+            slow_after: (self.slow_after != NEVER).then_some(slow_after),
             minimum_calls: self.minimum_calls,
             open_for: Duration::from_nanos(self.open_for),
             open_growth: (self.open_factor > 1.0).then_some(growth),
@@ -126,37 +149,39 @@ impl Rules {
         (grown as u64).min(self.open_longest)
     }
 
-    const WORDS: usize = 7;
+    const WORDS: usize = 8;
 
     fn pack(&self) -> [u64; Self::WORDS] {
         let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
         [
             pair(self.failures, self.failure_rate),
-            self.slow_after,
+            self.slow_calls_after,
             pair(self.slow_rate, self.minimum_calls),
             self.open_for,
             self.open_factor.to_bits(),
             self.open_longest,
             // A day has 2^47 nanoseconds.
             self.half_open_for << 8 | u64::from(self.probes),
+            self.slow_after,
         ]
     }
 
     fn unpack(words: [u64; Self::WORDS]) -> Self {
         let [
             trip,
-            slow_after,
+            slow_calls_after,
             slow,
             open_for,
             factor,
             open_longest,
             half_open,
+            slow_after,
         ] = words;
         let (high, low) = (|word: u64| (word >> 32) as u32, |word: u64| word as u32);
         Self {
             failures: high(trip),
             failure_rate: low(trip),
-            slow_after,
+            slow_calls_after,
             slow_rate: high(slow),
             minimum_calls: low(slow),
             open_for,
@@ -164,6 +189,7 @@ impl Rules {
             open_longest,
             probes: half_open as u32 & 0xff,
             half_open_for: half_open >> 8,
+            slow_after,
         }
     }
 }
@@ -181,24 +207,25 @@ fn millionths(rate: f64) -> u32 {
 #[derive(Debug)]
 pub(super) struct RulesCell {
     rules: Versioned<{ Rules::WORDS }>,
-    /// A copy, so that a good call reads one word. Only whoever finds a call slow by it reads the rules,
+    /// A copy of the time after which a completed call is slow, or [`TIMED`], so that a good call reads one word.
+    /// Only whoever finds a call slow by it reads the rules,
     /// and judges anew by them: a rate goes with its own time always.
     ///
     /// Relaxed: each call is judged by one of the times that were in force. Model: `circuit_breaker`.
-    slow_after: AtomicU64,
+    slow_calls_after: AtomicU64,
 }
 
 impl RulesCell {
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
             rules: Versioned::new(rules.pack()),
-            slow_after: AtomicU64::new(rules.slow_after),
+            slow_calls_after: AtomicU64::new(rules.timing()),
         }
     }
 
     #[inline(always)]
-    pub(super) fn slow_after(&self) -> u64 {
-        self.slow_after.load(Ordering::Relaxed)
+    pub(super) fn slow_calls_after(&self) -> u64 {
+        self.slow_calls_after.load(Ordering::Relaxed)
     }
 
     pub(super) fn read(&self) -> Rules {
@@ -208,7 +235,8 @@ impl RulesCell {
     pub(super) fn set(&self, rules: &Rules) {
         self.rules.update(|_| {
             // Where writers take turns, so that the copy is of the rules set last.
-            self.slow_after.store(rules.slow_after, Ordering::Relaxed);
+            self.slow_calls_after
+                .store(rules.timing(), Ordering::Relaxed);
             rules.pack()
         });
     }
@@ -278,6 +306,7 @@ mod tests {
             limits.failures = 7;
             limits.failure_rate = 0.25;
             limits.slow_calls = Some((day, 0.75));
+            limits.slow_after = Some(day);
             limits.open_growth = Some((2.5, day));
             limits.half_open_probes = 63;
             limits.half_open_for = day;
