@@ -18,11 +18,11 @@ use crate::setting::InvalidSetting;
 /// | outcome | taken as |
 /// |---|---|
 /// | `Success` | a sample of the latency |
-/// | a time limit that passed while the handler ran; a handler's error that is `Transient` | an overload: the limit is lowered at once, but once for all that had entered by then |
+/// | a layer's time limit that passed while the handler ran; a handler's error that is `Transient` | an overload: the limit is lowered at once, but once for all that had entered by then |
 /// | every other `Failure`: a panic, an error that is not classified | nothing |
 /// | `Neutral` | nothing |
-/// | dropped half way, past its deadline | an overload |
-/// | dropped half way before that | nothing |
+/// | ended by its caller (a deadline, a token, a future that was dropped) | nothing, not even a sample; an overload if it had run for [`slow_after`](Self::slow_after) |
+/// | dropped by the limit of a [`Timeout`](crate::middleware::Timeout) further out | an overload |
 ///
 /// See the [module](super) for an example.
 ///
@@ -69,6 +69,7 @@ impl AdaptiveLimit {
             max: 1000,
             window: 50,
             backoff: 0.9,
+            slow_after: None,
         };
         Self {
             settings,
@@ -107,6 +108,17 @@ impl AdaptiveLimit {
     #[must_use]
     pub fn backoff(mut self, ratio: f64) -> Self {
         self.settings.backoff = ratio;
+        self
+    }
+
+    /// A dispatch that its caller ended after `time` (1 ns to a day) or later is an overload; one that it ended
+    /// before says nothing, see [`Verdict`](crate::Verdict).
+    ///
+    /// Default none: how long anybody should wait only you know. Without it, and without a timeout, a backend that
+    /// hangs does not lower the limit as long as every caller has a deadline.
+    #[must_use]
+    pub fn slow_after(mut self, time: Duration) -> Self {
+        self.settings.slow_after = Some(time);
         self
     }
 

@@ -1,12 +1,12 @@
 //! [`AdaptiveLimitMiddleware`]: the adapter.
 
 use super::{AdaptiveLimitPolicy, InFlight, Priority};
-use crate::context::Context;
-use crate::error::{Error, Outcome};
+use crate::context::{Context, Limit};
+use crate::error::{Error, Outcome, TimeLimit};
 use crate::message::{Class, Message};
 use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
-use crate::verdict::Verdict;
+use crate::verdict::{Ending, Verdict};
 
 /// What [`AdaptiveLimit`](super::AdaptiveLimit) makes for a route.
 #[derive(Debug)]
@@ -30,13 +30,13 @@ impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
 #[derive(Clone, Copy)]
 struct Door<'p>(&'p AdaptiveLimitPolicy);
 
-/// Gone before the handler was done, it looks whether that was for want of time.
+/// Dropped, it was abandoned by its caller, or a layer further out ended it.
 struct Pass<'p, 'c> {
     in_flight: Option<InFlight<'p>>,
     cx: &'c Context<'c>,
-    /// The tick by which it must be done; taken on the way in, for a layer that limits the time does
-    /// so only for what runs inside it.
-    expiry: u64,
+    /// The tick at which a layer further out ends it. Taken on the way in: that layer limits the time only of what
+    /// runs inside it.
+    limit: u64,
 }
 
 impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
@@ -49,7 +49,7 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
             Ok(in_flight) => Ok(Pass {
                 in_flight: Some(in_flight),
                 cx,
-                expiry: cx.expiry().unwrap_or(u64::MAX),
+                limit: cx.limit().get(),
             }),
             Err(limit) => Err(overloaded(limit)),
         }
@@ -57,10 +57,13 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
 
     #[inline]
     fn leave(&self, mut pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+        let Ending::Judged(verdict) = Ending::of::<M>(outcome, cx) else {
+            return;
+        };
         let Some(in_flight) = pass.in_flight.take() else {
             return;
         };
-        match Verdict::of::<M>(outcome) {
+        match verdict {
             Verdict::Success => in_flight.answered_at(cx.done_tick()),
             Verdict::Failure if is_overload::<M>(outcome) => {
                 in_flight.overloaded_at(cx.done_tick())
@@ -82,12 +85,12 @@ impl Drop for Pass<'_, '_> {
 impl Pass<'_, '_> {
     #[cold]
     fn cut_short(&self, in_flight: InFlight<'_>) {
-        if self.expiry == u64::MAX {
-            return;
-        }
-        let now = self.cx.waited();
-        if now >= self.expiry {
+        let now = self.cx.clock().ticks();
+        let owner = Limit::owner(self.limit, self.cx.deadline_tick());
+        if now >= self.limit && owner == TimeLimit::Layer {
             in_flight.overloaded_at(now);
+        } else {
+            in_flight.abandoned_at(now);
         }
     }
 }

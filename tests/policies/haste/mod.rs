@@ -1,5 +1,6 @@
 //! Callers in a hurry: whose limit ended a dispatch, and that a caller's haste is not held against the backend.
 
+mod adaptive;
 mod breaker;
 mod limits;
 mod nested;

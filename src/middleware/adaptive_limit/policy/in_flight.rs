@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::AdaptiveLimitPolicy;
 use crate::nanos::nanos;
+use crate::verdict::Verdict;
 
 /// The right to run. Dropped, it is given back and says nothing of the backend.
 #[must_use = "a permit is given back when dropped"]
@@ -26,6 +27,13 @@ impl InFlight<'_> {
         self.overloaded_at(nanos(now));
     }
 
+    /// Its caller ended it: by a deadline, by a token, or because it has gone. That is an overload if it had run for
+    /// [`slow_after`](super::super::AdaptiveLimit::slow_after) by `now`, and otherwise nothing: no sample, for the
+    /// latency is not known.
+    pub fn abandoned(self, now: Duration) {
+        self.abandoned_at(nanos(now));
+    }
+
     #[inline]
     pub(in super::super) fn answered_at(self, tick: u64) {
         if let Some(closed) = self.policy.window.add(self.entered, tick) {
@@ -37,6 +45,14 @@ impl InFlight<'_> {
     pub(in super::super) fn overloaded_at(self, tick: u64) {
         if let Some(closed) = self.policy.window.overload(self.entered) {
             self.policy.adapt(closed, tick);
+        }
+    }
+
+    #[cold]
+    pub(in super::super) fn abandoned_at(self, tick: u64) {
+        let elapsed = tick.saturating_sub(self.entered);
+        if Verdict::of_abandoned(elapsed >= self.policy.slow_after) == Verdict::Failure {
+            self.overloaded_at(tick);
         }
     }
 }

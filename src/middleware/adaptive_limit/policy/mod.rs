@@ -30,6 +30,7 @@ pub(super) struct Settings {
     pub(super) max: usize,
     pub(super) window: usize,
     pub(super) backoff: f64,
+    pub(super) slow_after: Option<Duration>,
 }
 
 impl Settings {
@@ -50,6 +51,12 @@ impl Settings {
             "AdaptiveLimit.backoff",
             "at least 0.5 and below 1",
         )?;
+        let in_range = |time: Duration| !time.is_zero() && time <= DAY;
+        InvalidSetting::unless(
+            self.slow_after.is_none_or(in_range),
+            "AdaptiveLimit.slow_after",
+            "1 ns to a day",
+        )?;
         let slow = match self.algorithm {
             Algorithm::Aimd { slow } => slow,
             Algorithm::Vegas => 1,
@@ -61,6 +68,8 @@ impl Settings {
         )
     }
 }
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A limit that follows what it measures. Made by [`AdaptiveLimit`](super::AdaptiveLimit), for a route
 /// or [alone](super::AdaptiveLimit::policy).
@@ -83,6 +92,8 @@ pub struct AdaptiveLimitPolicy {
     window: Window,
     estimates: Estimates,
     rules: Rules,
+    /// In nanoseconds: after what time what a caller ended is an overload.
+    slow_after: u64,
 }
 
 impl AdaptiveLimitPolicy {
@@ -97,6 +108,7 @@ impl AdaptiveLimitPolicy {
                 algorithm: settings.algorithm,
                 backoff: settings.backoff,
             },
+            slow_after: settings.slow_after.map_or(u64::MAX, nanos),
         })
     }
 
