@@ -34,6 +34,7 @@ pub struct Hedge {
     max_delay: Duration,
     samples: u32,
     max_hedges: u32,
+    slow_after: Option<Duration>,
     budget: Option<Budget>,
     handles: Handles<HedgePolicy>,
 }
@@ -75,6 +76,7 @@ impl Hedge {
             max_delay: LONGEST,
             samples: 100,
             max_hedges: 1,
+            slow_after: None,
             budget: None,
             handles: Handles::default(),
         }
@@ -114,8 +116,19 @@ impl Hedge {
         self
     }
 
-    /// What the hedges are paid from: each first attempt that waits pays in, each hedge takes one out. When
-    /// it is exhausted, the first attempt simply goes on. Give clones of one budget to the layers whose
+    /// A first attempt that its caller ended after `time` or later counts for the [quantile](Hedge::quantile), once
+    /// it is past the delay: the answer is at least so slow. One that it ended before says nothing, see
+    /// [`Verdict`](crate::Verdict).
+    ///
+    /// Range: from 1 ns to less than 584 years. Default: none.
+    #[must_use]
+    pub fn slow_after(mut self, time: Duration) -> Self {
+        self.slow_after = Some(time);
+        self
+    }
+
+    /// What the hedges are paid from: each first attempt that had to wait pays in when it has ended, unless its
+    /// caller ended it; each hedge takes one out. When it is exhausted, the first attempt simply goes on. Give clones of one budget to the layers whose
     /// handlers share a backend.
     ///
     /// Default: for each route its own, of a hedge for ten that wait and the minimum of [`Budget`], with
@@ -147,7 +160,8 @@ impl Hedge {
             }
         };
         let budget = self.budget.clone().unwrap_or_else(default_budget);
-        Ok(HedgePolicy::new(delay, budget, self.max_hedges))
+        let slow_after = self.slow_after.map_or(u64::MAX, nanos);
+        Ok(HedgePolicy::new(delay, budget, self.max_hedges, slow_after))
     }
 
     fn check(&self) -> Result<(), InvalidSetting> {
@@ -169,6 +183,11 @@ impl Hedge {
             (1..=10).contains(&self.max_hedges),
             "Hedge.max_hedges",
             "from 1 to 10",
+        )?;
+        InvalidSetting::unless(
+            !matches!(self.slow_after.map(nanos), Some(0 | u64::MAX)),
+            "Hedge.slow_after",
+            "more than zero and less than 584 years",
         )?;
         self.budget.as_ref().map_or(Ok(()), Budget::check)
     }

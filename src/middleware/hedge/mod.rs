@@ -24,9 +24,10 @@
 //! first attempts, from the moment they begin to wait, in a histogram (after
 //! [HdrHistogram](http://hdrhistogram.org), known to 1/16). The quantile of the last two windows of
 //! [`samples`](Hedge::samples) is computed anew at the end of each by the thread that completes it; so old
-//! latencies are forgotten. An attempt that is cut short (it lost to its hedge, its caller went) counts
-//! with the time it had taken, once that is past the delay: it was at least so slow. Without that, the
-//! slow ones would be missing, and the delay would fall.
+//! latencies are forgotten. An attempt that is cut short because it lost to its hedge counts with the time it
+//! had taken, once that is past the delay: it was at least so slow. Without that, the slow ones would be
+//! missing, and the delay would fall. One that its caller ended is no sample, unless it had run for
+//! [`slow_after`](Hedge::slow_after): how long a caller waits says nothing about the backend.
 //!
 //! A first attempt that is ready at its first poll is neither measured nor paid for in the budget: it
 //! cannot be hedged.

@@ -133,13 +133,12 @@ where
             return Poll::Pending;
         };
         drop_caught(|| self.first.set(None));
-        if self
-            .waiting
-            .take()
-            .is_some_and(|waiting| waiting.has_hedged())
-        {
-            // An attempt that has lost may have been done earlier.
-            self.cx.handler_done();
+        if let Some(waiting) = self.waiting.take() {
+            if waiting.has_hedged() {
+                // An attempt that has lost may have been done earlier.
+                self.cx.handler_done();
+            }
+            waiting.decided(&outcome);
         }
         Poll::Ready(outcome)
     }

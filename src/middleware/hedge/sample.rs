@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::HedgePolicy;
 use crate::context::Context;
 
-/// Dropped before it is [`answered`](Self::answered), it was cut short.
+/// Dropped before the attempt has [`answered`](Self::answered) or was [cut short](Self::cut_short), it was
+/// abandoned by its caller.
 pub(super) struct Sample<'h, 'c> {
     policy: &'h HedgePolicy,
     cx: &'c Context<'c>,
     /// When the attempt began to wait, as a tick.
     start: u64,
-    is_answered: bool,
+    has_ended: bool,
 }
 
 impl<'h, 'c> Sample<'h, 'c> {
@@ -20,13 +21,18 @@ impl<'h, 'c> Sample<'h, 'c> {
             policy,
             cx,
             start,
-            is_answered: false,
+            has_ended: false,
         })
     }
 
     pub(super) fn answered(mut self) {
-        self.is_answered = true;
+        self.has_ended = true;
         self.policy.answered(self.until(self.cx.done_tick()));
+    }
+
+    pub(super) fn cut_short(mut self) {
+        self.has_ended = true;
+        self.policy.cut_short(self.until(self.cx.clock().ticks()));
     }
 
     fn until(&self, now: u64) -> Duration {
@@ -36,8 +42,8 @@ impl<'h, 'c> Sample<'h, 'c> {
 
 impl Drop for Sample<'_, '_> {
     fn drop(&mut self) {
-        if !self.is_answered {
-            self.policy.cut_short(self.until(self.cx.clock().ticks()));
+        if !self.has_ended {
+            self.policy.abandoned(self.until(self.cx.clock().ticks()));
         }
     }
 }

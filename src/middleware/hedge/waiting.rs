@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::{Message, Query};
 use crate::repeat::is_worth_repeating;
-use crate::verdict::Verdict;
+use crate::verdict::{Ending, Verdict};
 
 pub(super) struct Waiting<'h, 'c, M: Message, G> {
     policy: &'h HedgePolicy,
@@ -33,7 +33,6 @@ where
     G: Future<Output = Outcome<M>>,
 {
     pub(super) fn begin(policy: &'h HedgePolicy, cx: &'c Context<'c>, may_hedge: bool) -> Self {
-        policy.waits();
         let now = cx.clock().ticks();
         let delay = policy.delay_nanos().filter(|_| may_hedge);
         Self {
@@ -110,13 +109,26 @@ where
         None
     }
 
+    /// Ends the race with this outcome: a first attempt that is still out has lost. Unless the caller ended it, the
+    /// message pays into the budget.
+    pub(super) fn decided(mut self, outcome: &Outcome<M>) {
+        if Ending::of::<M>(outcome, self.cx) == Ending::Abandoned {
+            return;
+        }
+        self.policy.waited();
+        if let Some(sample) = self.sample.take() {
+            sample.cut_short();
+        }
+    }
+
     /// What the first attempt ended in, unless a hedge may do better.
     pub(super) fn first_ended(&mut self, outcome: Outcome<M>) -> Option<Outcome<M>> {
-        let sample = self.sample.take();
-        if Verdict::of::<M>(&outcome) == Verdict::Success
-            && let Some(sample) = sample
-        {
-            sample.answered();
+        if let Some(sample) = self.sample.take() {
+            match Ending::of::<M>(&outcome, self.cx) {
+                Ending::Judged(Verdict::Success) => sample.answered(),
+                Ending::Judged(_) => sample.cut_short(),
+                Ending::Abandoned => drop(sample),
+            }
         }
         match outcome {
             Err(error) if self.hedges.len() > 0 && !decides::<M>(&error) => {

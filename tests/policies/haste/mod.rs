@@ -2,5 +2,6 @@
 
 mod adaptive;
 mod breaker;
+mod hedge;
 mod limits;
 mod nested;

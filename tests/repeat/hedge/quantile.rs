@@ -83,11 +83,16 @@ fn what_ends_otherwise_counts_once_it_is_past_the_delay() {
     assert!(hedged.send(ask([(2, Refuse)])).run().1.is_err());
     assert_eq!(hedged.policy().samples(), 2);
     assert_near(hedged.policy().delay(), MS * 2);
-    // Dropped, or failed, late.
+    // Dropped late, it is its caller's haste.
     let mut sent = hedged.send(ask([(100, Reply), (100, Reply)]));
     assert_eq!((sent.poll(), sent.pass(50)), (None, None));
     drop(sent);
-    assert!(hedged.send(ask([(70, Fail), (1, Fail)])).run().1.is_err());
+    assert_eq!(hedged.policy().samples(), 2);
+    assert_near(hedged.policy().delay(), MS * 2);
+    // Failed late.
+    for ms in [50, 70] {
+        assert!(hedged.send(ask([(ms, Fail), (1, Fail)])).run().1.is_err());
+    }
     assert_near(hedged.policy().delay(), MS * 50);
 }
 

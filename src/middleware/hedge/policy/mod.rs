@@ -15,6 +15,7 @@ use super::Hedge;
 use crate::middleware::Budget;
 use crate::nanos::nanos;
 use crate::setting::InvalidSetting;
+use crate::verdict::Verdict;
 use counts::Counts;
 
 /// The state of one route's [`Hedge`]: its delay, which can be changed while it works, its budget and its
@@ -41,15 +42,18 @@ pub struct HedgePolicy {
     delay: Delay,
     budget: Budget,
     max_hedges: u32,
+    /// In nanoseconds: after what time what a caller ended is known to be slow.
+    slow_after: u64,
     counts: Counts,
 }
 
 impl HedgePolicy {
-    pub(super) fn new(delay: Delay, budget: Budget, max_hedges: u32) -> Self {
+    pub(super) fn new(delay: Delay, budget: Budget, max_hedges: u32, slow_after: u64) -> Self {
         Self {
             delay,
             budget,
             max_hedges,
+            slow_after,
             counts: Counts::new(),
         }
     }
@@ -96,8 +100,8 @@ impl HedgePolicy {
         self.max_hedges
     }
 
-    /// A first attempt begins to wait: it pays into the budget.
-    pub fn waits(&self) {
+    /// A first attempt that had to wait has ended, and not by its caller: it pays into the budget.
+    pub fn waited(&self) {
         self.budget.deposit();
     }
 
@@ -127,11 +131,19 @@ impl HedgePolicy {
         }
     }
 
-    /// A first attempt ended otherwise, so long after it began to wait: it lost to a hedge, its caller went,
-    /// it failed. Counts once it is past the delay, for then it says that the answer is at least so slow.
+    /// A first attempt ended otherwise, so long after it began to wait: it lost to a hedge, or it failed. Counts once
+    /// it is past the delay, for then it says that the answer is at least so slow.
     pub fn cut_short(&self, latency: Duration) {
         if self.delay().is_some_and(|delay| latency >= delay) {
             self.answered(latency);
+        }
+    }
+
+    /// Its caller ended a first attempt, so long after it began to wait. Counts for nothing, unless that is
+    /// [`slow_after`](Hedge::slow_after) or later: then as one that was [cut short](Self::cut_short).
+    pub fn abandoned(&self, latency: Duration) {
+        if Verdict::of_abandoned(nanos(latency) >= self.slow_after) == Verdict::Failure {
+            self.cut_short(latency);
         }
     }
 
