@@ -81,7 +81,7 @@ impl Budget {
         self.0.settings.check()
     }
 
-    /// Pays in for the first attempt of a message.
+    /// Pays in for a message whose first attempt has ended, and not by its caller.
     #[inline(always)]
     pub fn deposit(&self) {
         self.0.savings.deposit();

@@ -16,6 +16,7 @@ use crate::nanos::nanos;
 use crate::pipeline::{Blocked, Middleware, Next, block_on};
 use crate::repeat::Repeatable;
 use crate::sync::PlainArc;
+use crate::verdict::Ending;
 
 /// What a [`Retry`](super::Retry) makes of each route.
 pub struct RetryMiddleware<J = ByClass> {
@@ -40,6 +41,23 @@ impl<J> RetryMiddleware<J> {
         }
     }
 
+    /// Decides on the second attempt after the first has ended in `error`. Pays into the budget, unless the caller
+    /// ended it.
+    #[cold]
+    fn first_plan<'p, 'c, M: Message>(
+        &'p self,
+        error: &Error<M::Error>,
+        cx: &'c Context<'c>,
+    ) -> Option<Plan<'p, 'c>>
+    where
+        J: Judge<M>,
+    {
+        if Ending::of_error::<M>(error, cx) != Ending::Abandoned {
+            self.deposit();
+        }
+        self.plan::<M>(self.policy.first_failed(), error, cx)
+    }
+
     /// Decides on another attempt after one that has just ended in `error`.
     #[cold]
     fn plan<'p, 'c, M: Message>(
@@ -51,7 +69,7 @@ impl<J> RetryMiddleware<J> {
     where
         J: Judge<M>,
     {
-        if !self.judge.repeats(error) {
+        if cx.has_lost_its_caller() || !self.judge.repeats(error) {
             return None;
         }
         let now = Duration::from_nanos(cx.done_tick());
@@ -128,7 +146,7 @@ impl<J> RetryMiddleware<J> {
     where
         J: Judge<M>,
     {
-        match self.plan::<M>(self.policy.first_failed(), &error, cx) {
+        match self.first_plan::<M>(&error, cx) {
             Some(plan) => block_on::<M>(self.repeat(plan, msg, error, cx, next), cx),
             None => Ok(Err(error)),
         }
@@ -145,22 +163,27 @@ impl<M: Message + Repeatable, J: Judge<M>> Middleware<M> for RetryMiddleware<J> 
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
-        self.deposit();
         let kept = msg.clone();
-        Retrying::first(next.run(msg, cx), kept, move |msg, error| {
-            match self.plan::<M>(self.policy.first_failed(), &error, cx) {
+        let budget = self.budget.as_ref();
+        Retrying::first(
+            next.run(msg, cx),
+            kept,
+            budget,
+            move |msg, error| match self.first_plan::<M>(&error, cx) {
                 Some(plan) => Ok(self.repeat(plan, msg, error, cx, next)),
                 None => Err(error),
-            }
-        })
+            },
+        )
     }
 
     #[inline(always)]
     fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        self.deposit();
         let kept = msg.clone();
         match next.block(msg, cx)? {
-            Ok(reply) => Ok(Ok(reply)),
+            Ok(reply) => {
+                self.deposit();
+                Ok(Ok(reply))
+            }
             Err(error) => self.block_again(kept, error, cx, next),
         }
     }

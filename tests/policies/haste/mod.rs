@@ -5,3 +5,4 @@ mod breaker;
 mod hedge;
 mod limits;
 mod nested;
+mod retry;
