@@ -119,7 +119,9 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
             self.route.tally.count(Count::Stale);
             return given::<M, K>(spare, Source::Stale, cx);
         }
-        if let Some(value) = K::keep(&outcome) {
+        // An error that came when the caller had gone may be its doing: the next one asks anew.
+        let is_hasty = outcome.is_err() && cx.has_lost_its_caller();
+        if let Some(value) = K::keep(&outcome).filter(|_| !is_hasty) {
             let source = cx.source();
             let landing = Landing { value, source };
             self.route.land(leader, landing, cx.done_tick());

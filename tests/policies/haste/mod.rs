@@ -5,4 +5,5 @@ mod breaker;
 mod hedge;
 mod limits;
 mod nested;
+mod replies;
 mod retry;
