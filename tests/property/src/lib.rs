@@ -7,6 +7,8 @@ mod acts;
 #[allow(dead_code, reason = "the tests of the cache use more of it")]
 #[path = "../../repeat/cache_support.rs"]
 mod cache_support;
+#[path = "../../support/hasty.rs"]
+mod hasty;
 #[allow(dead_code, reason = "the tests of the policies use more of it")]
 #[path = "../../policies/jobs.rs"]
 mod jobs;
@@ -24,6 +26,7 @@ mod bulkhead;
 mod cache;
 mod circuit_breaker;
 mod explain;
+mod haste;
 mod hedge_quantile;
 mod idempotency;
 mod metrics;
