@@ -87,6 +87,12 @@ impl Budget {
         self.0.savings.deposit();
     }
 
+    /// Whether a deposit would change nothing.
+    #[inline(always)]
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.savings.is_full()
+    }
+
     /// Takes out one repeat: of what is saved, or else of this second's minimum. `false`: there is none,
     /// which counts as [`exhausted`](Self::exhausted).
     ///
