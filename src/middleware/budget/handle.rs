@@ -81,16 +81,10 @@ impl Budget {
         self.0.settings.check()
     }
 
-    /// Pays in for a message whose first attempt has ended, and not by its caller.
+    /// Pays in for the first attempt of a message.
     #[inline(always)]
     pub fn deposit(&self) {
         self.0.savings.deposit();
-    }
-
-    /// Whether a deposit would change nothing.
-    #[inline(always)]
-    pub(crate) fn is_full(&self) -> bool {
-        self.0.savings.is_full()
     }
 
     /// Takes out one repeat: of what is saved, or else of this second's minimum. `false`: there is none,

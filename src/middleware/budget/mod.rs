@@ -2,8 +2,7 @@
 //!
 //! Where every caller repeats a failed message twice, a backend that is down gets three times its load,
 //! at the moment when it can bear it least. A budget lets through a share of the messages: each first
-//! attempt pays in its [`ratio`](Budget::new) when it has ended, each repeat takes one out. What its caller
-//! ends, by a deadline or a token, pays nothing in and is not repeated. So in the long run there are at
+//! attempt pays in its [`ratio`](Budget::new), each repeat takes one out. So in the long run there are at
 //! most `1 + ratio` attempts a message, whatever fails. A [minimum](Budget::minimum_per_second) a second
 //! comes on top, without which a service with few messages could never repeat one.
 //!

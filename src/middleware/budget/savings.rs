@@ -38,12 +38,6 @@ impl Savings {
         }
     }
 
-    /// Whether nothing can be paid in.
-    #[inline(always)]
-    pub(super) fn is_full(&self) -> bool {
-        self.missing.load(Ordering::Relaxed) == 0
-    }
-
     /// Puts back what a repeat has taken that was not made.
     pub(super) fn put_back(&self) {
         self.pay_in(self.missing.load(Ordering::Relaxed), REPEAT);

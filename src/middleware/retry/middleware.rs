@@ -16,7 +16,6 @@ use crate::nanos::nanos;
 use crate::pipeline::{Blocked, Middleware, Next, block_on};
 use crate::repeat::Repeatable;
 use crate::sync::PlainArc;
-use crate::verdict::Ending;
 
 /// What a [`Retry`](super::Retry) makes of each route.
 pub struct RetryMiddleware<J = ByClass> {
@@ -39,23 +38,6 @@ impl<J> RetryMiddleware<J> {
         if let Some(budget) = &self.budget {
             budget.deposit();
         }
-    }
-
-    /// Decides on the second attempt after the first has ended in `error`. Pays into the budget, unless the caller
-    /// ended it.
-    #[cold]
-    fn first_plan<'p, 'c, M: Message>(
-        &'p self,
-        error: &Error<M::Error>,
-        cx: &'c Context<'c>,
-    ) -> Option<Plan<'p, 'c>>
-    where
-        J: Judge<M>,
-    {
-        if Ending::of_error::<M>(error, cx) != Ending::Abandoned {
-            self.deposit();
-        }
-        self.plan::<M>(self.policy.first_failed(), error, cx)
     }
 
     /// Decides on another attempt after one that has just ended in `error`.
@@ -134,21 +116,6 @@ impl<J> RetryMiddleware<J> {
         }
     }
 
-    /// As the future that it is elsewhere: a budget from which something is missing has had failures.
-    #[cold]
-    #[inline(never)]
-    fn block_and_pay<M: Message + Repeatable>(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Blocked<M>
-    where
-        J: Judge<M>,
-    {
-        block_on::<M>(self.handle(msg, cx, next), cx)
-    }
-
     #[cold]
     #[inline(never)]
     fn block_again<M: Message + Clone>(
@@ -161,7 +128,7 @@ impl<J> RetryMiddleware<J> {
     where
         J: Judge<M>,
     {
-        match self.first_plan::<M>(&error, cx) {
+        match self.plan::<M>(self.policy.first_failed(), &error, cx) {
             Some(plan) => block_on::<M>(self.repeat(plan, msg, error, cx, next), cx),
             None => Ok(Err(error)),
         }
@@ -178,26 +145,19 @@ impl<M: Message + Repeatable, J: Judge<M>> Middleware<M> for RetryMiddleware<J> 
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
+        self.deposit();
         let kept = msg.clone();
-        let budget = self.budget.as_ref();
-        Retrying::first(
-            next.run(msg, cx),
-            kept,
-            budget,
-            move |msg, error| match self.first_plan::<M>(&error, cx) {
+        Retrying::first(next.run(msg, cx), kept, move |msg, error| {
+            match self.plan::<M>(self.policy.first_failed(), &error, cx) {
                 Some(plan) => Ok(self.repeat(plan, msg, error, cx, next)),
                 None => Err(error),
-            },
-        )
+            }
+        })
     }
 
-    /// Pays nothing in for a reply where the budget was full when the message came: looking again afterwards costs
-    /// eleven instructions (2026-11).
     #[inline(always)]
     fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        if self.budget.as_ref().is_some_and(|budget| !budget.is_full()) {
-            return self.block_and_pay(msg, cx, next);
-        }
+        self.deposit();
         let kept = msg.clone();
         match next.block(msg, cx)? {
             Ok(reply) => Ok(Ok(reply)),

@@ -7,19 +7,16 @@ use pin_project_lite::pin_project;
 
 use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::middleware::Budget;
 
 pin_project! {
     /// The first attempt in place, all others boxed: a future that held them would be twice as large for
     /// each message, and who waits between two attempts does not mind an allocation.
     #[project = RetryingProjection]
-    pub(super) enum Retrying<'b, M, F, R, A> {
+    pub(super) enum Retrying<M, F, R, A> {
         First {
             #[pin]
             rest: F,
             msg: Option<M>,
-            // What the message pays into with its reply.
-            budget: Option<&'b Budget>,
             repeat: R,
         },
         Again {
@@ -28,24 +25,23 @@ pin_project! {
     }
 }
 
-impl<'b, M, F, R, A> Retrying<'b, M, F, R, A>
+impl<M, F, R, A> Retrying<M, F, R, A>
 where
     M: Message,
     R: Fn(M, Error<M::Error>) -> Result<A, Error<M::Error>>,
 {
     /// `rest` runs the first attempt of `msg`; `repeat` makes the others, or says that there are none.
     #[inline(always)]
-    pub(super) fn first(rest: F, msg: M, budget: Option<&'b Budget>, repeat: R) -> Self {
+    pub(super) fn first(rest: F, msg: M, repeat: R) -> Self {
         Self::First {
             rest,
             msg: Some(msg),
-            budget,
             repeat,
         }
     }
 }
 
-impl<M, F, R, A> Future for Retrying<'_, M, F, R, A>
+impl<M, F, R, A> Future for Retrying<M, F, R, A>
 where
     M: Message,
     F: Future<Output = Outcome<M>>,
@@ -58,13 +54,8 @@ where
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
         match self.as_mut().project() {
             // Taken apart, so that a reply stays in registers.
-            RetryingProjection::First { rest, budget, .. } => match rest.poll(task) {
-                Poll::Ready(Ok(reply)) => {
-                    if let Some(budget) = budget {
-                        budget.deposit();
-                    }
-                    Poll::Ready(Ok(reply))
-                }
+            RetryingProjection::First { rest, .. } => match rest.poll(task) {
+                Poll::Ready(Ok(reply)) => Poll::Ready(Ok(reply)),
                 Poll::Ready(Err(error)) => self.first_failed(error, task),
                 Poll::Pending => Poll::Pending,
             },
@@ -73,7 +64,7 @@ where
     }
 }
 
-impl<M, F, R, A> Retrying<'_, M, F, R, A>
+impl<M, F, R, A> Retrying<M, F, R, A>
 where
     M: Message,
     R: Fn(M, Error<M::Error>) -> Result<A, Error<M::Error>>,
