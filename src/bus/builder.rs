@@ -103,7 +103,8 @@ impl<K: Kind, S> BusBuilder<K, S> {
         let at = Location::caller();
         let mut inner = self;
         let layers = inner.layers.clone();
-        let outside = mem::take(&mut inner.coverage);
+        let begun = inner.coverage.begin_scope();
+        let outside = mem::replace(&mut inner.coverage, begun);
         let mut inner = scope(inner);
         let inside = mem::replace(&mut inner.coverage, outside);
         inner.coverage.end_scope(inside, at);
@@ -146,7 +147,10 @@ impl<K: Kind, S> BusBuilder<K, S> {
     /// 2. The first handler whose message is registered already, has no name or one that is taken, or whose
     ///    layers have a setting out of range.
     /// 3. [`UnusedLayers`](RegistrationError::UnusedLayers): a layer, a wrapped middleware or a scope that
-    ///    has no handler below it. Layers that are switched off (`None`) may stand anywhere.
+    ///    has no handler below it. Layers that are switched off (`None`) may stand anywhere, and so may an
+    ///    optional one inside another type (`Gated(Some(gate))`): a builder cannot see whether that is on.
+    /// 4. [`AnotherClock`](RegistrationError::AnotherClock): a layer that shares state with a bus that has
+    ///    another clock.
     pub fn build(mut self) -> Result<Bus<K>, RegistrationError> {
         self.coverage.complete();
         self.open().map(|(bus, _)| bus)

@@ -19,6 +19,8 @@ pub(super) struct Coverage {
     unused: Vec<UnusedLayers>,
     /// No handler comes any more.
     complete: bool,
+    /// How many scopes are around.
+    depth: usize,
 }
 
 impl Coverage {
@@ -45,8 +47,20 @@ impl Coverage {
         self.complete = true;
     }
 
-    /// Takes up the coverage of a scope that has ended.
+    /// The coverage of a scope that begins.
+    pub(super) fn begin_scope(&self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            ..Self::default()
+        }
+    }
+
+    /// Takes up the coverage of a scope that has ended; of another depth, it is that of another builder.
     pub(super) fn end_scope(&mut self, scope: Self, at: &'static Location<'static>) {
+        if scope.depth != self.depth + 1 {
+            self.unused.push(UnusedLayers::other_builder(at));
+            return;
+        }
         let has_handler = scope.has_handler;
         let unused = scope.into_unused();
         if has_handler {
@@ -69,7 +83,7 @@ impl Coverage {
         if !self.complete {
             self.added.clear();
             self.covered = 0;
-            self.unused.retain(|unused| !unused.layers().is_empty());
+            self.unused.retain(|unused| !unused.is_empty_scope());
         }
         let unused = self.into_unused();
         (!unused.is_empty()).then_some(RegistrationError::UnusedLayers { unused })

@@ -18,7 +18,7 @@ use std::panic::Location;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusedLayers {
     call: LayerCall,
-    /// None: a scope.
+    /// Empty: it is about a scope as a whole.
     names: Vec<&'static str>,
     at: &'static Location<'static>,
     in_scope: bool,
@@ -30,7 +30,8 @@ pub(crate) enum LayerCall {
     Layer,
     Wrap,
     Layers,
-    Scope,
+    EmptyScope,
+    OtherBuilder,
 }
 
 impl UnusedLayers {
@@ -48,7 +49,16 @@ impl UnusedLayers {
     }
 
     pub(crate) fn empty_scope(at: &'static Location<'static>) -> Self {
-        Self::new(LayerCall::Scope, Vec::new(), at)
+        Self::new(LayerCall::EmptyScope, Vec::new(), at)
+    }
+
+    /// A scope that does not give back the builder it was given.
+    pub(crate) fn other_builder(at: &'static Location<'static>) -> Self {
+        Self::new(LayerCall::OtherBuilder, Vec::new(), at)
+    }
+
+    pub(crate) fn is_empty_scope(&self) -> bool {
+        self.call == LayerCall::EmptyScope
     }
 
     /// The same layers of a scope.
@@ -60,7 +70,7 @@ impl UnusedLayers {
     }
 
     /// The names of the layers by their types, outermost first; those that are switched off are left out.
-    /// Empty for a scope that has neither layers nor handlers.
+    /// Empty for a scope that has neither layers nor handlers, or that gives back another builder.
     #[must_use]
     pub fn layers(&self) -> &[&'static str] {
         &self.names
@@ -80,50 +90,59 @@ impl UnusedLayers {
 
     /// The call to write: `.layer(Authorize..)`.
     fn line(&self) -> String {
-        let name = self.names.first().copied().unwrap_or_default();
-        match self.call {
-            LayerCall::Layer => format!(".layer({name}..)"),
-            LayerCall::Wrap => format!(".wrap({name}..)"),
-            LayerCall::Layers | LayerCall::Scope => ".layers(&..)".to_owned(),
+        match (self.call, &*self.names) {
+            (LayerCall::Layer, [name, ..]) => format!(".layer({name}..)"),
+            (LayerCall::Wrap, [name, ..]) => format!(".wrap({name}..)"),
+            _ => ".layers(&..)".to_owned(),
+        }
+    }
+
+    fn write_scope(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the scope ({}) ", self.at)?;
+        f.write_str(if self.is_empty_scope() {
+            "registers no handler: write `.scope(|s| s.layer(..).register(..))`, or leave the scope out"
+        } else {
+            "gives back another builder than it was given, so the handlers before it are lost, and the \
+             layers around it guard nothing: write `.scope(|s| s.layer(..).register(..))`"
+        })
+    }
+
+    fn write_layers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, line) = (self.at, self.line());
+        let (names, has, layers_guard) = match &*self.names {
+            [names @ .., last] if !names.is_empty() => (
+                format!("layers `{}` and `{last}`", names.join("`, `")),
+                "have no handler below them",
+                "layers guard",
+            ),
+            names => (
+                format!("layer `{}`", names.concat()),
+                "has no handler below it",
+                "a layer guards",
+            ),
+        };
+        if self.in_scope {
+            write!(
+                f,
+                "the {names} ({at}) {has} inside the scope: {layers_guard} the handlers registered after, as \
+                 far as the scope goes; write `.scope(|s| s{line}.register(..))`"
+            )
+        } else {
+            write!(
+                f,
+                "the {names} ({at}) {has}: {layers_guard} the handlers registered after; write `{line}` \
+                 before `.register(..)`"
+            )
         }
     }
 }
 
 impl fmt::Display for UnusedLayers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.at;
-        let (subject, has, a_layer_guards) = match &*self.names {
-            [] => {
-                return write!(
-                    f,
-                    "the scope ({at}) registers no handler: write `.scope(|s| s.layer(..).register(..))`, \
-                     or leave the scope out"
-                );
-            }
-            [name] => (
-                format!("the layer `{name}`"),
-                "has no handler below it",
-                "a layer guards",
-            ),
-            [names @ .., last] => (
-                format!("the layers `{}` and `{last}`", names.join("`, `")),
-                "have no handler below them",
-                "layers guard",
-            ),
-        };
-        let line = self.line();
-        if self.in_scope {
-            write!(
-                f,
-                "{subject} ({at}) {has} inside the scope: {a_layer_guards} the handlers registered after, \
-                 as far as the scope goes; write `.scope(|s| s{line}.register(..))`"
-            )
+        if self.names.is_empty() {
+            self.write_scope(f)
         } else {
-            write!(
-                f,
-                "{subject} ({at}) {has}: {a_layer_guards} the handlers registered after; write `{line}` \
-                 before `.register(..)`"
-            )
+            self.write_layers(f)
         }
     }
 }

@@ -185,6 +185,20 @@ fn an_empty_scope_in_an_empty_scope_is_told_once() {
 }
 
 #[test]
+fn a_scope_that_gives_back_another_builder_is_refused() {
+    let text = refused(true, || {
+        one()
+            .layer(nobody())
+            .scope(|_| CommandBus::builder().register(Actor::default()))
+    });
+    says(&text, &["the scope (", "another builder", "`.scope(|s| s"]);
+    let nested = refused(true, || {
+        one().scope(|s| s.scope(|_| CommandBus::builder().register(Actor::default())))
+    });
+    says(&nested, &["another builder"]);
+}
+
+#[test]
 fn what_is_switched_off_guards_nothing_and_is_let_through() {
     let bus = one()
         .layer(None::<Bulkhead>)
