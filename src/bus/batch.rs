@@ -70,16 +70,17 @@ impl<K: Kind> Bus<K> {
     where
         M: Message<Kind: Same<K>>,
     {
+        let msgs = msgs.into_iter();
         let route = self.pin();
-        msgs.into_iter()
-            .map(|msg| {
-                let target = PinnedTarget {
-                    route: route.as_ref(),
-                    store: self.store(),
-                };
-                block(target, msg, Root)
-            })
-            .collect()
+        let mut outcomes = Vec::with_capacity(msgs.size_hint().0);
+        for msg in msgs {
+            let target = PinnedTarget {
+                route: route.as_ref(),
+                store: self.store(),
+            };
+            outcomes.push(block(target, msg, Root));
+        }
+        outcomes
     }
 
     fn pin<M: Message>(&self) -> Option<Pinned<M>> {

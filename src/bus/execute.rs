@@ -51,6 +51,7 @@ impl<M: Message> Holds<M> for Guard<Table> {
 pub(super) trait Given<'a>: Unpin {
     fn begin(&mut self, clock: &'a Clock) -> Result<(), Interrupt>;
     fn context(&mut self) -> Option<&mut Context<'a>>;
+    fn block<M: Message>(&self, route: Typed<'_, M>, msg: M, clock: &Clock) -> Outcome<M>;
 }
 
 /// No context was given.
@@ -66,6 +67,11 @@ impl<'a> Given<'a> for Root {
     fn context(&mut self) -> Option<&mut Context<'a>> {
         None
     }
+
+    #[inline(always)]
+    fn block<M: Message>(&self, route: Typed<'_, M>, msg: M, clock: &Clock) -> Outcome<M> {
+        route.block(msg, clock)
+    }
 }
 
 impl<'a> Given<'a> for Context<'a> {
@@ -77,6 +83,11 @@ impl<'a> Given<'a> for Context<'a> {
     #[inline]
     fn context(&mut self) -> Option<&mut Context<'a>> {
         Some(self)
+    }
+
+    #[inline]
+    fn block<M: Message>(&self, route: Typed<'_, M>, msg: M, _clock: &Clock) -> Outcome<M> {
+        route.block_with(msg, self)
     }
 }
 
@@ -179,10 +190,9 @@ pub(super) fn block<'a, M: Message, C: Given<'a>>(
         return Err(interrupt.into_error(Phase::NotStarted));
     }
     let held = target.hold();
-    match (held.route(), cx.context()) {
-        (Some(route), None) => route.block(msg, clock),
-        (Some(route), Some(cx)) => route.block_with(msg, cx),
-        (None, _) => Err(not_found::<M>(store)),
+    match held.route() {
+        Some(route) => cx.block(route, msg, clock),
+        None => Err(not_found::<M>(store)),
     }
 }
 

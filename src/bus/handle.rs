@@ -99,7 +99,8 @@ impl<K: Kind> Bus<K> {
     /// Resolves to [`HandlerNotFound`](crate::Error::HandlerNotFound),
     /// [`Invalid`](crate::Error::Invalid), [`Panicked`](crate::Error::Panicked),
     /// [`Handler`](crate::Error::Handler), or what a layer refuses with.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn execute<M>(&self, msg: M) -> impl Future<Output = Outcome<M>> + Send + Unpin
     where
         M: Message<Kind: Same<K>>,

@@ -44,7 +44,8 @@ impl<K: Kind> LocalBus<K> {
     /// # Errors
     ///
     /// As there.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn execute<M>(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send + Unpin
     where
         M: Message<Kind: Same<K>>,

@@ -53,7 +53,8 @@ impl<M: Message> Route<M> {
     /// # Errors
     ///
     /// As there.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn execute(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send + Unpin {
         Execute::new(self.target(), msg, Root)
     }

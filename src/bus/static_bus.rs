@@ -128,9 +128,10 @@ pub async fn start_static<M: Message, B: Routes<M>>(
     cx: Option<Context<'_>>,
 ) -> Outcome<M> {
     let cx = begin::<M>(cx, bus.clock())?;
-    let mut pipeline = pin!(Quiet::new(bus.pipeline().run(msg, &cx)));
+    let pipeline = pin!(Some(bus.pipeline().run(msg, &cx)));
+    let mut pipeline = Quiet::new(pipeline);
     let mut watch = None;
-    poll_fn(|task| poll_bounded::<M>(pipeline.as_mut().get(), &cx, &mut watch, task)).await
+    poll_fn(|task| poll_bounded::<M>(pipeline.get(), &cx, &mut watch, task)).await
 }
 
 #[inline(always)]

@@ -18,7 +18,7 @@ mod trace;
 mod watch;
 
 use details::{Detail, Details};
-pub(crate) use limit::{Bound, Limit};
+pub(crate) use limit::{Bound, Limit, Within};
 use timing::Timing;
 
 pub use cancel::{CancelToken, Cancelled};

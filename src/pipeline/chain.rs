@@ -24,12 +24,14 @@ impl<W, N> Chain<W, N> {
 impl<W, N> Sealed for Chain<W, N> {}
 
 impl<M: Message, W: Middleware<M>, N: Next<M>> Next<M> for Chain<W, N> {
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
         self.middleware.handle(msg, cx, &self.next)
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M> {
         self.middleware.block(msg, cx, &self.next)
     }

@@ -6,13 +6,16 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 
 use super::gate::Entry;
-use super::park::Blocked;
-use super::{Facts, Gate, Middleware, Next, Role};
+use super::{Facts, Gate, Middleware, Role};
 use crate::context::Context;
 use crate::error::{Error, Outcome};
 use crate::message::Message;
 
-/// The methods of a middleware that goes through an [`Entry`], in both lanes, on or switched off.
+/// The methods of a middleware that goes through an [`Entry`], in both lanes, on or switched off. It enters
+/// at once, so that the message is handed on instead of being stored a second time.
+///
+/// The bodies are written out here: a debug build copies the message for each function that it is handed
+/// to.
 macro_rules! through_entry {
     ($this:ident => $entry:expr) => {
         #[inline(always)]
@@ -23,7 +26,7 @@ macro_rules! through_entry {
             next: &impl $crate::pipeline::Next<M>,
         ) -> impl Future<Output = $crate::error::Outcome<M>> + Send {
             let $this = self;
-            $crate::pipeline::pass_through($entry, msg, cx, next)
+            $crate::pipeline::through_entry!(@run $entry, msg, cx, next)
         }
 
         #[inline(always)]
@@ -33,7 +36,7 @@ macro_rules! through_entry {
             cx: &$crate::context::Context<'_>,
             next: &impl $crate::pipeline::Next<M>,
         ) -> impl Future<Output = $crate::error::Outcome<M>> + Send {
-            $crate::pipeline::pass_through(this.map(|$this| $entry), msg, cx, next)
+            $crate::pipeline::through_entry!(@run this.map(|$this| $entry), msg, cx, next)
         }
 
         #[inline(always)]
@@ -44,7 +47,7 @@ macro_rules! through_entry {
             next: &impl $crate::pipeline::Next<M>,
         ) -> $crate::pipeline::Blocked<M> {
             let $this = self;
-            $crate::pipeline::block_through($entry, msg, cx, next)
+            $crate::pipeline::through_entry!(@block $entry, msg, cx, next)
         }
 
         #[inline(always)]
@@ -54,9 +57,29 @@ macro_rules! through_entry {
             cx: &$crate::context::Context<'_>,
             next: &impl $crate::pipeline::Next<M>,
         ) -> $crate::pipeline::Blocked<M> {
-            $crate::pipeline::block_through(this.map(|$this| $entry), msg, cx, next)
+            $crate::pipeline::through_entry!(@block this.map(|$this| $entry), msg, cx, next)
         }
     };
+    (@run $entry:expr, $msg:ident, $cx:ident, $next:ident) => {{
+        let entry = $entry;
+        match $crate::pipeline::Entry::<M>::enter(&entry, &$msg, $cx) {
+            Ok(pass) => {
+                $crate::pipeline::GatedFuture::<M, _, _>::entered(entry, $cx, pass, $next.run($msg, $cx))
+            }
+            Err(error) => $crate::pipeline::GatedFuture::<M, _, _>::refused(entry, $cx, error),
+        }
+    }};
+    (@block $entry:expr, $msg:ident, $cx:ident, $next:ident) => {{
+        let entry = $entry;
+        match $crate::pipeline::Entry::<M>::enter(&entry, &$msg, $cx) {
+            Ok(pass) => {
+                let outcome = $next.block($msg, $cx)?;
+                $crate::pipeline::Entry::<M>::leave(&entry, pass, &outcome, $cx);
+                Ok(outcome)
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }};
 }
 pub(crate) use through_entry;
 
@@ -75,49 +98,6 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
 
     fn is_on(&self) -> bool {
         self.0.is_on()
-    }
-}
-
-/// Enters, runs the rest on this thread, and leaves; drops the pass where the rest has no outcome.
-#[inline(always)]
-pub(crate) fn block_through<'c, M: Message, G: Entry<'c, M>, N: Next<M>>(
-    gate: G,
-    msg: M,
-    cx: &'c Context<'c>,
-    next: &N,
-) -> Blocked<M> {
-    let pass = match gate.enter(&msg, cx) {
-        Ok(pass) => pass,
-        Err(error) => return Ok(Err(error)),
-    };
-    let outcome = next.block(msg, cx)?;
-    gate.leave(pass, &outcome, cx);
-    Ok(outcome)
-}
-
-/// Enters at once, so that the message is handed on instead of being stored a second time.
-#[inline(always)]
-pub(crate) fn pass_through<'c, M: Message, G: Entry<'c, M>, N: Next<M>>(
-    gate: G,
-    msg: M,
-    cx: &'c Context<'c>,
-    next: &N,
-) -> impl Future<Output = Outcome<M>> + Send {
-    match gate.enter(&msg, cx) {
-        Ok(pass) => GatedFuture {
-            gate,
-            cx,
-            rest: Some(next.run(msg, cx)),
-            pass: Some(pass),
-            refused: None,
-        },
-        Err(error) => GatedFuture {
-            gate,
-            cx,
-            rest: None,
-            pass: None,
-            refused: Some(error),
-        },
     }
 }
 
@@ -141,7 +121,7 @@ pin_project! {
     // A struct, and not an enum of what passed and what was refused: there a pass and an error have one
     // place, the compiler writes what they have in common byte by byte, and whoever reads it waits for
     // the store (2026-11: 5 ns with any gate that may refuse, and 0.3 ns so).
-    struct GatedFuture<'c, M: Message, G: Entry<'c, M>, F> {
+    pub(crate) struct GatedFuture<'c, M: Message, G: Entry<'c, M>, F> {
         gate: G,
         cx: &'c Context<'c>,
         // Before `pass`, and so dropped before it: the pass is held while the rest is there.
@@ -149,6 +129,31 @@ pin_project! {
         rest: Option<F>,
         pass: Option<G::Pass>,
         refused: Option<Error<M::Error>>,
+    }
+}
+
+impl<'c, M: Message, G: Entry<'c, M>, F> GatedFuture<'c, M, G, F> {
+    #[inline(always)]
+    pub(crate) fn entered(gate: G, cx: &'c Context<'c>, pass: G::Pass, rest: F) -> Self {
+        Self {
+            gate,
+            cx,
+            rest: Some(rest),
+            pass: Some(pass),
+            refused: None,
+        }
+    }
+
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn refused(gate: G, cx: &'c Context<'c>, error: Error<M::Error>) -> Self {
+        Self {
+            gate,
+            cx,
+            rest: None,
+            pass: None,
+            refused: Some(error),
+        }
     }
 }
 

@@ -33,45 +33,47 @@ impl<H> Leaf<H> {
 impl<H> Sealed for Leaf<H> {}
 
 impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send {
+        let mut future = LeafFuture::<M, _> {
+            handling: None,
+            failed: None,
+            cx,
+        };
         if let Err(error) = validate(&msg) {
-            return LeafFuture::<M, _>::failed(error);
+            future.failed = Some(error);
+            return future;
         }
-        match catch_unwind(AssertUnwindSafe(|| self.handler.handle(msg, cx))) {
-            Ok(handling) => LeafFuture::Running { handling, cx },
-            Err(payload) => LeafFuture::failed(panicked(payload)),
+        // By reference, both ways: what goes through `catch_unwind` by value is copied nine times in a
+        // debug build.
+        let mut msg = Some(msg);
+        let make = || {
+            if let Some(msg) = msg.take() {
+                future.handling = Some(self.handler.handle(msg, cx));
+            }
+        };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(make)) {
+            future.failed = Some(panicked(payload));
         }
+        future
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M> {
         block_on::<M>(self.run(msg, cx), cx)
     }
 }
 
 pin_project! {
-    #[project = LeafProjection]
-    enum LeafFuture<'a, M: Message, F> {
-        Running { #[pin] handling: F, cx: &'a Context<'a> },
-        Failed { error: Option<Error<M::Error>> },
-        Done,
-    }
-}
-
-impl<M: Message, F> LeafFuture<'_, M, F> {
-    #[cold]
-    fn failed(error: Error<M::Error>) -> Self {
-        Self::Failed { error: Some(error) }
-    }
-
-    #[cold]
-    fn take_failure(self: Pin<&mut Self>) -> Error<M::Error> {
-        match self.project() {
-            LeafProjection::Failed { error } => error.take(),
-            _ => None,
-        }
-        .expect("a pipeline was polled after completion")
+    // A struct, as `GatedFuture` is. It is made in one place: a debug build copies each value that it is
+    // made of once more.
+    struct LeafFuture<'a, M: Message, F> {
+        #[pin]
+        handling: Option<F>,
+        failed: Option<Error<M::Error>>,
+        cx: &'a Context<'a>,
     }
 }
 
@@ -83,9 +85,10 @@ where
     type Output = Outcome<M>;
 
     #[inline(always)]
-    fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        let LeafProjection::Running { handling, cx } = self.as_mut().project() else {
-            return Poll::Ready(Err(self.take_failure()));
+    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
+        let mut this = self.project();
+        let Some(handling) = this.handling.as_mut().as_pin_mut() else {
+            return Poll::Ready(Err(failure(this.failed)));
         };
         // The closure is kept this small so that it is inlined into every lane.
         let polled = catch_unwind(AssertUnwindSafe(|| handling.poll(task)));
@@ -95,12 +98,19 @@ where
             Ok(Poll::Ready(Err(error))) => Err(Error::Handler(error)),
             Err(payload) => Err(panicked(payload)),
         };
-        cx.handler_done();
+        this.cx.handler_done();
         if std::mem::needs_drop::<F>() {
-            drop_caught(|| self.set(Self::Done));
+            drop_caught(|| this.handling.set(None));
         }
         Poll::Ready(outcome)
     }
+}
+
+#[cold]
+fn failure<E>(failed: &mut Option<Error<E>>) -> Error<E> {
+    failed
+        .take()
+        .expect("a pipeline was polled after completion")
 }
 
 /// The error of a caught panic. Dropping the payload may panic in turn.

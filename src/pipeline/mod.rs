@@ -33,7 +33,7 @@ pub use small::{Guard, Inspect, guard, inspect};
 pub use stack::{Joined, Layers, More, NoLayers, Stack};
 
 pub(crate) use gate::Entry;
-pub(crate) use gated::{block_through, pass_through, through_entry};
+pub(crate) use gated::{GatedFuture, through_entry};
 pub(crate) use leaf::panicked;
 pub(crate) use optional::Either;
 pub use park::{Blocked, Stopped};

@@ -3,8 +3,6 @@
 use std::pin::{Pin, pin};
 use std::task::{self, Poll, Waker};
 
-use pin_project_lite::pin_project;
-
 use crate::clock::Due;
 use crate::context::{Context, Interrupt, Watch};
 use crate::error::{Error, Outcome, Phase, TimeLimit};
@@ -12,38 +10,32 @@ use crate::message::Message;
 use crate::sync::Parker;
 use crate::unwind::drop_caught;
 
-pin_project! {
-    /// A pipeline whose drop does not panic: that of a handler that is cut short may.
-    ///
-    /// Around the whole, and not around the handler's future alone: a drop of its own that far inside
-    /// keeps the compiler from seeing through a deep stack (2026-11: 91 instructions more with five
-    /// gates).
-    pub(crate) struct Quiet<F> {
-        #[pin]
-        pipeline: Option<F>,
+/// Drops a pipeline so that a panic of its drop goes no further: that of a handler that is cut short may
+/// panic.
+///
+/// Around the whole, and not around the handler's future alone: a drop of its own that far inside
+/// keeps the compiler from seeing through a deep stack (2026-11: 91 instructions more with five
+/// gates). Beside the pipeline, and not around it, which would copy it once more in a debug build.
+pub(crate) struct Quiet<'p, F>(Pin<&'p mut Option<F>>);
+
+impl<'p, F> Quiet<'p, F> {
+    /// `pipeline` is there.
+    #[inline(always)]
+    pub(crate) fn new(pipeline: Pin<&'p mut Option<F>>) -> Self {
+        Self(pipeline)
     }
 
-    impl<F> PinnedDrop for Quiet<F> {
-        #[inline(always)]
-        fn drop(this: Pin<&mut Self>) {
-            let mut pipeline = this.project().pipeline;
-            drop_caught(|| pipeline.set(None));
-        }
+    #[inline(always)]
+    pub(crate) fn get(&mut self) -> Pin<&mut F> {
+        let pipeline = self.0.as_mut().as_pin_mut();
+        pipeline.expect("there until the drop")
     }
 }
 
-impl<F> Quiet<F> {
+impl<F> Drop for Quiet<'_, F> {
     #[inline(always)]
-    pub(crate) fn new(pipeline: F) -> Self {
-        Self {
-            pipeline: Some(pipeline),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn get(self: Pin<&mut Self>) -> Pin<&mut F> {
-        let pipeline = self.project().pipeline.as_pin_mut();
-        pipeline.expect("there until the drop")
+    fn drop(&mut self) {
+        drop_caught(|| self.0.set(None));
     }
 }
 
@@ -108,11 +100,12 @@ pub(crate) fn block_on<M: Message>(
     pipeline: impl Future<Output = Outcome<M>>,
     cx: &Context<'_>,
 ) -> Blocked<M> {
-    let mut pipeline = pin!(Quiet::new(pipeline));
+    let pipeline = pin!(Some(pipeline));
+    let mut pipeline = Quiet::new(pipeline);
     let mut task = task::Context::from_waker(Waker::noop());
-    match pipeline.as_mut().get().poll(&mut task) {
+    match pipeline.get().poll(&mut task) {
         Poll::Ready(outcome) => Ok(outcome),
-        Poll::Pending => wait::<M>(pipeline.as_mut().get(), cx),
+        Poll::Pending => wait::<M>(pipeline.get(), cx),
     }
 }
 

@@ -41,6 +41,26 @@ impl<C> TimeoutMiddleware<C> {
         }
         Ok((Bound::until(limit), end.min(cx.deadline_tick())))
     }
+
+    /// The time of a message that waits, or the error of one that is late.
+    #[inline(always)]
+    fn time<'p, 'a, M: Message>(
+        &'p self,
+        msg: &M,
+        cx: &'a Context<'a>,
+    ) -> Result<Time<'p, 'a>, Error<M::Error>>
+    where
+        C: Choose<M>,
+    {
+        let (bound, end) = self.bound(msg, cx)?;
+        Ok(Time {
+            cx,
+            policy: &self.policy,
+            bound,
+            end,
+            due: None,
+        })
+    }
 }
 
 /// The error of a message that comes at the tick `start`, after its time: the layer's ends at `end`.
@@ -64,6 +84,22 @@ fn ended<E>(stopped: Stopped, end: u64, cx: &Context<'_>) -> Option<Error<E>> {
         .then(|| owner(end, cx))??;
     cx.handler_done();
     Some(late(cx, now, limit))
+}
+
+impl<C> TimeoutMiddleware<C> {
+    #[cold]
+    #[inline(never)]
+    fn block_with_grace<M: Message>(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Blocked<M>
+    where
+        C: Choose<M>,
+    {
+        block_on::<M>(self.handle(msg, cx, next), cx)
+    }
 }
 
 impl<C> fmt::Debug for TimeoutMiddleware<C> {
@@ -111,7 +147,6 @@ where
 
 #[diagnostic::do_not_recommend]
 impl<M: Message, C: Choose<M>> Middleware<M> for TimeoutMiddleware<C> {
-    /// Begins at once, so that the message is handed on instead of being stored a second time.
     #[inline(always)]
     fn handle(
         &self,
@@ -119,42 +154,59 @@ impl<M: Message, C: Choose<M>> Middleware<M> for TimeoutMiddleware<C> {
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
-        let (bound, end) = match self.bound(&msg, cx) {
-            Ok(bound) => bound,
+        Self::handle_optional(Some(self), msg, cx, next)
+    }
+
+    /// Begins at once, so that the message is handed on instead of being stored a second time.
+    #[inline(always)]
+    fn handle_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        let time = match this.map(|this| this.time(&msg, cx)).transpose() {
+            Ok(time) => time,
             Err(error) => return Timed::<M, _>::refused(error),
         };
         Timed::Running {
             rest: {
-                let _within = cx.limit().enter(bound);
+                let _within = time.as_ref().map(Time::enter);
                 next.run(msg, cx)
             },
-            time: Time {
-                cx,
-                policy: &self.policy,
-                bound,
-                end,
-                due: None,
-            },
+            time,
         }
+    }
+
+    #[inline(always)]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        Self::block_optional(Some(self), msg, cx, next)
     }
 
     /// As a limit that whoever waits on this thread keeps. With a grace it is not that simple: then as
     /// the future that it is elsewhere.
     #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        if !self.policy.grace().is_zero() {
-            return block_on::<M>(self.handle(msg, cx, next), cx);
+    fn block_optional(
+        this: Option<&Self>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Blocked<M> {
+        if let Some(this) = this.filter(|this| !this.policy.grace().is_zero()) {
+            return this.block_with_grace(msg, cx, next);
         }
-        let (bound, end) = match self.bound(&msg, cx) {
-            Ok(bound) => bound,
+        let bounded = match this.map(|this| this.bound(&msg, cx)).transpose() {
+            Ok(bounded) => bounded,
             Err(error) => return Ok(Err(error)),
         };
-        let within = cx.limit().enter(bound);
+        let within = bounded.map(|(bound, _)| cx.limit().enter(bound));
         let blocked = next.block(msg, cx);
         drop(within);
-        match blocked {
-            Err(stopped) => ended(stopped, end, cx).map_or(Err(stopped), |error| Ok(Err(error))),
-            outcome => outcome,
+        match (blocked, bounded) {
+            (Err(stopped), Some((_, end))) => {
+                ended(stopped, end, cx).map_or(Err(stopped), |error| Ok(Err(error)))
+            }
+            (outcome, _) => outcome,
         }
     }
 }

@@ -7,7 +7,7 @@ use pin_project_lite::pin_project;
 
 use super::TimeoutPolicy;
 use crate::clock::Due;
-use crate::context::{Bound, Context};
+use crate::context::{Bound, Context, Within};
 use crate::error::{Error, Outcome, TimeLimit};
 use crate::message::Message;
 use crate::nanos::nanos;
@@ -17,7 +17,12 @@ use crate::unwind::drop_caught;
 pin_project! {
     #[project = TimedProjection]
     pub(super) enum Timed<'p, 'a, M: Message, F> {
-        Running { #[pin] rest: F, time: Time<'p, 'a> },
+        Running {
+            #[pin]
+            rest: F,
+            // `None` where the layer is switched off.
+            time: Option<Time<'p, 'a>>,
+        },
         Refused { error: Option<Error<M::Error>> },
         Dropped,
     }
@@ -33,7 +38,11 @@ where
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
         match self.as_mut().project() {
-            TimedProjection::Running { rest, time } => match time.poll(rest, task) {
+            TimedProjection::Running { rest, time: None } => rest.poll(task),
+            TimedProjection::Running {
+                rest,
+                time: Some(time),
+            } => match time.poll(rest, task) {
                 Poll::Ready(outcome) => Poll::Ready(outcome),
                 Poll::Pending => self.wait(task),
             },
@@ -65,7 +74,11 @@ where
     #[cold]
     #[inline(never)]
     fn wait(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        while let TimedProjection::Running { rest, time } = self.as_mut().project() {
+        while let TimedProjection::Running {
+            rest,
+            time: Some(time),
+        } = self.as_mut().project()
+        {
             let Some(now) = time.is_up(task.waker()) else {
                 return Poll::Pending;
             };
@@ -108,10 +121,16 @@ pub(super) struct Time<'p, 'a> {
     pub(super) due: Option<Box<Due>>,
 }
 
-impl Time<'_, '_> {
+impl<'a> Time<'_, 'a> {
+    /// Sets the limit that holds inside, until what this returns is dropped.
+    #[inline(always)]
+    pub(super) fn enter(&self) -> Within<'a, 'a> {
+        self.cx.limit().enter(self.bound)
+    }
+
     #[inline(always)]
     fn poll<F: Future>(&self, rest: Pin<&mut F>, task: &mut task::Context<'_>) -> Poll<F::Output> {
-        let _within = self.cx.limit().enter(self.bound);
+        let _within = self.enter();
         rest.poll(task)
     }
 

@@ -183,14 +183,16 @@ pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
 ) -> Started<'a, M> {
     // SAFETY: the caller's promise. A frame keeps a share of the entry, and so the route.
     let route = unsafe { entry.route.cast::<Route<M, P>>().as_ref() };
-    let Some(msg) = msg.take() else {
-        unreachable!("a dispatch is started once, with its message");
-    };
     let block = match cx {
         Some(cx) => WithContext::new(|| mem::take(cx)),
         None => WithContext::new(|| Context::root(clock)),
     };
-    let mut running = block.fill(|cx| route.pipeline.run(msg, cx));
+    let mut running = block.fill(|cx| {
+        let Some(msg) = msg.take() else {
+            unreachable!("a dispatch is started once, with its message");
+        };
+        route.pipeline.run(msg, cx)
+    });
     match running.poll(task) {
         Poll::Ready(Ok(reply)) => {
             out.reply.write(reply);
