@@ -4,6 +4,8 @@
 mod acts;
 #[path = "../support/hasty.rs"]
 mod hasty;
+#[path = "../support/hostile.rs"]
+mod hostile;
 #[path = "../support/worker.rs"]
 mod worker;
 
@@ -25,6 +27,7 @@ mod rate_limit;
 mod settings;
 mod sharing;
 mod timeout;
+mod touchy_keys;
 #[cfg(feature = "tracing")]
 mod trace;
 mod unhandled;

@@ -28,6 +28,9 @@ use crate::sync::Arc;
 /// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
 /// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 ///
+/// `Hash`, `Eq` and `Borrow` of a key run under a lock of the limit: they must not dispatch. Its `Clone` and
+/// its drop run under none.
+///
 /// ```
 /// use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate};
 /// use arcbus::{CommandBus, Context, LayerExt, from_fn};

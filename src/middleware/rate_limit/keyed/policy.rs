@@ -29,7 +29,8 @@ const MOST_SHARDS: usize = 64;
 ///
 /// A `now` is what it is for a [`RateLimitPolicy`](super::super::RateLimitPolicy).
 ///
-/// The keys stand in a map that is divided into shards, each behind a readers-writer lock. A key that is
+/// The keys stand in a map that is divided into shards, each behind a readers-writer lock, under which a
+/// key's `Hash`, `Eq` and `Borrow` run: they must not come back to the policy. A key that is
 /// known costs a shard's read lock (two locked instructions) and one compare-and-swap, and allocates
 /// nothing; a new key takes the write lock of its shard. A cache (quick_cache is near at hand) would be
 /// less code, but evicts by recency what has not been asked for lately, and with it the limit of a key

@@ -18,6 +18,8 @@ const BETWEEN_SWEEPS: u64 = 1_000_000;
 /// A known key takes the read lock, and its token by the bucket's compare-and-swap; a new key takes the
 /// write lock. A key whose bucket is full again is as good as one that was never seen: it is idle, and
 /// is dropped when its room is needed. No other key ever is.
+///
+/// Of a key, its `Hash`, `Eq` and `Borrow` run under the lock, and nothing else.
 #[derive(Debug)]
 pub(super) struct Shard<K> {
     keys: RwLock<Keys<K>>,
@@ -75,19 +77,21 @@ impl<K: Hash + Eq> Shard<K> {
         }
     }
 
-    /// Keys that make room are dropped outside the lock: their drop is user code.
+    /// A key that is not kept, and keys that make room, are dropped when the lock is open again: their drop
+    /// is user code. The lock is the last of the variables, and so the first to go.
     #[cold]
     fn take_new(&self, limits: &Limits, key: K, now: u64, count: u32) -> Result<Taken, Lack> {
         let mut idle = Vec::new();
         let mut keys = self.keys.write();
-        if !keys.buckets.contains_key(&key) && !keys.make_room(self.capacity, now, &mut idle) {
-            drop(keys);
+        // Another thread may have been faster with this key. An entry for it would drop the key.
+        let taken = if let Some(bucket) = keys.buckets.get(&key) {
+            bucket.take(limits, now, count, 0)
+        } else if keys.make_room(self.capacity, now, &mut idle) {
+            let bucket = keys.buckets.entry(key).or_default();
+            bucket.take(limits, now, count, 0)
+        } else {
             return Err(Lack::Room);
-        }
-        // Another thread may have been faster with this key.
-        let taken = keys.buckets.entry(key).or_default();
-        let taken = taken.take(limits, now, count, 0);
-        drop(keys);
+        };
         taken.map_err(Lack::Token)
     }
 
