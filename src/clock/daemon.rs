@@ -3,7 +3,6 @@
 use super::fast::FastClock;
 use super::timer::{Alarm, TimerQueue};
 use crate::sync::{Arc, Condvar, Mutex, OnceLock, Ordering, PlainU64, thread};
-use crate::unwind::wake_caught;
 use std::io;
 use std::process;
 use std::task::Waker;
@@ -128,7 +127,7 @@ impl Ringer {
                 // Where the system refuses the thread, the next alarm tries for it again.
                 has_stand_in = has_stand_in || self.start_stand_in().is_ok();
                 self.turns.begin_wake();
-                wake_caught(waker);
+                waker.wake();
                 if !self.turns.end_wake(self.number) {
                     return;
                 }

@@ -3,8 +3,7 @@
 use super::daemon::is_left_behind;
 #[cfg(feature = "tokio-time")]
 use super::runtime::Sleep;
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, Ordering, PlainU64};
-use crate::unwind::wake_caught;
+use crate::sync::{Arc, Condvar, KeptWaker, Mutex, MutexGuard, Ordering, PlainU64};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process;
@@ -14,7 +13,7 @@ use std::time::Duration;
 /// An armed wake-up. Disarms on drop.
 pub(crate) struct Alarm {
     /// A copy of the waker that will be woken, compared without a lock.
-    waker: Waker,
+    waker: KeptWaker,
     armed: Armed,
 }
 
@@ -32,12 +31,14 @@ enum Armed {
 impl Alarm {
     /// An alarm in the queue, or a ringing one if the queue is past `tick`.
     pub(super) fn arm(queue: &Arc<TimerQueue>, tick: u64, waker: &Waker) -> Self {
-        let Some(key) = queue.insert(tick, waker.clone()) else {
+        // Both copies before one of them is kept: a clone may panic.
+        let (compared, kept) = (KeptWaker::of(waker), KeptWaker::of(waker));
+        let Some(key) = queue.insert(tick, kept) else {
             return Self::ringing(waker);
         };
         let queue = queue.clone();
         Self {
-            waker: waker.clone(),
+            waker: compared,
             armed: Armed::Queued { queue, key },
         }
     }
@@ -46,7 +47,7 @@ impl Alarm {
     pub(super) fn ringing(waker: &Waker) -> Self {
         waker.wake_by_ref();
         Self {
-            waker: waker.clone(),
+            waker: KeptWaker::NONE,
             armed: Armed::Not,
         }
     }
@@ -55,7 +56,7 @@ impl Alarm {
     #[cfg(feature = "tokio-time")]
     pub(super) fn by_runtime(now: u64, left: u64, waker: &Waker) -> Option<Self> {
         let mut alarm = Self {
-            waker: waker.clone(),
+            waker: KeptWaker::NONE,
             armed: Armed::Asleep(Sleep::new(now, left)?),
         };
         alarm.update(waker);
@@ -67,11 +68,17 @@ impl Alarm {
     pub(crate) fn update(&mut self, waker: &Waker) {
         match &mut self.armed {
             Armed::Queued { queue, key }
-                if self.waker.will_wake(waker) && !queue.has_rung(key.tick) =>
-            {
-                return;
+                if self.waker.will_wake(waker) && !queue.has_rung(key.tick) => {}
+            Armed::Queued { queue, key } => {
+                // Both copies before one of them is kept: a clone may panic.
+                let (compared, kept) = (KeptWaker::of(waker), KeptWaker::of(waker));
+                if queue.replace(*key, kept) {
+                    self.waker = compared;
+                } else {
+                    self.armed = Armed::Not;
+                    waker.wake_by_ref();
+                }
             }
-            Armed::Queued { queue, key } if queue.replace(*key, waker.clone()) => {}
             #[cfg(feature = "tokio-time")]
             Armed::Asleep(sleep) => match sleep.poll(waker) {
                 Ok(false) => {}
@@ -81,12 +88,8 @@ impl Alarm {
                     waker.wake_by_ref();
                 }
             },
-            _ => {
-                self.armed = Armed::Not;
-                waker.wake_by_ref();
-            }
+            Armed::Not => waker.wake_by_ref(),
         }
-        self.waker.clone_from(waker);
     }
 
     /// Whether it rings no more: it has rung, or belongs to a process from which this one was forked.
@@ -156,7 +159,7 @@ pub(super) struct TimerQueue {
 }
 
 struct Alarms {
-    wakers: BTreeMap<Key, Waker>,
+    wakers: BTreeMap<Key, KeptWaker>,
     next_id: u64,
     /// Until when [`TimerQueue::sleep`] sleeps; 0 while nobody does, who then looks for itself.
     asleep_until: u64,
@@ -206,7 +209,7 @@ impl TimerQueue {
     }
 
     /// `None` if the time has passed: then nobody will wake the waker.
-    fn insert(&self, tick: u64, waker: Waker) -> Option<Key> {
+    fn insert(&self, tick: u64, waker: KeptWaker) -> Option<Key> {
         let mut alarms = self.alarms.lock();
         if self.has_rung(tick) {
             // Before the waker, which drops when this returns.
@@ -221,16 +224,13 @@ impl TimerQueue {
     }
 
     /// False if the alarm has rung.
-    fn replace(&self, key: Key, waker: Waker) -> bool {
+    fn replace(&self, key: Key, mut waker: KeptWaker) -> bool {
+        // What is replaced leaves in `waker`, and drops when this returns.
         let Some(mut alarms) = self.lock() else {
             return false;
         };
-        let old = match alarms.wakers.get_mut(&key) {
-            Some(place) => Ok(std::mem::replace(place, waker)),
-            None => Err(waker),
-        };
-        drop(alarms);
-        old.is_ok()
+        let kept = alarms.wakers.get_mut(&key);
+        kept.map(|kept| std::mem::swap(kept, &mut waker)).is_some()
     }
 
     /// When the first waker is due.
@@ -248,11 +248,11 @@ impl TimerQueue {
     /// Wakes what is due at `now` or before, in the order of time.
     pub(super) fn ring(&self, now: u64) {
         while let Some(waker) = self.pop_due(now) {
-            wake_caught(waker);
+            waker.wake();
         }
     }
 
-    pub(super) fn pop_due(&self, now: u64) -> Option<Waker> {
+    pub(super) fn pop_due(&self, now: u64) -> Option<KeptWaker> {
         let mut alarms = self.alarms.lock();
         self.rung.fetch_max(now, Ordering::Relaxed);
         let first = alarms.wakers.first_entry()?;
@@ -280,7 +280,7 @@ impl TimerQueue {
 }
 
 impl Alarms {
-    fn insert(&mut self, tick: u64, waker: Waker) -> Key {
+    fn insert(&mut self, tick: u64, waker: KeptWaker) -> Key {
         let id = self.next_id;
         self.next_id += 1;
         let key = Key { tick, id };

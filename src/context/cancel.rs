@@ -5,7 +5,7 @@
 //! takes, or sees the flag. Wakers run, are cloned and are dropped outside the lock, for they are
 //! code of somebody else.
 
-use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering};
+use crate::sync::{Arc, AtomicBool, Condvar, KeptWaker, Mutex, Ordering};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -211,7 +211,7 @@ struct Seat {
 struct Taken {
     slot: usize,
     /// Compared without the lock: a poll that brings the same waker costs no more than the flag.
-    waker: Waker,
+    waker: KeptWaker,
 }
 
 impl Seat {
@@ -232,13 +232,17 @@ impl Seat {
 
     /// False if the token was cancelled meanwhile.
     fn register(&mut self, waker: &Waker) -> bool {
+        // Both copies before one of them is kept: a clone may panic.
+        let (compared, kept) = (KeptWaker::of(waker), KeptWaker::of(waker));
         let slot = self.taken.as_ref().map(|taken| taken.slot);
-        let Some(slot) = self.shared.register(slot, waker.clone()) else {
-            return false;
-        };
-        let waker = waker.clone();
-        self.taken = Some(Taken { slot, waker });
-        true
+        let slot = self.shared.register(slot, kept);
+        let taken = slot.map(|slot| Taken {
+            slot,
+            waker: compared,
+        });
+        let is_registered = taken.is_some();
+        self.taken = taken;
+        is_registered
     }
 }
 
@@ -280,7 +284,7 @@ impl Shared {
     }
 
     /// Puts the waker in its slot, or in a new one; `None` if the token is cancelled.
-    fn register(&self, slot: Option<usize>, waker: Waker) -> Option<usize> {
+    fn register(&self, slot: Option<usize>, waker: KeptWaker) -> Option<usize> {
         let mut waiters = self.waiters.lock();
         // Again, now under the lock: from here on a canceller finds the waker.
         if self.flag.is_raised() {
@@ -296,7 +300,7 @@ impl Shared {
 
     /// Gives the waker back so that it is dropped outside the lock. Finds none after a
     /// cancellation: the canceller took the list, and no slot is given out again.
-    fn deregister(&self, slot: usize) -> Option<Waker> {
+    fn deregister(&self, slot: usize) -> Option<KeptWaker> {
         self.waiters.lock().remove(slot)
     }
 
@@ -342,13 +346,13 @@ impl Flag {
 /// The wakers that wait, in slots that are used again: in a steady state nothing is allocated.
 #[derive(Default)]
 struct Waiters {
-    slots: Vec<Option<Waker>>,
+    slots: Vec<Option<KeptWaker>>,
     // Invariant: exactly the indices of the empty slots, each once.
     free: Vec<usize>,
 }
 
 impl Waiters {
-    fn put(&mut self, slot: Option<usize>, waker: Waker) -> (usize, Option<Waker>) {
+    fn put(&mut self, slot: Option<usize>, waker: KeptWaker) -> (usize, Option<KeptWaker>) {
         let slot = slot
             .or_else(|| self.free.pop())
             .unwrap_or_else(|| self.grow());
@@ -360,7 +364,7 @@ impl Waiters {
         self.slots.len() - 1
     }
 
-    fn remove(&mut self, slot: usize) -> Option<Waker> {
+    fn remove(&mut self, slot: usize) -> Option<KeptWaker> {
         let waker = self.slots.get_mut(slot)?.take()?;
         self.free.push(slot);
         Some(waker)
@@ -369,7 +373,8 @@ impl Waiters {
     /// Wakes all, also when one of them panics; then goes on with the first panic.
     fn wake(self) {
         let mut panic: Option<Box<dyn Any + Send>> = None;
-        for waker in self.slots.into_iter().flatten() {
+        let wakers = self.slots.into_iter().flatten();
+        for waker in wakers.filter_map(KeptWaker::into_waker) {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
                 match panic {
                     None => panic = Some(payload),

@@ -26,6 +26,7 @@ pub mod timeout;
 #[cfg(feature = "tracing")]
 pub mod trace;
 pub mod validation;
+mod wait_queue;
 pub mod when;
 
 pub use adaptive_limit::{AdaptiveLimit, Priority};

@@ -5,6 +5,7 @@
 //! models in `loom-tests/` check the code that ships.
 
 mod counts;
+mod kept_waker;
 #[cfg(arcbus_loom)]
 mod model;
 mod parker;
@@ -14,6 +15,7 @@ mod slot;
 mod versioned;
 
 pub(crate) use counts::Counts;
+pub(crate) use kept_waker::KeptWaker;
 #[cfg(arcbus_loom)]
 pub(crate) use model::*;
 #[cfg(arcbus_loom)]

@@ -2,6 +2,8 @@
 
 #[path = "../support/acts.rs"]
 mod acts;
+#[path = "../support/hostile.rs"]
+mod hostile;
 
 mod cancel;
 mod clocks;
@@ -12,3 +14,4 @@ mod nested;
 mod timing;
 mod trace;
 mod values;
+mod wakers;

@@ -33,4 +33,5 @@ mod trace;
 mod unhandled;
 mod validation;
 mod verdict;
+mod wakers;
 mod when;

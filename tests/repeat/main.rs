@@ -2,6 +2,8 @@
 
 #[path = "../support/acts.rs"]
 mod acts;
+#[path = "../support/hostile.rs"]
+mod hostile;
 
 mod asking;
 mod budget;
@@ -16,3 +18,4 @@ mod fallback;
 mod hedge;
 mod idempotency;
 mod retry;
+mod wakers;

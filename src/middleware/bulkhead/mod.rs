@@ -35,7 +35,7 @@
 //! A dispatch that finds a permit: one locked instruction on the way in, one on the way out, no lock
 //! and no reading of the clock, with a queue or without. A lock is taken only by a dispatch that
 //! finds no permit, by waiters when they are woken or leave, and by who gives a permit back while
-//! somebody waits. A waiter arms an alarm of the clock. The queue takes 24 bytes a place, allocated
+//! somebody waits. A waiter arms an alarm of the clock. The queue takes 32 bytes a place, allocated
 //! when the route is registered.
 //!
 //! A handler that dispatches to its own route holds one permit while it waits for another: where all

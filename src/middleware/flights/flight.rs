@@ -1,11 +1,9 @@
 //! [`Flight`]: one computation, and those who wait for it.
 
-use std::collections::VecDeque;
-use std::mem::replace;
-use std::task::Waker;
+use std::mem::{replace, swap};
 
-use crate::sync::{Arc, Mutex, Ordering, PlainU64};
-use crate::unwind::wake_caught;
+use crate::middleware::wait_queue::{Place, WaitQueue};
+use crate::sync::{Arc, KeptWaker, Mutex, Ordering, PlainU64};
 
 /// A computation that one dispatch makes and others wait for.
 pub(super) struct Flight<V> {
@@ -21,12 +19,10 @@ enum State<V> {
 }
 
 /// Those who wait, first come first.
-#[derive(Default)]
 struct Queue {
-    next: u64,
-    waiting: VecDeque<(u64, Option<Waker>)>,
+    waiting: WaitQueue,
     /// Who is to lead, now that the leader has given up. Not among the waiting any more.
-    named: Option<u64>,
+    named: Option<Place>,
 }
 
 /// What one that waits finds.
@@ -40,19 +36,22 @@ pub(super) enum Turn<V> {
 /// Who is to lead next.
 pub(super) enum Successor {
     /// It has been named, and is woken by this.
-    Named(Option<Waker>),
+    Named(KeptWaker),
     /// Nobody waits.
     None,
 }
 
 impl Queue {
-    fn place(&mut self, place: u64) -> Option<usize> {
-        self.waiting.binary_search_by_key(&place, |it| it.0).ok()
+    fn new() -> Self {
+        Self {
+            waiting: WaitQueue::with_capacity(0),
+            named: None,
+        }
     }
 
     /// Names the one who has waited longest.
     fn name_next(&mut self) -> Successor {
-        let next = self.waiting.pop_front();
+        let next = self.waiting.pop();
         self.named = next.as_ref().map(|(place, _)| *place);
         next.map_or(Successor::None, |(_, waker)| Successor::Named(waker))
     }
@@ -63,7 +62,7 @@ impl<V> Flight<V> {
         /// Relaxed: each addition draws another number. No partner, no model.
         static NUMBERS: PlainU64 = PlainU64::new(0);
         Self {
-            state: Mutex::new(State::InTheAir(Queue::default())),
+            state: Mutex::new(State::InTheAir(Queue::new())),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
         }
     }
@@ -74,41 +73,31 @@ impl<V> Flight<V> {
     }
 
     /// A place among those who wait. Called under the lock of the key's shard, of a flight in its map.
-    pub(super) fn join(&self) -> u64 {
+    pub(super) fn join(&self) -> Place {
         match &mut *self.state.lock() {
-            State::InTheAir(queue) => {
-                let place = queue.next;
-                queue.next += 1;
-                queue.waiting.push_back((place, None));
-                place
-            }
+            State::InTheAir(queue) => queue.waiting.push(),
             State::Landed(_) => unreachable!("what has landed is in no map"),
         }
     }
 
     /// Asks for the one at `place`; where it is to wait on, `waker` is kept, and what it replaces is
     /// left there: a waker's drop is code of others, and so not for under the lock.
-    pub(super) fn ask(&self, place: u64, waker: &mut Option<Waker>) -> Turn<V> {
+    pub(super) fn ask(&self, place: Place, waker: &mut KeptWaker) -> Turn<V> {
         match &mut *self.state.lock() {
             State::Landed(value) => Turn::Landed(Arc::clone(value)),
             State::InTheAir(queue) if queue.named == Some(place) => Turn::Leads,
             State::InTheAir(queue) => {
-                let at = queue.place(place).expect("it waits or is named");
-                let kept = &mut queue.waiting[at].1;
-                *waker = replace(kept, waker.take());
+                let kept = queue.waiting.waker(place);
+                swap(kept.expect("it waits or is named"), waker);
                 Turn::Waits
             }
         }
     }
 
     /// Leaves its place. Says whether it was to lead.
-    pub(super) fn leave(&self, place: u64) -> bool {
+    pub(super) fn leave(&self, place: Place) -> bool {
         let (waker, was_named) = match &mut *self.state.lock() {
-            State::InTheAir(queue) => {
-                let at = queue.place(place);
-                let waker = at.and_then(|at| queue.waiting.remove(at));
-                (waker, queue.named == Some(place))
-            }
+            State::InTheAir(queue) => (queue.waiting.remove(place), queue.named == Some(place)),
             State::Landed(_) => (None, false),
         };
         drop(waker);
@@ -119,7 +108,7 @@ impl<V> Flight<V> {
     pub(super) fn name_next(&self) -> Successor {
         match &mut *self.state.lock() {
             State::InTheAir(queue) => queue.name_next(),
-            State::Landed(_) => Successor::Named(None),
+            State::Landed(_) => Successor::Named(KeptWaker::NONE),
         }
     }
 
@@ -134,9 +123,10 @@ impl<V> Flight<V> {
     pub(super) fn land(&self, value: V) {
         let landed = State::Landed(Arc::new(value));
         let before = replace(&mut *self.state.lock(), landed);
-        if let State::InTheAir(queue) = before {
-            let wakers = queue.waiting.into_iter().filter_map(|(_, waker)| waker);
-            wakers.for_each(wake_caught);
+        if let State::InTheAir(mut queue) = before {
+            while let Some((_, waker)) = queue.waiting.pop() {
+                waker.wake();
+            }
         }
     }
 }

@@ -4,8 +4,7 @@ use std::hash::Hash;
 
 use super::flight::{Flight, Successor};
 use super::map::{Flights, take};
-use crate::sync::Arc;
-use crate::unwind::wake_caught;
+use crate::sync::{Arc, KeptWaker};
 
 /// The one that computes. Dropped without a landing, it hands on to who has waited longest.
 pub(crate) struct Leader<'f, K: Hash + Eq, V> {
@@ -74,9 +73,9 @@ pub(super) fn give_up<K: Hash + Eq, V>(flights: &Flights<K, V>, key: &K, flight:
     let mut shard = flights.shard(key).lock();
     let (removed, waker) = match flight.name_next() {
         Successor::Named(waker) => (None, waker),
-        Successor::None => (take(&mut shard, key, flight), None),
+        Successor::None => (take(&mut shard, key, flight), KeptWaker::NONE),
     };
     drop(shard);
     drop(removed);
-    waker.into_iter().for_each(wake_caught);
+    waker.wake();
 }

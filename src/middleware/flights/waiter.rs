@@ -6,7 +6,8 @@ use std::task::{Poll, Waker};
 use super::flight::{Flight, Turn};
 use super::leader::{Leader, give_up};
 use super::map::Flights;
-use crate::sync::Arc;
+use crate::middleware::wait_queue::Place;
+use crate::sync::{Arc, KeptWaker};
 
 /// What a [`Waiter`] waited for.
 pub(crate) enum Arrival<'f, K: Hash + Eq, V> {
@@ -19,7 +20,7 @@ pub(crate) enum Arrival<'f, K: Hash + Eq, V> {
 /// One that waits. Dropped, it leaves its place; if it was to lead, it hands on.
 pub(crate) struct Waiter<'f, K: Hash + Eq, V> {
     flights: &'f Flights<K, V>,
-    place: u64,
+    place: Place,
     /// `None` once it has what it waited for.
     waits: Option<(K, Arc<Flight<V>>)>,
 }
@@ -42,7 +43,7 @@ impl<'f, K: Hash + Eq, V> Waiter<'f, K, V> {
     /// Ready when the value has landed, or this one is to lead; not to be asked again then.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Arrival<'f, K, V>> {
         // Copied before the lock: that is code of others.
-        let mut waker = Some(waker.clone());
+        let mut waker = KeptWaker::of(waker);
         let (_, flight) = self.waits.as_ref().expect("polled after completion");
         match flight.ask(self.place, &mut waker) {
             Turn::Waits => Poll::Pending,

@@ -12,7 +12,6 @@
 
 mod counts;
 mod permit;
-mod queue;
 
 pub use counts::BulkheadUsage;
 pub use permit::{Permit, Turn};
@@ -20,11 +19,10 @@ pub use permit::{Permit, Turn};
 use std::fmt;
 use std::task::Waker;
 
+use crate::middleware::wait_queue::{Place, WaitQueue};
 use crate::setting::InvalidSetting;
-use crate::sync::Mutex;
-use crate::unwind::wake_caught;
+use crate::sync::{KeptWaker, Mutex};
 use counts::Counts;
-use queue::Queue;
 
 /// At most so many permits at once, and a bounded queue for those who come next.
 ///
@@ -41,7 +39,9 @@ use queue::Queue;
 pub struct BulkheadPolicy {
     counts: Counts,
     // Invariant: as long as `counts` says that so many wait, while the lock is free.
-    queue: Mutex<Queue>,
+    queue: Mutex<WaitQueue>,
+    /// How many may wait.
+    room: usize,
 }
 
 impl BulkheadPolicy {
@@ -72,7 +72,8 @@ impl BulkheadPolicy {
     fn with_room(limit: usize, len: usize) -> Result<Self, InvalidSetting> {
         Ok(Self {
             counts: Counts::new(limit)?,
-            queue: Mutex::new(Queue::new(len)),
+            queue: Mutex::new(WaitQueue::with_capacity(len)),
+            room: len,
         })
     }
 
@@ -86,9 +87,9 @@ impl BulkheadPolicy {
     /// its turn at once.
     pub fn join(&self) -> Option<Turn<'_>> {
         let mut queue = self.queue.lock();
-        let has_room = queue.has_room();
+        let has_room = queue.len() < self.room;
         match self.counts.enter_or_wait(has_room) {
-            counts::Joined::Entered => Some(Turn::new(self, queue.pass_by())),
+            counts::Joined::Entered => Some(Turn::new(self, Place::NOWHERE)),
             counts::Joined::Waits => Some(Turn::new(self, queue.push())),
             counts::Joined::Full => None,
         }
@@ -126,34 +127,29 @@ impl BulkheadPolicy {
     #[inline(never)]
     fn serve(&self) {
         while let Some(waker) = self.hand_over() {
-            wake_caught(waker);
+            waker.wake();
         }
     }
 
-    fn hand_over(&self) -> Option<Waker> {
+    fn hand_over(&self) -> Option<KeptWaker> {
         let mut queue = self.queue.lock();
         if queue.is_empty() || !self.counts.hand_over() {
             return None;
         }
-        queue.pop()
+        queue.pop().map(|(_, waker)| waker)
     }
 
     /// Whether the waiter at `place` still waits; then `waker` is woken when its turn comes.
-    fn waits(&self, place: u64, waker: &Waker) -> bool {
-        let waker = waker.clone();
-        // Dropped after the lock: a waker is code of somebody else.
-        let (waits, _old) = {
-            let mut queue = self.queue.lock();
-            match queue.waker(place) {
-                Some(kept) => (true, std::mem::replace(kept, waker)),
-                None => (false, waker),
-            }
-        };
-        waits
+    fn waits(&self, place: Place, waker: &Waker) -> bool {
+        // What it replaces is dropped after the lock, as is itself where it is not kept.
+        let mut waker = KeptWaker::of(waker);
+        let mut queue = self.queue.lock();
+        let kept = queue.waker(place);
+        kept.map(|kept| std::mem::swap(kept, &mut waker)).is_some()
     }
 
     /// Gives the place up, or the permit that was handed to it.
-    fn give_up(&self, place: u64) {
+    fn give_up(&self, place: Place) {
         let waiter = {
             let mut queue = self.queue.lock();
             let waiter = queue.remove(place);
@@ -171,12 +167,11 @@ impl BulkheadPolicy {
 impl fmt::Debug for BulkheadPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let usage = self.usage();
-        let queue = self.queue.lock().room();
         f.debug_struct("BulkheadPolicy")
             .field("limit", &usage.limit)
             .field("in_use", &usage.in_use)
             .field("waiting", &usage.waiting)
-            .field("queue", &queue)
+            .field("queue", &self.room)
             .finish()
     }
 }

@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use super::BulkheadPolicy;
+use crate::middleware::wait_queue::Place;
 
 /// The right to run; given back when dropped.
 #[derive(Debug)]
@@ -45,11 +46,11 @@ impl Drop for Permit<'_> {
 pub struct Turn<'a> {
     policy: &'a BulkheadPolicy,
     /// `None` once the permit was taken.
-    place: Option<u64>,
+    place: Option<Place>,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn new(policy: &'a BulkheadPolicy, place: u64) -> Self {
+    pub(super) fn new(policy: &'a BulkheadPolicy, place: Place) -> Self {
         let place = Some(place);
         Self { policy, place }
     }
