@@ -89,9 +89,10 @@ impl Known {
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What writes is user code.
         let known = self.0.lock();
-        f.debug_set()
-            .entries(known.routes.iter().map(|route| route.name))
-            .finish()
+        let names: Vec<_> = known.routes.iter().map(|route| route.name).collect();
+        drop(known);
+        f.debug_set().entries(names).finish()
     }
 }

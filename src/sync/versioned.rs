@@ -1,5 +1,7 @@
 //! [`Versioned`]: a few words that are read together and changed together.
 
+use std::fmt;
+
 use super::{AtomicU64, Mutex, Ordering, fence};
 
 /// `N` words that are never seen half changed. Reading takes no lock and no locked instruction, and
@@ -8,7 +10,6 @@ use super::{AtomicU64, Mutex, Ordering, fence};
 /// Two slots: version `v` stands in slot `v % 2` while `v + 1` is written into the other one. A
 /// sequence lock (Boehm, "Can seqlocks get along with programming language memory models?", 2012)
 /// whose readers are not kept out while a writer is at work. Model: `versioned`.
-#[derive(Debug)]
 pub(crate) struct Versioned<const N: usize> {
     version: AtomicU64,
     slots: [[AtomicU64; N]; 2],
@@ -59,5 +60,12 @@ impl<const N: usize> Versioned<N> {
 
     fn slot(&self, version: u64) -> &[AtomicU64; N] {
         &self.slots[(version % 2) as usize]
+    }
+}
+
+/// Reads, and takes no lock: what writes is user code.
+impl<const N: usize> fmt::Debug for Versioned<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Versioned").field(&self.read()).finish()
     }
 }

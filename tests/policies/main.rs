@@ -35,3 +35,4 @@ mod validation;
 mod verdict;
 mod wakers;
 mod when;
+mod writers;

@@ -415,7 +415,7 @@ fn every_public_type_goes_everywhere() {
     assert_impl_all!(Outdated<Get>: Send, Debug);
     let debug = format!("{:?} {:?}", exact(SECOND), exact(SECOND).handle::<Get>());
     assert!(
-        debug.contains("10000 replies") && debug.contains("\"get\""),
+        debug.contains("capacity: 10000") && debug.contains("\"get\""),
         "{debug}"
     );
 }

@@ -17,5 +17,7 @@ mod explain;
 mod fallback;
 mod hedge;
 mod idempotency;
+mod max_waiters;
 mod retry;
+mod touchy;
 mod wakers;

@@ -45,7 +45,8 @@ pub(crate) fn on_touch(act: impl Fn() + 'static) {
 
 /// Ends [`on_touch`]; returns how often it has acted.
 pub(crate) fn calm() -> u32 {
-    ACT.set(None);
+    // Dropped when it no longer stands there: that may touch, too.
+    drop(ACT.take());
     ACTS.replace(0)
 }
 

@@ -163,9 +163,8 @@ impl Handles {
 
 impl fmt::Debug for Handles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let handles = self.0.lock();
-        f.debug_set()
-            .entries(handles.iter().map(|(name, ..)| name))
-            .finish()
+        // What writes is user code.
+        let names: Vec<_> = self.0.lock().iter().map(|(name, ..)| *name).collect();
+        f.debug_set().entries(names).finish()
     }
 }

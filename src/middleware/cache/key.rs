@@ -9,6 +9,7 @@ use super::vary::Vary;
 use crate::bounds::{LookupKey, QueryKind, ReplyClone};
 use crate::context::Context;
 use crate::message::Message;
+use crate::sync::PlainArc;
 
 /// A query whose reply may be given to whoever asks with the same key.
 ///
@@ -75,7 +76,8 @@ use crate::message::Message;
 )]
 pub trait Cacheable: Message<Kind: QueryKind, Reply: ReplyClone> {
     /// What the reply depends on, of all that is in the query. `Hash` and `Eq` of its owned form must
-    /// agree with its own, as [`Borrow`] demands. They run under a lock: they must not dispatch.
+    /// agree with its own, as [`Borrow`] demands. These three run under a lock: they must not dispatch, nor
+    /// use the layer's handle. Its `Clone` and its drop run under none.
     type Key: LookupKey + ?Sized; // needs `#[derive(Clone, PartialEq, Eq, Hash)]`
 
     /// The key of this query.
@@ -127,17 +129,6 @@ impl<'a, Q: ?Sized, T> IdRef<'a, Q, T> {
     }
 }
 
-impl<K, T: Clone> Id<K, T> {
-    pub(super) fn copy<Q>(&self) -> Self
-    where
-        Q: ToOwned<Owned = K> + ?Sized,
-        K: Borrow<Q>,
-    {
-        let (key, by) = (self.key.borrow(), self.by.as_ref());
-        IdRef { key, by }.to_id()
-    }
-}
-
 /// What varies by nothing adds nothing, in either form.
 fn hash<Q: Hash + ?Sized, T: Hash>(key: &Q, by: Option<&T>, state: &mut impl Hasher) {
     key.hash(state);
@@ -168,14 +159,14 @@ impl<K: Eq, T: Eq> PartialEq for Id<K, T> {
 
 impl<K: Eq, T: Eq> Eq for Id<K, T> {}
 
-impl<Q, K, T> Equivalent<Id<K, T>> for IdRef<'_, Q, T>
+impl<Q, K, T> Equivalent<PlainArc<Id<K, T>>> for IdRef<'_, Q, T>
 where
     Q: Eq + ?Sized,
     K: Borrow<Q>,
     T: Eq,
 {
     #[inline]
-    fn equivalent(&self, id: &Id<K, T>) -> bool {
+    fn equivalent(&self, id: &PlainArc<Id<K, T>>) -> bool {
         self.key == id.key.borrow() && self.by == id.by.as_ref()
     }
 }

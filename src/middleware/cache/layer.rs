@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::handle::Handles;
 use super::invalidate::Invalidator;
 use super::keep::{Errors, Keep, Replies};
+use super::key::IdOf;
 use super::policy::{Shelf, Terms};
 use super::route::CacheRoute;
 use super::vary::{Alike, By, Vary};
@@ -39,6 +40,7 @@ pub struct Cache<V = Alike, K = Replies> {
     stale: Option<Duration>,
     jitter: f64,
     capacity: usize,
+    max_waiters: Option<usize>,
     handles: Handles,
     kind: PhantomData<fn() -> (V, K)>,
 }
@@ -56,6 +58,7 @@ impl Cache {
             stale: None,
             jitter: 0.1,
             capacity: 10_000,
+            max_waiters: None,
             handles: Handles::default(),
             kind: PhantomData,
         }
@@ -94,6 +97,26 @@ impl<V, K> Cache<V, K> {
     #[must_use]
     pub fn stale_while_revalidate(mut self, stale: Duration) -> Self {
         self.stale = Some(stale);
+        self
+    }
+
+    /// Bounds how many dispatches may wait for one run. One that comes when so many do gets
+    /// [`Error::Overloaded`](crate::Error::Overloaded) with this limit, and counts as
+    /// [`refused`](super::CacheStats::refused); one that finds a stale reply gets that. A dispatch that waits
+    /// takes memory and, when the run is done, its turn at being woken.
+    ///
+    /// Range: at least 1. Default: no bound.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::middleware::Cache;
+    ///
+    /// let cache = Cache::ttl(Duration::from_secs(60)).max_waiters(10_000);
+    /// # let _ = cache;
+    /// ```
+    #[must_use]
+    pub fn max_waiters(mut self, dispatches: usize) -> Self {
+        self.max_waiters = Some(dispatches);
         self
     }
 
@@ -148,6 +171,7 @@ impl<V, K> Cache<V, K> {
             stale: self.stale,
             jitter: self.jitter,
             capacity: self.capacity,
+            max_waiters: self.max_waiters,
             handles: self.handles,
             kind: PhantomData,
         }
@@ -166,11 +190,12 @@ impl<V, K> Cache<V, K> {
         let stale = self.stale.map(|stale| format!(", stale {stale:?}"));
         let errors = self.error_ttl.map(|ttl| format!(", errors {ttl:?}"));
         format!(
-            "{:?}, up to {} replies{}{}",
+            "{:?}, up to {} replies{}{}{}",
             self.ttl,
             self.capacity,
             stale.unwrap_or_default(),
             errors.unwrap_or_default(),
+            waiters_note(self.max_waiters),
         )
     }
 }
@@ -195,30 +220,47 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> Layer<M> for Cache<V, K> {
         let jitter = (0.0..=1.0).contains(&self.jitter);
         InvalidSetting::unless(jitter, "Cache.jitter", "a part from 0 to 1")?;
         let capacity = (1..=1_000_000_000).contains(&self.capacity);
-        InvalidSetting::unless(capacity, "Cache.capacity", "from 1 to 1,000,000,000")
+        InvalidSetting::unless(capacity, "Cache.capacity", "from 1 to 1,000,000,000")?;
+        check_waiters(self.max_waiters, "Cache.max_waiters")
     }
 
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
         let shelf = Shelf::new(self.capacity, self.terms());
-        let route = PlainArc::new(CacheRoute::new(Some(shelf)));
-        self.handles.of::<M>().add(&route);
-        CacheMiddleware::new(route)
+        route(Some(shelf), self.max_waiters, &self.handles)
     }
 
     fn facts(&self) -> Facts {
-        waiting()
+        waiting(self.max_waiters)
             .keeps(self.ttl.saturating_add(self.stale.unwrap_or_default()))
             .note(self.note())
     }
 }
 
 /// What waiting for another's run may do to a dispatch.
-pub(in crate::middleware) fn waiting() -> Facts {
-    Facts::new()
+pub(in crate::middleware) fn waiting(max_waiters: Option<usize>) -> Facts {
+    let facts = Facts::new()
         .waits(Duration::MAX)
         .fails_with("Timeout")
         .fails_with("Cancelled")
-        .fails_with("WouldDeadlock")
+        .fails_with("WouldDeadlock");
+    match max_waiters {
+        Some(_) => facts.fails_with("Overloaded"),
+        None => facts,
+    }
+}
+
+/// Checks how many may wait for one run.
+pub(in crate::middleware) fn check_waiters(
+    max_waiters: Option<usize>,
+    field: &'static str,
+) -> Result<(), InvalidSetting> {
+    InvalidSetting::unless(max_waiters != Some(0), field, "at least 1")
+}
+
+/// The bound as a part of a note, empty without one.
+pub(in crate::middleware) fn waiters_note(max_waiters: Option<usize>) -> String {
+    let bound = max_waiters.map(|most| format!(", up to {most} wait for a run"));
+    bound.unwrap_or_default()
 }
 
 impl<V, K> Clone for Cache<V, K> {
@@ -238,6 +280,7 @@ impl<V, K> fmt::Debug for Cache<V, K> {
             .field("stale", &self.stale)
             .field("jitter", &self.jitter)
             .field("capacity", &self.capacity)
+            .field("max_waiters", &self.max_waiters)
             .field("handles", &self.handles)
             .finish_non_exhaustive()
     }
@@ -245,9 +288,19 @@ impl<V, K> fmt::Debug for Cache<V, K> {
 
 /// The middleware of a route that keeps nothing.
 pub(in crate::middleware) fn keeping_nothing<M: Cacheable, V: Vary>(
+    max_waiters: Option<usize>,
     handles: &Handles,
 ) -> CacheMiddleware<M, V, Replies> {
-    let route = PlainArc::new(CacheRoute::new(None));
+    route(None, max_waiters, handles)
+}
+
+fn route<M: Cacheable, V: Vary, K: Keep<M>>(
+    shelf: Option<Shelf<IdOf<M, V>, K::Value>>,
+    max_waiters: Option<usize>,
+    handles: &Handles,
+) -> CacheMiddleware<M, V, K> {
+    let max_waiters = max_waiters.unwrap_or(usize::MAX);
+    let route = PlainArc::new(CacheRoute::new(shelf, max_waiters));
     handles.of::<M>().add(&route);
     CacheMiddleware::new(route)
 }

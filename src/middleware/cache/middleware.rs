@@ -9,7 +9,8 @@ use pin_project_lite::pin_project;
 use super::Cacheable;
 use super::chain::{ITSELF, Load, is_inside};
 use super::keep::{Keep, may_be_replaced};
-use super::route::{CacheRoute, Landing, Leader, Plan, Waiter};
+use super::policy::Kept;
+use super::route::{CacheRoute, Leader, Plan, Waiter};
 use super::stats::Count;
 use super::vary::Vary;
 use crate::context::{Context, Source};
@@ -42,21 +43,32 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
         self.route.tally.count(match &plan {
             Plan::Give(_, Source::Stale) => Count::Stale,
             Plan::Give(..) => Count::Hit,
-            Plan::Lead(..) | Plan::Wait(_) => Count::Miss,
+            Plan::Lead(..) | Plan::Wait(_) | Plan::Refuse(_) => Count::Miss,
         });
         plan
     }
 
     async fn missed(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
         let (leader, spare) = match self.plan(&msg, cx) {
-            Plan::Give(value, source) => return given::<M, K>(value, source, cx),
+            Plan::Give(kept, source) => return given::<M, K>(kept, source, cx),
             Plan::Lead(leader, spare) => (leader, spare),
             Plan::Wait(waiter) => match self.wait(waiter, cx).await {
                 Ok(leader) => (leader, None),
                 Err(outcome) => return outcome,
             },
+            Plan::Refuse(number) => return Err(self.refusal(number, cx)),
         };
         self.lead(leader, spare, msg, cx, next).await
+    }
+
+    /// What is told where no more may wait for the flight of this number.
+    fn refusal(&self, number: u64, cx: &Context<'_>) -> Error<M::Error> {
+        if is_inside(number, cx) {
+            return Error::WouldDeadlock { advice: ITSELF };
+        }
+        self.route.tally.count(Count::Refused);
+        let limit = self.route.max_waiters();
+        Error::Overloaded { limit }
     }
 
     /// A leader, if that is what it has come to.
@@ -72,12 +84,13 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
         match arrival(waiter, cx).await {
             Ok(Arrival::Leads(leader)) => Ok(leader),
             Ok(Arrival::Landed(landing)) => {
-                let Landing { value, source } = (*landing).clone();
-                let source = match source {
+                let kept = PlainArc::clone(&landing.kept);
+                let source = match landing.source {
                     Source::Handler => Source::Coalesced,
                     other => other,
                 };
-                Err(given::<M, K>(value, source, cx))
+                drop(landing);
+                Err(given::<M, K>(kept, source, cx))
             }
             Err(interrupt) => Err(Err(interrupt.into_error(Phase::NotStarted))),
         }
@@ -86,7 +99,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
     async fn lead(
         &self,
         leader: Leader<'_, M, V, K>,
-        spare: Option<K::Value>,
+        spare: Option<PlainArc<Kept<K::Value>>>,
         msg: M,
         cx: &Context<'_>,
         next: &impl Next<M>,
@@ -107,7 +120,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
     fn end(
         &self,
         leader: Leader<'_, M, V, K>,
-        spare: Option<K::Value>,
+        spare: Option<PlainArc<Kept<K::Value>>>,
         outcome: Outcome<M>,
         cx: &Context<'_>,
     ) -> Outcome<M> {
@@ -122,9 +135,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
         // An error that came when the caller had gone may be its doing: the next one asks anew.
         let is_hasty = outcome.is_err() && cx.has_lost_its_caller();
         if let Some(value) = K::keep(&outcome).filter(|_| !is_hasty) {
-            let source = cx.source();
-            let landing = Landing { value, source };
-            self.route.land(leader, landing, cx.done_tick());
+            self.route.land(leader, value, cx.source(), cx.done_tick());
         }
         outcome
     }
@@ -132,7 +143,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
     #[cold]
     fn block_missed(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
         match self.plan(&msg, cx) {
-            Plan::Give(value, source) => Ok(given::<M, K>(value, source, cx)),
+            Plan::Give(kept, source) => Ok(given::<M, K>(kept, source, cx)),
             Plan::Lead(leader, spare) => {
                 let load = self.begin(&leader, cx);
                 let outcome = next.block(msg, &load.cx)?;
@@ -140,6 +151,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
                 Ok(self.end(leader, spare, outcome, cx))
             }
             Plan::Wait(waiter) => block_on::<M>(self.wait_or_lead(waiter, msg, cx, next), cx),
+            Plan::Refuse(number) => Ok(Err(self.refusal(number, cx))),
         }
     }
 
@@ -158,10 +170,14 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
 }
 
 /// A reply that the handler did not give in this dispatch, which is done.
-fn given<M: Message, K: Keep<M>>(value: K::Value, source: Source, cx: &Context<'_>) -> Outcome<M> {
+fn given<M: Message, K: Keep<M>>(
+    kept: PlainArc<Kept<K::Value>>,
+    source: Source,
+    cx: &Context<'_>,
+) -> Outcome<M> {
     cx.handler_done();
     cx.answered_by(source);
-    K::give(value)
+    K::give(Kept::give(kept))
 }
 
 #[diagnostic::do_not_recommend]

@@ -50,10 +50,13 @@
 //!
 //! # What it costs
 //!
-//! A hit: a hash of the key, a shard's read lock (quick_cache's), one reading of the clock where nobody
-//! has yet, a clone of the reply under that lock (which must not dispatch), and a count that no other
+//! A hit: a hash of the key, a shard's read lock (quick_cache's), under which the reply is shared, one
+//! reading of the clock where nobody has yet, a clone of the reply under no lock, and a count that no other
 //! thread writes. No allocation, also for a `String` key. A miss copies the key, takes the lock of one of
-//! 32 parts twice, and clones the reply twice at most. A route takes 8 KiB for its counts.
+//! 32 parts twice, and clones the reply once. A route takes 8 KiB for its counts.
+//!
+//! Of user code, `Hash`, `Eq` and `Borrow` of a key run under a lock and must not dispatch. Nothing else
+//! does: clones, drops and predicates may use the cache.
 
 mod chain;
 mod handle;
@@ -76,5 +79,5 @@ pub use stats::CacheStats;
 
 pub(super) use handle::Handles;
 pub(super) use keep::Replies;
-pub(super) use layer::{keeping_nothing, waiting};
+pub(super) use layer::{check_waiters, keeping_nothing, waiters_note, waiting};
 pub(super) use vary::{Alike, By, Vary};

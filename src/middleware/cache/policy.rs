@@ -11,6 +11,7 @@ use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, UnitWeighter};
 use smallvec::SmallVec;
 
 use crate::random::Random;
+use crate::sync::PlainArc;
 use crate::unwind::drop_caught;
 
 /// How long something is kept, in nanoseconds.
@@ -28,44 +29,71 @@ pub(super) struct Terms {
 ///
 /// The eviction is quick_cache's (a modified Clock-PRO, which S3-FIFO resembles): a scan of keys that
 /// come once does not drive out those that come often.
+///
+/// Keys and values are shared, so that nothing of a user's is copied or dropped under quick_cache's locks;
+/// a key's `Hash` and `Eq` run under them.
 pub(super) struct Shelf<I, T> {
-    kept: Cache<I, Kept<T>, UnitWeighter, RandomState, Collects>,
+    kept: Cache<PlainArc<I>, PlainArc<Kept<T>>, UnitWeighter, RandomState, Collects>,
     terms: Terms,
     random: Random,
 }
 
-#[derive(Clone)]
-struct Kept<T> {
+/// A value with its times, shared by the shelf and those it is given to.
+pub(super) struct Kept<T> {
     value: T,
     expires: u64,
     stale_until: u64,
 }
 
+impl<T> Kept<T> {
+    /// A value that goes to those who wait, and on no shelf.
+    pub(super) fn passed_on(value: T) -> Self {
+        Self {
+            value,
+            expires: 0,
+            stale_until: 0,
+        }
+    }
+
+    /// The value of a share: a copy, unless nobody else has one.
+    pub(super) fn give(share: PlainArc<Self>) -> T
+    where
+        T: Clone,
+    {
+        match PlainArc::try_unwrap(share) {
+            Ok(kept) => kept.value,
+            Err(shared) => shared.value.clone(),
+        }
+    }
+}
+
 /// What is under a key.
 pub(super) enum Found<T> {
-    Fresh(T),
+    Fresh(PlainArc<Kept<T>>),
     /// Its time is over, but it may be given in need.
-    Stale(T),
+    Stale(PlainArc<Kept<T>>),
     Nothing,
 }
 
 /// What was taken off a shelf, for a drop outside of all locks.
 #[must_use = "what was taken off is code of others when it is dropped: not under a lock"]
-pub(super) struct Removed<I, T>(SmallVec<[(I, Kept<T>); 2]>);
+pub(super) struct Removed<I, T>(SmallVec<[Entry<I, T>; 2]>);
+
+type Entry<I, T> = (PlainArc<I>, PlainArc<Kept<T>>);
 
 /// Collects what an insertion drives out.
 #[derive(Clone)]
 struct Collects;
 
-impl<I, T> Lifecycle<I, Kept<T>> for Collects {
-    type RequestState = SmallVec<[(I, Kept<T>); 2]>;
+impl<I, T> Lifecycle<PlainArc<I>, PlainArc<Kept<T>>> for Collects {
+    type RequestState = SmallVec<[Entry<I, T>; 2]>;
 
-    fn on_evict(&self, state: &mut Self::RequestState, id: I, kept: Kept<T>) {
+    fn on_evict(&self, state: &mut Self::RequestState, id: PlainArc<I>, kept: PlainArc<Kept<T>>) {
         state.push((id, kept));
     }
 }
 
-impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
+impl<I: Hash + Eq, T> Shelf<I, T> {
     pub(super) fn new(capacity: usize, terms: Terms) -> Self {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(capacity)
@@ -83,36 +111,40 @@ impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
         }
     }
 
-    /// What is fresh under `id`: the way that is hot. `now` is asked where there is something.
+    /// A copy of what is fresh under `id`: the way that is hot. `now` is asked where there is something.
     #[inline(always)]
     pub(super) fn fresh<Q>(&self, id: &Q, now: impl FnOnce() -> u64) -> Option<T>
     where
-        Q: Hash + Equivalent<I>,
+        Q: Hash + Equivalent<PlainArc<I>>,
+        T: Clone,
     {
         let kept = self.kept.get(id)?;
-        (now() < kept.expires).then_some(kept.value)
+        (now() < kept.expires).then(|| kept.value.clone())
     }
 
-    pub(super) fn find(&self, id: &I, now: u64) -> Found<T> {
+    pub(super) fn find(&self, id: &PlainArc<I>, now: u64) -> Found<T> {
         match self.kept.peek(id) {
-            Some(kept) if now < kept.expires => Found::Fresh(kept.value),
-            Some(kept) if now < kept.stale_until => Found::Stale(kept.value),
+            Some(kept) if now < kept.expires => Found::Fresh(kept),
+            Some(kept) if now < kept.stale_until => Found::Stale(kept),
             _ => Found::Nothing,
         }
     }
 
-    /// Keeps `value` from `now` on.
-    pub(super) fn put(&self, id: I, value: T, is_reply: bool, now: u64) -> Removed<I, T> {
+    /// A value with the times it has on this shelf from `now` on.
+    pub(super) fn timed(&self, value: T, is_reply: bool, now: u64) -> Kept<T> {
         let (ttl, stale) = match is_reply {
             true => (self.terms.ttl, self.terms.stale),
             false => (self.terms.error_ttl, 0),
         };
         let expires = now.saturating_add(self.shortened(ttl));
-        let kept = Kept {
+        Kept {
             value,
             expires,
             stale_until: expires.saturating_add(stale),
-        };
+        }
+    }
+
+    pub(super) fn put(&self, id: PlainArc<I>, kept: PlainArc<Kept<T>>) -> Removed<I, T> {
         let mut removed = SmallVec::new();
         self.kept.insert_with_lifecycle(id, kept, &mut removed);
         Removed(removed)
@@ -127,7 +159,7 @@ impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
         ttl - (ttl as f64 * part) as u64
     }
 
-    pub(super) fn remove(&self, id: &I) -> Removed<I, T> {
+    pub(super) fn remove(&self, id: &PlainArc<I>) -> Removed<I, T> {
         Removed(self.kept.remove(id).into_iter().collect())
     }
 
@@ -136,12 +168,12 @@ impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
         self.kept.drain().for_each(|it| drop_caught(|| drop(it)));
     }
 
-    /// A copy of every key.
-    pub(super) fn ids(&self, copy: impl Fn(&I) -> I) -> Vec<I> {
+    /// Every key.
+    pub(super) fn ids(&self) -> Vec<PlainArc<I>> {
         let ids = RefCell::new(Vec::new());
-        // The only way to see the keys without copying what is under them.
+        // The only way to see the keys without sharing what is under them.
         self.kept.retain(|id, _| {
-            ids.borrow_mut().push(copy(id));
+            ids.borrow_mut().push(PlainArc::clone(id));
             true
         });
         ids.into_inner()
@@ -155,7 +187,7 @@ impl<I: Hash + Eq, T: Clone> Shelf<I, T> {
 impl<I: Eq, T> Removed<I, T> {
     /// How many besides `id`.
     pub(super) fn others_than(&self, id: &I) -> usize {
-        self.0.iter().filter(|(other, _)| other != id).count()
+        self.0.iter().filter(|(other, _)| **other != *id).count()
     }
 }
 

@@ -1,12 +1,13 @@
 //! [`CacheRoute`]: what one route keeps, and what it computes.
 
 use std::borrow::Borrow;
+use std::convert::Infallible;
 use std::fmt;
 
 use super::handle::Holds;
 use super::keep::Keep;
-use super::key::{Id, IdOf, IdRef};
-use super::policy::{Found, Shelf};
+use super::key::{IdOf, IdRef};
+use super::policy::{Found, Kept, Shelf};
 use super::stats::{Count, Tally};
 use super::vary::Vary;
 use super::{CacheStats, Cacheable};
@@ -15,9 +16,8 @@ use crate::middleware::flights::{self, Flights, Joined};
 use crate::sync::PlainArc;
 
 /// A reply, or an error that is kept, for those who wait; and where it came from.
-#[derive(Clone)]
 pub(super) struct Landing<T> {
-    pub(super) value: T,
+    pub(super) kept: PlainArc<Kept<T>>,
     pub(super) source: Source,
 }
 
@@ -36,17 +36,19 @@ pub(super) struct CacheRoute<M: Cacheable, V: Vary, K: Keep<M>> {
 
 /// What a dispatch is to do that was not answered at once.
 pub(super) enum Plan<'f, M: Cacheable, V: Vary, K: Keep<M>> {
-    Give(Value<M, K>, Source),
+    Give(PlainArc<Kept<Value<M, K>>>, Source),
     /// It runs the rest. With the reply that is given if that fails.
-    Lead(Leader<'f, M, V, K>, Option<Value<M, K>>),
+    Lead(Leader<'f, M, V, K>, Option<PlainArc<Kept<Value<M, K>>>>),
     Wait(Waiter<'f, M, V, K>),
+    /// As many wait for the flight of this number as may.
+    Refuse(u64),
 }
 
 impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
-    pub(super) fn new(shelf: Option<Shelf<IdOf<M, V>, Value<M, K>>>) -> Self {
+    pub(super) fn new(shelf: Option<Shelf<IdOf<M, V>, Value<M, K>>>, max_waiters: usize) -> Self {
         Self {
             shelf,
-            flights: Flights::new(),
+            flights: Flights::new(max_waiters),
             tally: Tally::new(),
         }
     }
@@ -63,48 +65,58 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
     /// Looks once more when it has joined the flight: who leads finds all that landed before.
     pub(super) fn plan(&self, msg: &M, cx: &Context<'_>) -> Plan<'_, M, V, K> {
         let id = PlainArc::new(IdRef::of::<M, V>(msg, cx).to_id());
-        let Ok(joined) = self.flights.join(&id, || None::<std::convert::Infallible>);
+        let Ok(joined) = self.flights.join(&id, || None::<Infallible>);
         match (joined, self.find(&id, cx)) {
-            (Joined::Leader(leader), Found::Fresh(value)) => {
+            (Joined::Leader(leader), Found::Fresh(kept)) => {
                 let source = Source::Cache;
                 let landing = || Landing {
-                    value: value.clone(),
+                    kept: PlainArc::clone(&kept),
                     source,
                 };
                 leader.land(|_| (), landing);
-                Plan::Give(value, source)
+                Plan::Give(kept, source)
             }
-            (Joined::Leader(leader), Found::Stale(value)) => Plan::Lead(leader, Some(value)),
+            (Joined::Leader(leader), Found::Stale(kept)) => Plan::Lead(leader, Some(kept)),
             (Joined::Leader(leader), Found::Nothing) => Plan::Lead(leader, None),
-            (Joined::Waiter(_), Found::Fresh(value)) => Plan::Give(value, Source::Cache),
-            (Joined::Waiter(_), Found::Stale(value)) => Plan::Give(value, Source::Stale),
+            (_, Found::Fresh(kept)) => Plan::Give(kept, Source::Cache),
+            (_, Found::Stale(kept)) => Plan::Give(kept, Source::Stale),
             (Joined::Waiter(waiter), Found::Nothing) => Plan::Wait(waiter),
+            (Joined::Full(number), Found::Nothing) => Plan::Refuse(number),
         }
     }
 
-    fn find(&self, id: &IdOf<M, V>, cx: &Context<'_>) -> Found<Value<M, K>> {
+    pub(super) fn max_waiters(&self) -> usize {
+        self.flights.max_waiters()
+    }
+
+    fn find(&self, id: &Shared<M, V>, cx: &Context<'_>) -> Found<Value<M, K>> {
         let shelf = self.shelf.as_ref();
         shelf.map_or(Found::Nothing, |shelf| shelf.find(id, cx.entry_tick()))
     }
 
     /// Keeps what has come, unless it was invalidated meanwhile or a substitute gave it; and gives it to
-    /// those who wait. Copies and drops of it are code of others: outside of all locks.
+    /// those who wait. What runs under a lock shares key and value, and drops neither.
     pub(super) fn land(
         &self,
         leader: Leader<'_, M, V, K>,
-        landing: Landing<Value<M, K>>,
+        value: Value<M, K>,
+        source: Source,
         now: u64,
     ) {
         let id = PlainArc::clone(leader.key());
-        let is_own = !matches!(landing.source, Source::Fallback | Source::Stale);
+        let is_own = !matches!(source, Source::Fallback | Source::Stale);
         let shelf = self.shelf.as_ref().filter(|_| is_own);
-        let kept = shelf.map(|shelf| (shelf, id.copy::<M::Key>(), landing.value.clone()));
-        let publish = |_: &_| {
-            let (shelf, id, value) = kept?;
-            let is_reply = K::is_reply(&value);
-            Some(shelf.put(id, value, is_reply, now))
+        let is_reply = K::is_reply(&value);
+        let kept = PlainArc::new(match shelf {
+            Some(shelf) => shelf.timed(value, is_reply, now),
+            None => Kept::passed_on(value),
+        });
+        let publish = |_: &_| Some(shelf?.put(PlainArc::clone(&id), PlainArc::clone(&kept)));
+        let landing = || Landing {
+            kept: PlainArc::clone(&kept),
+            source,
         };
-        if let Some(removed) = leader.land(publish, || landing).flatten() {
+        if let Some(removed) = leader.land(publish, landing).flatten() {
             self.tally.add(Count::Eviction, removed.others_than(&id));
         }
     }
@@ -123,11 +135,8 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
             }
         };
         self.flights.keys().iter().for_each(&mut remove);
-        let kept = self
-            .shelf
-            .iter()
-            .flat_map(|shelf| shelf.ids(Id::copy::<M::Key>));
-        kept.map(PlainArc::new).for_each(|id| remove(&id));
+        let kept = self.shelf.iter().flat_map(Shelf::ids);
+        kept.for_each(|id| remove(&id));
     }
 }
 
@@ -145,7 +154,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> Holds<M> for CacheRoute<M, V, K> {
     }
 
     fn invalidate_all(&self) {
-        self.flights.detach_if(|_| true);
+        self.flights.detach_all();
         self.shelf.iter().for_each(Shelf::clear);
     }
 

@@ -6,7 +6,8 @@ use crate::sync::Counts;
 /// a message together, since they were registered.
 ///
 /// A dispatch is answered from the cache (`hits`, `stale`) or not (`misses`); a miss waits for another
-/// dispatch's run (`waits`), or runs the rest (`loads`), or, where the other fails, both.
+/// dispatch's run (`waits`), or runs the rest (`loads`), or, where the other fails, both; or is refused
+/// (`refused`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStats {
@@ -22,13 +23,15 @@ pub struct CacheStats {
     pub evictions: u64,
     /// Answered by a reply whose time was over.
     pub stale: u64,
+    /// Refused, because as many waited for another's run as may.
+    pub refused: u64,
     /// What is kept at this moment, what has expired included.
     pub entries: u64,
 }
 
 /// The counts of one route.
 #[derive(Debug)]
-pub(super) struct Tally(Counts<6>);
+pub(super) struct Tally(Counts<7>);
 
 #[derive(Clone, Copy)]
 pub(super) enum Count {
@@ -38,6 +41,7 @@ pub(super) enum Count {
     Wait,
     Eviction,
     Stale,
+    Refused,
 }
 
 impl Tally {
@@ -55,7 +59,7 @@ impl Tally {
     }
 
     pub(super) fn stats(&self, entries: usize) -> CacheStats {
-        let [hits, misses, loads, waits, evictions, stale] = self.0.sums();
+        let [hits, misses, loads, waits, evictions, stale, refused] = self.0.sums();
         CacheStats {
             hits,
             misses,
@@ -63,6 +67,7 @@ impl Tally {
             waits,
             evictions,
             stale,
+            refused,
             entries: entries as u64,
         }
     }
@@ -77,6 +82,7 @@ impl CacheStats {
             waits: self.waits + other.waits,
             evictions: self.evictions + other.evictions,
             stale: self.stale + other.stale,
+            refused: self.refused + other.refused,
             entries: self.entries + other.entries,
         }
     }

@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 use crate::bounds::KeptKey;
 use crate::middleware::Cacheable;
 use crate::middleware::cache::{
-    Alike, By, CacheHandle, CacheMiddleware, Handles, Invalidator, Replies, Vary, keeping_nothing,
-    waiting,
+    Alike, By, CacheHandle, CacheMiddleware, Handles, Invalidator, Replies, Vary, check_waiters,
+    keeping_nothing, waiters_note, waiting,
 };
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::setting::InvalidSetting;
 
 /// Lets dispatches of one key that come while another runs wait for its reply. See
 /// [the module](super).
@@ -25,15 +26,18 @@ use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 /// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
 /// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 pub struct Coalesce<V = Alike> {
+    max_waiters: Option<usize>,
     handles: Handles,
     kind: PhantomData<fn() -> V>,
 }
 
 impl Coalesce {
-    /// There is nothing to set but [`vary_by`](Coalesce::vary_by).
+    /// Replies are the same for all callers ([`vary_by`](Coalesce::vary_by)), and as many wait for one run as
+    /// come ([`max_waiters`](Coalesce::max_waiters)).
     #[must_use]
     pub fn new() -> Self {
         Self {
+            max_waiters: None,
             handles: Handles::default(),
             kind: PhantomData,
         }
@@ -46,9 +50,29 @@ impl<V> Coalesce<V> {
     #[must_use]
     pub fn vary_by<T: KeptKey>(self) -> Coalesce<By<T>> {
         Coalesce {
+            max_waiters: self.max_waiters,
             handles: self.handles,
             kind: PhantomData,
         }
+    }
+
+    /// Bounds how many dispatches may wait for one run. One that comes when so many do gets
+    /// [`Error::Overloaded`](crate::Error::Overloaded) with this limit, and counts as
+    /// [`refused`](crate::middleware::cache::CacheStats::refused). A dispatch that waits takes memory and, when
+    /// the run is done, its turn at being woken.
+    ///
+    /// Range: at least 1. Default: no bound.
+    ///
+    /// ```
+    /// use arcbus::middleware::Coalesce;
+    ///
+    /// let coalesce = Coalesce::new().max_waiters(10_000);
+    /// # let _ = coalesce;
+    /// ```
+    #[must_use]
+    pub fn max_waiters(mut self, dispatches: usize) -> Self {
+        self.max_waiters = Some(dispatches);
+        self
     }
 
     /// The runs under way for the query `M`, to count them; to invalidate one lets who asks from then on
@@ -71,12 +95,17 @@ impl<M: Cacheable, V: Vary> Layer<M> for Coalesce<V> {
 
     const ROLE: Role = Role::Coalesce;
 
+    fn check(&self) -> Result<(), InvalidSetting> {
+        check_waiters(self.max_waiters, "Coalesce.max_waiters")
+    }
+
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        keeping_nothing(&self.handles)
+        keeping_nothing(self.max_waiters, &self.handles)
     }
 
     fn facts(&self) -> Facts {
-        waiting().note("one run a key at a time")
+        let waiters = waiters_note(self.max_waiters);
+        waiting(self.max_waiters).note(format!("one run a key at a time{waiters}"))
     }
 }
 
@@ -89,6 +118,7 @@ impl Default for Coalesce {
 impl<V> Clone for Coalesce<V> {
     fn clone(&self) -> Self {
         Self {
+            max_waiters: self.max_waiters,
             handles: self.handles.clone(),
             kind: PhantomData,
         }
@@ -98,6 +128,7 @@ impl<V> Clone for Coalesce<V> {
 impl<V> fmt::Debug for Coalesce<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coalesce")
+            .field("max_waiters", &self.max_waiters)
             .field("handles", &self.handles)
             .finish_non_exhaustive()
     }

@@ -72,10 +72,11 @@ impl<V> Flight<V> {
         self.number
     }
 
-    /// A place among those who wait. Called under the lock of the key's shard, of a flight in its map.
-    pub(super) fn join(&self) -> Place {
+    /// A place among those who wait, unless `most` do. Called under the lock of the key's shard, of a flight
+    /// in its map.
+    pub(super) fn join(&self, most: usize) -> Option<Place> {
         match &mut *self.state.lock() {
-            State::InTheAir(queue) => queue.waiting.push(),
+            State::InTheAir(queue) => (queue.waiting.len() < most).then(|| queue.waiting.push()),
             State::Landed(_) => unreachable!("what has landed is in no map"),
         }
     }

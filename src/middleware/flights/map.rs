@@ -20,10 +20,13 @@ const SHARDS: usize = if cfg!(arcbus_loom) { 1 } else { 32 };
 ///
 /// A shard's lock orders three things of a key: who joins its flight, its landing, and its
 /// [`detach`](Flights::detach)ment. It is taken before a flight's own. Under it run a key's `Hash` and
-/// `Eq` and what the closures say, and no other code of a user: those must not come back here.
+/// `Eq` and what the closures say, and no other user code. A copy of a key may be made and dropped there as
+/// well: a key of a user's is a shared one.
 pub(crate) struct Flights<K, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
     hasher: RandomState,
+    /// How many may wait for one flight.
+    max_waiters: usize,
 }
 
 pub(super) type Shard<K, V> = HashMap<K, Arc<Flight<V>>, RandomState>;
@@ -34,16 +37,23 @@ pub(crate) enum Joined<'f, K: Hash + Eq, V> {
     Leader(Leader<'f, K, V>),
     /// Somebody is.
     Waiter(Waiter<'f, K, V>),
+    /// Somebody is, and as many wait as may. With the number of the flight.
+    Full(u64),
 }
 
 impl<K: Hash + Eq, V> Flights<K, V> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(max_waiters: usize) -> Self {
         let hasher = random_state();
         let shard = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
         Self {
             shards: (0..SHARDS).map(shard).collect(),
             hasher,
+            max_waiters,
         }
+    }
+
+    pub(crate) fn max_waiters(&self) -> usize {
+        self.max_waiters
     }
 
     /// Joins the flight of `key`, or begins one. `landed` is asked under the lock where none is in the
@@ -62,7 +72,10 @@ impl<K: Hash + Eq, V> Flights<K, V> {
         let mut shard = self.shard(key).lock();
         if let Some(flight) = shard.get(key) {
             let flight = Arc::clone(flight);
-            return Ok(Joined::Waiter(Waiter::new(self, owned, flight)));
+            return Ok(match flight.join(self.max_waiters) {
+                Some(place) => Joined::Waiter(Waiter::new(self, owned, flight, place)),
+                None => Joined::Full(flight.number()),
+            });
         }
         if let Some(landed) = landed() {
             return Err(landed);
@@ -88,10 +101,10 @@ impl<K: Hash + Eq, V> Flights<K, V> {
         then
     }
 
-    /// [`detach`](Flights::detach)es every key that `which` holds for.
-    pub(crate) fn detach_if(&self, mut which: impl FnMut(&K) -> bool) {
+    /// [`detach`](Flights::detach)es every key.
+    pub(crate) fn detach_all(&self) {
         for shard in &self.shards {
-            let removed: Vec<_> = shard.lock().extract_if(|key, _| which(key)).collect();
+            let removed: Vec<_> = shard.lock().drain().collect();
             drop(removed);
         }
     }

@@ -34,7 +34,7 @@ impl<V> Airport<V> {
     /// Without a flight.
     #[must_use]
     pub fn new() -> Self {
-        Self(Flights::new())
+        Self(Flights::new(usize::MAX))
     }
 
     /// Joins the flight of `key` or begins one, unless `landed` finds what has landed.
@@ -50,6 +50,7 @@ impl<V> Airport<V> {
         self.0.join(&key, landed).map(|joined| match joined {
             Joined::Leader(leader) => Boarding::Leads(Lead(leader)),
             Joined::Waiter(waiter) => Boarding::Waits(Wait(waiter)),
+            Joined::Full(_) => unreachable!("as many wait as like"),
         })
     }
 
@@ -60,7 +61,7 @@ impl<V> Airport<V> {
 
     /// The same for all keys.
     pub fn detach_all(&self) {
-        self.0.detach_if(|_| true);
+        self.0.detach_all();
     }
 
     /// How many keys are in the air.

@@ -26,11 +26,15 @@ pub(crate) struct Waiter<'f, K: Hash + Eq, V> {
 }
 
 impl<'f, K: Hash + Eq, V> Waiter<'f, K, V> {
-    /// Called under the lock of the key's shard.
-    pub(super) fn new(flights: &'f Flights<K, V>, key: K, flight: Arc<Flight<V>>) -> Self {
+    pub(super) fn new(
+        flights: &'f Flights<K, V>,
+        key: K,
+        flight: Arc<Flight<V>>,
+        place: Place,
+    ) -> Self {
         Self {
             flights,
-            place: flight.join(),
+            place,
             waits: Some((key, flight)),
         }
     }

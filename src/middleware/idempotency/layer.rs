@@ -12,6 +12,7 @@ use crate::bounds::{CommandKind, MessageHash, ReplyClone};
 use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::middleware::cache::{check_waiters, waiters_note};
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
@@ -27,6 +28,7 @@ pub struct Idempotency<S = InMemory, K = ByContext> {
     stores: S,
     source: PlainArc<K>,
     require_key: bool,
+    max_waiters: Option<usize>,
     routes: Routes,
     handles: Handles<IdempotencyCounts>,
 }
@@ -85,6 +87,7 @@ impl<S> Idempotency<S> {
             stores,
             source: PlainArc::new(ByContext),
             require_key: false,
+            max_waiters: None,
             routes: Routes::default(),
             handles: Handles::default(),
         }
@@ -124,6 +127,7 @@ impl<S> Idempotency<S> {
             stores: self.stores,
             source: PlainArc::new(ByMessage(key)),
             require_key: self.require_key,
+            max_waiters: self.max_waiters,
             // Its own: another key under the same text would be another thing.
             routes: Routes::default(),
             handles: self.handles,
@@ -137,6 +141,17 @@ impl<S, K> Idempotency<S, K> {
     #[must_use]
     pub fn require_key(mut self) -> Self {
         self.require_key = true;
+        self
+    }
+
+    /// Bounds how many messages with one key may wait for the first of them, while it runs in this process.
+    /// One that comes when so many do gets [`Error::Overloaded`](crate::Error::Overloaded) with this limit:
+    /// it has not run, and may be sent again with its key.
+    ///
+    /// Range: at least 1. Default: no bound.
+    #[must_use]
+    pub fn max_waiters(mut self, messages: usize) -> Self {
+        self.max_waiters = Some(messages);
         self
     }
 
@@ -159,13 +174,20 @@ where
 
     fn check(&self) -> Result<(), InvalidSetting> {
         check_window(self.window)?;
+        check_waiters(self.max_waiters, "Idempotency.max_waiters")?;
         self.stores.check()
     }
 
     fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
+        let max_waiters = self.max_waiters.unwrap_or(usize::MAX);
         let make = || {
             let counts = self.handles.add(M::NAME, IdempotencyCounts::default());
-            Keys::new(self.stores.store(self.window), self.window, counts)
+            Keys::new(
+                self.stores.store(self.window),
+                self.window,
+                max_waiters,
+                counts,
+            )
         };
         IdempotencyMiddleware {
             keys: self.routes.get_or_make(make),
@@ -180,7 +202,12 @@ where
         } else {
             ""
         };
-        let note = format!("{:?}, {}{required}", self.window, self.stores.note());
+        let waiters = waiters_note(self.max_waiters);
+        let note = format!(
+            "{:?}, {}{required}{waiters}",
+            self.window,
+            self.stores.note()
+        );
         Facts::new()
             .keeps(self.window)
             .waits(Duration::MAX)

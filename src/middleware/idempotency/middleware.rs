@@ -46,9 +46,14 @@ pub(super) struct Payload {
 type Leads<'k, R> = Leader<'k, Payload, R>;
 
 impl<M: Message, S> Keys<M, S> {
-    pub(super) fn new(store: S, window: Duration, counts: PlainArc<IdempotencyCounts>) -> Self {
+    pub(super) fn new(
+        store: S,
+        window: Duration,
+        max_waiters: usize,
+        counts: PlainArc<IdempotencyCounts>,
+    ) -> Self {
         Self {
-            flights: Flights::new(),
+            flights: Flights::new(max_waiters),
             store,
             window,
             counts,
@@ -102,6 +107,10 @@ where
                 Ok(Arrival::Landed(reply)) => return Ok(replay((*reply).clone(), cx)),
                 Err(interrupt) => return Err(interrupt.into_error(Phase::NotStarted)),
             },
+            Joined::Full(_) => {
+                let limit = self.keys.flights.max_waiters();
+                return Err(Error::Overloaded { limit });
+            }
         };
         match self.begin(&payload, cx).await? {
             Begun::Run(begun) => self.run(begun, leader, next.run(msg, cx)).await,

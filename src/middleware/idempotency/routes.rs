@@ -43,6 +43,8 @@ impl Routes {
 
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Routes({})", self.kept.lock().len())
+        // What writes is user code.
+        let len = self.kept.lock().len();
+        write!(f, "Routes({len})")
     }
 }

@@ -5,5 +5,5 @@ mod doubts;
 mod duplicates;
 mod keys;
 mod memory_store;
-mod pay;
+pub(crate) mod pay;
 mod stores;
