@@ -11,7 +11,7 @@ use arcbus::QueryBus;
 mod cases;
 use cases::{Adder, Builder, Filler, Pair};
 
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 2000;
 
 fn fill_100(mut builder: Builder) -> Builder {
     macro_rules! add {

@@ -8,7 +8,7 @@
 //! A table that nobody reads any more when it is replaced is brought up to date and kept: the next
 //! change is written into it, so that it need not copy every route (Ramalhete and Correia, "Left-Right",
 //! 2015, keep two, too). A copy takes a share of each route and gives one up, at a locked instruction each
-//! (2026-11: 100 handlers registered one by one took 929 ns each with copies, and 270 ns so).
+//! (2026-11: 100 handlers registered one by one took 850 ns each with copies, and 300 ns so).
 
 use std::any::TypeId;
 use std::mem;
