@@ -38,9 +38,9 @@ macro_rules! six {
 }
 
 fn main() {
-    let eighteen = six!(six!(six!(Layers::new())));
+    let many = six!(six!(six!(six!(Layers::new()))));
     let bus = QueryBus::builder()
-        .layers(&eighteen)
+        .layers(&many)
         .register(from_fn(|_: GetUser, _: &Context<'_>| Ok(7)))
         .build();
     assert!(bus.is_ok());
