@@ -8,6 +8,7 @@
 //! At the end the books must add up: every message ended in a reply or in one kind of error.
 
 use std::error::Error;
+use std::fmt;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -27,12 +28,24 @@ impl Message for GetQuote {
     const NAME: &'static str = "quote.get";
     type Kind = Query;
     type Reply = u32;
-    type Error = &'static str;
+    type Error = OutOfOrder;
 
-    fn classify(_: &&'static str) -> Class {
+    fn classify(_: &OutOfOrder) -> Class {
         Class::Transient
     }
 }
+
+/// The backend answers that it cannot.
+#[derive(Debug)]
+struct OutOfOrder;
+
+impl fmt::Display for OutOfOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the backend is out of order")
+    }
+}
+
+impl Error for OutOfOrder {}
 
 /// How the backend is, by the time since it was started.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,10 +73,10 @@ impl Backend {
 }
 
 impl Handler<GetQuote> for Backend {
-    async fn handle(&self, _: GetQuote, _: &Context<'_>) -> Result<u32, &'static str> {
+    async fn handle(&self, _: GetQuote, _: &Context<'_>) -> Result<u32, OutOfOrder> {
         match Self::health(self.started) {
             Health::Works => Ok(42),
-            Health::Fails => Err("out of order"),
+            Health::Fails => Err(OutOfOrder),
             Health::Hangs => std::future::pending().await,
         }
     }

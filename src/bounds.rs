@@ -4,6 +4,17 @@
 //! implements one by hand. A bound of your own names the standard traits: `M: Message + Clone` implies
 //! [`MessageClone`].
 //!
+//! ```
+//! use arcbus::bounds::MessageClone;
+//! use arcbus::Message;
+//!
+//! fn needs<M: MessageClone>() {}
+//!
+//! fn has<M: Message + Clone>() {
+//!     needs::<M>();
+//! }
+//! ```
+//!
 //! The blanket implementations are `do_not_recommend`: without it the compiler would report the standard trait
 //! that is missing, and not why a layer needs it.
 
@@ -87,7 +98,16 @@ pub trait LookupKey: Eq + Hash + ToOwned<Owned: KeptKey> + Send + Sync + 'static
 #[diagnostic::do_not_recommend]
 impl<Q: Eq + Hash + ToOwned<Owned: KeptKey> + Send + Sync + 'static + ?Sized> LookupKey for Q {}
 
-/// The kind [`Query`].
+/// The kind [`Query`]. A message of it goes on a [`QueryBus`](crate::QueryBus).
+///
+/// ```
+/// use arcbus::middleware::Cacheable;
+/// use arcbus::{Outcome, QueryBus};
+///
+/// fn ask<M: Cacheable>(bus: &QueryBus, msg: M) -> Outcome<M> {
+///     bus.execute_blocking(msg)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this is for queries, and the message is of kind `{Self}`",
     label = "the message has `type Kind = {Self}`, not `Query`",
@@ -98,7 +118,15 @@ pub trait QueryKind: Kind + Same<Query> {}
 
 impl QueryKind for Query {}
 
-/// The kind [`Command`].
+/// The kind [`Command`]. A message of it goes on a [`CommandBus`](crate::CommandBus).
+///
+/// ```
+/// use arcbus::{CommandBus, Idempotent, Outcome};
+///
+/// fn send<M: Idempotent>(bus: &CommandBus, msg: M) -> Outcome<M> {
+///     bus.execute_blocking(msg)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this is for commands, and the message is of kind `{Self}`",
     label = "the message has `type Kind = {Self}`, not `Command`",
@@ -154,3 +182,11 @@ impl<F: Fn(A, B, C) -> R, A, B, C, R> CallableWith<(A, B, C)> for F {
         self(a, b, c)
     }
 }
+
+/// A message that may go on a bus of the kind `K`.
+///
+/// Where the compiler finds the message by its handler, as in [`register`](crate::BusBuilder::register). With a
+/// bound on the kind itself, its first complaint of a handler of several messages would be about that kind.
+pub trait MessageOn<K>: Message<Kind: Same<K>> {}
+
+impl<K, M: Message<Kind: Same<K>>> MessageOn<K> for M {}

@@ -270,6 +270,8 @@ impl<E: fmt::Display + fmt::Debug + Send + Sync + 'static> Error<E> {
     /// Boxes this error as a standard error, for a handler error that is not one itself: a `String`, an
     /// `anyhow::Error`. `?` turns the box into a `Box<dyn std::error::Error>` or an `anyhow::Error`.
     ///
+    /// It has the text of the error, and no source: the causes of an `anyhow::Error` end there.
+    ///
     /// ```
     /// use arcbus::{Context, Message, Query, QueryBus, from_fn};
     ///
@@ -295,6 +297,7 @@ impl<E: fmt::Display + fmt::Debug + Send + Sync + 'static> Error<E> {
     ///
     /// assert_eq!(run().unwrap_err().to_string(), "no user 8");
     /// ```
+    #[doc(alias = "anyhow")]
     #[must_use]
     pub fn into_boxed(self) -> Box<impl StdError + Send + Sync + 'static> {
         Box::new(Opaque(self))

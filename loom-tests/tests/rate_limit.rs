@@ -137,26 +137,73 @@ fn rate_and_burst_are_read_together() {
     });
 }
 
+/// A policy of which a token comes each 10 ms, and there is none.
+fn waited_for() -> Arc<RateLimitPolicy> {
+    let policy = RateLimitPolicy::new(Rate::every(ms(10)).burst(1)).unwrap();
+    let policy = Arc::new(policy.wait_at_most(ms(100)));
+    assert!(policy.check(NOW).is_ok());
+    policy
+}
+
 #[test]
-fn what_a_reservation_gives_back_is_its_own() {
-    static BACK: Seen = Seen::new();
-    static LOST: Seen = Seen::new();
-    let states = [("given back", &BACK), ("lost", &LOST)];
+fn those_behind_a_reservation_that_is_left_move_up() {
+    static BEHIND: Seen = Seen::new();
+    static BEFORE: Seen = Seen::new();
+    let states = [("behind it", &BEHIND), ("before it, or alone", &BEFORE)];
     explore("rate limit, reservations", 3, states, || {
-        let policy = RateLimitPolicy::new(Rate::every(ms(10)).burst(1)).unwrap();
-        let policy = Arc::new(policy.wait_at_most(ms(100)));
-        assert!(policy.check(NOW).is_ok());
+        let policy = waited_for();
         let other = Arc::clone(&policy);
-        let dropping = thread::spawn(move || drop(other.reserve(NOW, 1).unwrap()));
+        let leaving = thread::spawn(move || drop(other.reserve(NOW, 1).unwrap()));
         let turn = policy.reserve(NOW, 1).unwrap();
         let wait = turn.wait();
+        BEHIND.count(wait == ms(20));
+        BEFORE.count(wait == ms(10));
+        leaving.join().unwrap();
+        assert_eq!(turn.wait(), ms(10), "whoever was before it");
         turn.used();
-        dropping.join().unwrap();
-        // Ours counts, and so no other gets our time.
+        assert_eq!(policy.reserve(NOW, 1).unwrap().wait(), ms(20));
+    });
+}
+
+#[test]
+fn two_that_leave_at_once_give_back_both() {
+    static FIRST: Seen = Seen::new();
+    static SECOND: Seen = Seen::new();
+    let states = [("first", &FIRST), ("second", &SECOND)];
+    explore("rate limit, two leave", 2, states, || {
+        let policy = waited_for();
+        let leave = || {
+            let other = Arc::clone(&policy);
+            thread::spawn(move || {
+                let turn = other.reserve(NOW, 1).unwrap();
+                let wait = turn.wait();
+                drop(turn);
+                wait
+            })
+        };
+        let (one, two) = (leave(), leave());
+        let waits = [one.join().unwrap(), two.join().unwrap()];
+        FIRST.count(waits == [ms(10), ms(20)]);
+        SECOND.count(waits == [ms(20), ms(10)]);
+        assert_eq!(policy.reserve(NOW, 1).unwrap().wait(), ms(10));
+    });
+}
+
+#[test]
+fn one_that_was_served_keeps_its_turn() {
+    static KEPT: Seen = Seen::new();
+    static MOVED: Seen = Seen::new();
+    let states = [("kept its turn", &KEPT), ("moved up", &MOVED)];
+    explore("rate limit, served", 3, states, || {
+        let policy = waited_for();
+        let other = Arc::clone(&policy);
+        let leaving = thread::spawn(move || drop(other.reserve(NOW, 1).unwrap()));
+        policy.reserve(NOW, 1).unwrap().used();
+        leaving.join().unwrap();
         let next = policy.reserve(NOW, 1).unwrap().wait();
-        assert!(next > wait, "{next:?} after {wait:?}");
-        BACK.count((wait, next) == (ms(10), ms(20)));
-        LOST.count((wait, next) == (ms(20), ms(30)));
+        KEPT.count(next == ms(30));
+        MOVED.count(next == ms(20));
+        assert!([ms(20), ms(30)].contains(&next), "{next:?}");
     });
 }
 

@@ -87,6 +87,39 @@ fn a_check_does_not_see_it_when_weakened() {
     weakened(|| check(&ANY, &ANY));
 }
 
+/// A token that its last owner cancels and drops, in a context that is detached meanwhile.
+fn hand_on(gone: &'static Seen, held: &'static Seen) {
+    let token = CancelToken::new();
+    // Not the nearest: that is kept in any case.
+    let cx = Context::new().cancel_on(token.clone());
+    let cx = cx.cancel_on(CancelToken::new());
+    let canceller = thread::spawn(move || {
+        token.cancel();
+        drop(token);
+    });
+    let detached = cx.detach();
+    let known = detached.is_cancelled();
+    gone.count(known);
+    held.count(!known);
+    canceller.join().unwrap();
+    assert!(detached.is_cancelled(), "it was left out");
+}
+
+#[test]
+fn a_token_that_was_cancelled_and_dropped_is_handed_on() {
+    static GONE: Seen = Seen::new();
+    static HELD: Seen = Seen::new();
+    let states = [("cancelled", &GONE), ("not yet", &HELD)];
+    explore("cancel, detach", 3, states, || hand_on(&GONE, &HELD));
+}
+
+#[test]
+#[should_panic(expected = "it was left out")]
+fn a_token_that_was_cancelled_and_dropped_is_not_handed_on_when_weakened() {
+    static ANY: Seen = Seen::new();
+    weakened(|| hand_on(&ANY, &ANY));
+}
+
 #[test]
 fn a_thread_that_waits_for_a_token_is_woken() {
     static BEFORE: Seen = Seen::new();

@@ -7,9 +7,10 @@ use std::panic::Location;
 
 use super::Bus;
 use super::coverage::{Call, Coverage};
+use crate::bounds::MessageOn;
 use crate::clock::Clock;
 use crate::handler::Handler;
-use crate::message::{Kind, Message, Same};
+use crate::message::Kind;
 use crate::pipeline::{Joined, Layers, More, NoLayers, Stack, Wrapped};
 use crate::registry::{Change, Changes, Names, Registrar, RegistrationError, Store, Table};
 use crate::setting::InvalidSetting;
@@ -115,7 +116,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
     pub fn register<M, H>(mut self, handler: H) -> Self
     where
         H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
-        M: Message<Kind: Same<K>>,
+        M: MessageOn<K>,
         S: Stack<M>,
     {
         self.changes.add(&self.layers, handler, Change::Register);

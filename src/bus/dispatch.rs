@@ -161,6 +161,8 @@ use crate::message::{Kind, Message, Same};
     note = "a bus dispatches messages of its kind, a `Route` its one message, a static bus the messages it lists",
     note = "code that dispatches by `&self` demands it of the reference: `where for<'a> &'a B: Dispatch<{M}>`"
 )]
+#[doc(alias = "mock")]
+#[doc(alias = "dyn")]
 pub trait Dispatch<M: Message> {
     /// Dispatches `msg` in `cx`. See [`Bus::execute_with`].
     fn execute_with<'a>(

@@ -243,7 +243,7 @@ impl<K: Kind> Bus<K> {
     /// #     const NAME: &'static str = "ping";
     /// #     type Kind = Query;
     /// #     type Reply = ();
-    /// #     type Error = String;
+    /// #     type Error = std::convert::Infallible;
     /// # }
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let bus = QueryBus::builder().build()?;

@@ -15,6 +15,10 @@ impl Due {
         Self { tick, alarm: None }
     }
 
+    pub(crate) fn tick(&self) -> u64 {
+        self.tick
+    }
+
     /// The time, once the tick has come; until then sees to it that `waker` is woken when it does.
     pub(crate) fn poll(&mut self, clock: &Clock, waker: &Waker) -> Option<u64> {
         let now = clock.ticks();

@@ -40,6 +40,11 @@ pub(crate) fn epoch() -> Instant {
 /// system's monotonic clock elsewhere. The first clock of a process calibrates the counter, which
 /// takes up to 200 ms.
 ///
+/// The alarms of the real clock, for deadlines, timeouts and pauses, are rung by a thread of this library, or
+/// by the timers of a tokio runtime (feature `tokio-time`). The thread runs the wakers one after the other:
+/// one that blocks is left behind after 10 ms, and another thread goes on. A [`FakeClock`] wakes in
+/// [`advance`](FakeClock::advance), on its caller's thread.
+///
 /// ```
 /// use arcbus::{Clock, FakeClock};
 /// use std::time::Duration;

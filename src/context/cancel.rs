@@ -5,11 +5,12 @@
 //! takes, or sees the flag. Wakers run, are cloned and are dropped outside the lock, for they are
 //! code of somebody else.
 
-use crate::sync::{Arc, AtomicBool, Condvar, KeptWaker, Mutex, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, KeptWaker, Mutex, Ordering};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -34,7 +35,7 @@ pub struct CancelToken {
 
 #[derive(Clone)]
 enum Source {
-    Native(Arc<Shared>),
+    Native(Handle),
     #[cfg(feature = "tokio-util")]
     Tokio(tokio_util::sync::CancellationToken),
 }
@@ -43,7 +44,7 @@ impl CancelToken {
     /// A token that nobody has cancelled yet. Allocates once.
     #[must_use]
     pub fn new() -> Self {
-        let source = Source::Native(Arc::new(Shared::new()));
+        let source = Source::Native(Handle::new());
         Self { source }
     }
 
@@ -77,11 +78,21 @@ impl CancelToken {
     /// Whether this is a clone of `other`.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
-            (Source::Native(one), Source::Native(other)) => Arc::ptr_eq(one, other),
+            (Source::Native(one), Source::Native(other)) => Arc::ptr_eq(&one.0, &other.0),
             #[cfg(feature = "tokio-util")]
             (Source::Tokio(one), Source::Tokio(other)) => one == other,
             #[cfg(feature = "tokio-util")]
             _ => false,
+        }
+    }
+
+    /// Whether there are so many clones and no more, and none of them was ever cancelled. Not known of a
+    /// token of tokio-util.
+    pub(super) fn is_left_to(&self, clones: usize) -> bool {
+        match &self.source {
+            Source::Native(handle) => handle.count() == clones && !self.is_cancelled(),
+            #[cfg(feature = "tokio-util")]
+            Source::Tokio(_) => false,
         }
     }
 
@@ -174,7 +185,7 @@ impl CancelWatch {
     /// Registers nothing yet: the first [`poll`](Self::poll) does.
     pub(crate) fn new(token: CancelToken) -> Self {
         let watched = match token.source {
-            Source::Native(shared) => Watched::Native(Seat::new(shared)),
+            Source::Native(handle) => Watched::Native(Seat::new(Arc::clone(&handle.0))),
             #[cfg(feature = "tokio-util")]
             Source::Tokio(token) => Watched::Tokio(tokio::watch(token)),
         };
@@ -254,8 +265,47 @@ impl Drop for Seat {
     }
 }
 
+/// One of the clones of a token, which can cancel it. Counted apart from those who only wait.
+struct Handle(Arc<Shared>);
+
+impl Handle {
+    fn new() -> Self {
+        Self(Arc::new(Shared::new()))
+    }
+
+    /// Acquire: pairs with the Release in the drop of another, so that who finds it gone sees whether it has
+    /// cancelled. Model: `waiting`, `a_token_that_was_cancelled_and_dropped_is_handed_on`.
+    fn count(&self) -> usize {
+        self.0.handles.load(Ordering::Acquire)
+    }
+}
+
+impl Deref for Handle {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        // Relaxed: as the count of an `Arc`.
+        self.0.handles.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Release: pairs with the Acquire in `count`.
+        self.0.handles.fetch_sub(1, Ordering::Release);
+    }
+}
+
 /// What the clones of a token share.
 struct Shared {
+    handles: AtomicUsize,
     flag: Flag,
     // Invariant: empty once the flag is raised.
     waiters: Mutex<Waiters>,
@@ -266,6 +316,7 @@ struct Shared {
 impl Shared {
     fn new() -> Self {
         Self {
+            handles: AtomicUsize::new(1),
             flag: Flag::new(),
             waiters: Mutex::new(Waiters::default()),
             raised: Condvar::new(),

@@ -68,6 +68,24 @@ impl Detail<'_> {
     }
 }
 
+impl Detail<'static> {
+    /// Drops the tokens that nobody can cancel any more: that are in these levels alone, which give out none
+    /// but their nearest. So a context that is handed on does not collect the tokens of those before it.
+    fn drop_forgotten(&mut self, levels: &[&Detail<'_>]) {
+        let Some(nearest) = self.tokens.pop() else {
+            return;
+        };
+        self.tokens.retain(|token| {
+            let places = levels.iter().flat_map(|level| level.tokens.iter());
+            let clones = 1 + places.filter(|it| it.is_same(token)).count();
+            let is_given_out =
+                |level: &&Detail<'_>| level.tokens.last().is_some_and(|it| it.is_same(token));
+            !token.is_left_to(clones) || levels.iter().any(is_given_out)
+        });
+        self.tokens.push(nearest);
+    }
+}
+
 /// The innermost level: this context's own, or the one it was derived from.
 ///
 /// Two words rather than an enum, so that a context has no part that is left uninitialised: copying
@@ -114,8 +132,8 @@ impl<'p> Details<'p> {
 
     /// All levels as one, which borrows nothing.
     pub(super) fn flatten(&self) -> Detail<'static> {
-        let mut levels: SmallVec<[&Detail<'_>; 8]> = self.chain().collect();
-        let Some(outermost) = levels.pop() else {
+        let levels: SmallVec<[&Detail<'_>; 8]> = self.chain().collect();
+        let Some((outermost, inner)) = levels.split_last() else {
             return Detail::default();
         };
         let mut flat = Detail {
@@ -125,7 +143,8 @@ impl<'p> Details<'p> {
             values: outermost.values.clone(),
             parent: None,
         };
-        levels.iter().rev().for_each(|inner| flat.overlay(inner));
+        inner.iter().rev().for_each(|inner| flat.overlay(inner));
+        flat.drop_forgotten(&levels);
         flat
     }
 

@@ -37,8 +37,11 @@ where
     FnHandler(function)
 }
 
-/// An `async fn` item, or a closure that captures nothing, as a handler. What needs state goes
+/// An `async fn` item, or an async closure that captures nothing, as a handler. What needs state goes
 /// through [`from_async_fn_with`].
+///
+/// An async closure names the types of both arguments, `async |msg: Double, cx: &Context<'_>| ..`. A closure that
+/// returns an `async` block cannot borrow its context: it goes through [`from_detached_fn`].
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -94,6 +97,8 @@ where
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "capture")]
+#[doc(alias = "state")]
 pub fn from_async_fn_with<M, S, F>(state: S, function: F) -> AsyncWithHandler<S, F>
 where
     M: Message,

@@ -116,7 +116,7 @@ pub trait Handler<M: Message>: Send + Sync + 'static {
         &self,
         msg: M,
         cx: &Context<'_>,
-    ) -> impl Future<Output = Result<M::Reply, M::Error>> + Send;
+    ) -> impl Future<Output = Result<M::Reply, M::Error>> + Send; // instead of `dyn`, register it
 }
 
 impl<M: Message, H: Handler<M>> Handler<M> for Arc<H> {

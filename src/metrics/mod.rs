@@ -30,7 +30,7 @@
 //! #     const NAME: &'static str = "nobody";
 //! #     type Kind = Query;
 //! #     type Reply = ();
-//! #     type Error = String;
+//! #     type Error = std::convert::Infallible;
 //! # }
 //! assert!(bus.execute_blocking(Nobody).is_err());
 //!

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::entry::Entry;
 use super::error::RegistrationError;
 use super::table::Draft;
+use crate::bounds::MessageOn;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, MessageType, Same};
 use crate::pipeline::{Layers, Stack, Ties};
@@ -143,7 +144,7 @@ impl<K: Kind, S> Batch<K, S> {
     pub fn register<M, H>(&mut self, handler: H) -> &mut Self
     where
         H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
-        M: Message<Kind: Same<K>>,
+        M: MessageOn<K>,
         S: Stack<M>,
     {
         self.changes.add(&self.layers, handler, Change::Register);
@@ -154,7 +155,7 @@ impl<K: Kind, S> Batch<K, S> {
     pub fn replace<M, H>(&mut self, handler: H) -> &mut Self
     where
         H: Handler<M>, // of several messages? `replace::<TheMessage, _>(handler)`
-        M: Message<Kind: Same<K>>,
+        M: MessageOn<K>,
         S: Stack<M>,
     {
         self.changes.add(&self.layers, handler, Change::Replace);

@@ -8,6 +8,7 @@ use super::entry::Entry;
 use super::error::RegistrationError;
 use super::retired::Retired;
 use super::store::Store;
+use crate::bounds::MessageOn;
 use crate::explain::Explanation;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, Same};
@@ -80,7 +81,7 @@ impl<K: Kind, S> Registrar<K, S> {
     pub fn register<M, H>(&self, handler: H) -> Result<(), RegistrationError>
     where
         H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
-        M: Message<Kind: Same<K>>,
+        M: MessageOn<K>,
         S: Stack<M>,
     {
         self.put(handler, Change::Register).map(drop)
@@ -94,7 +95,7 @@ impl<K: Kind, S> Registrar<K, S> {
     pub fn must_register<M, H>(&self, handler: H)
     where
         H: Handler<M>, // of several messages? `must_register::<TheMessage, _>(handler)`
-        M: Message<Kind: Same<K>>,
+        M: MessageOn<K>,
         S: Stack<M>,
     {
         if let Err(error) = self.register::<M, H>(handler) {
@@ -110,7 +111,7 @@ impl<K: Kind, S> Registrar<K, S> {
     pub fn replace<M, H>(&self, handler: H) -> Result<Retired, RegistrationError>
     where
         H: Handler<M>, // of several messages? `replace::<TheMessage, _>(handler)`
-        M: Message<Kind: Same<K>>,
+        M: MessageOn<K>,
         S: Stack<M>,
     {
         self.put(handler, Change::Replace)

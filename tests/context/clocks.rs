@@ -236,6 +236,45 @@ fn a_wait_ends_by_the_clock_of_the_bus_that_dispatches() {
     }
 }
 
+/// Waits for ever in a dispatch on another bus, in its own context; its reply says how that ended.
+struct Relay(QueryBus);
+
+impl Handler<Act> for Relay {
+    async fn handle(&self, _msg: Act, cx: &Context<'_>) -> Result<u32, String> {
+        match self.0.execute_in(cx, Ask::Hang).await {
+            Err(Error::Timeout { elapsed, .. }) => Ok(elapsed.as_secs() as u32),
+            other => Err(format!("{other:?}")),
+        }
+    }
+}
+
+#[test]
+fn a_wait_in_a_handlers_own_context_ends_by_both_clocks() {
+    for by_inner in [true, false] {
+        let (outer, inner) = (FakeClock::new(), far());
+        let asks = CommandBus::builder()
+            .clock(outer.clone())
+            .register(Relay(bus(&inner)))
+            .build()
+            .expect("one name");
+        let cx = Context::new().timeout(SECOND * 5);
+        let mut asked = Box::pin(asks.execute_with(Act::Fail, cx));
+        assert!(poll_once(asked.as_mut()).is_pending());
+        let (first, other) = if by_inner {
+            (&inner, &outer)
+        } else {
+            (&outer, &inner)
+        };
+        assert_eq!(first.next_alarm(), Some(SECOND * 5));
+        assert_eq!(other.next_alarm(), Some(SECOND * 5));
+        first.advance(SECOND * 5);
+        match ready(asked).expect("its time is over") {
+            Ok(seconds) => assert_eq!((seconds, by_inner), (5, true)),
+            Err(error) => assert!(error.is_timeout() && !by_inner, "{error}"),
+        }
+    }
+}
+
 #[test]
 fn what_a_dispatch_makes_on_another_clock_leaves_its_own_time_alone() {
     let (outer, inner) = (FakeClock::new(), far());

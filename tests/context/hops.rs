@@ -108,6 +108,62 @@ fn each_hop_may_add_a_token_a_value_and_a_trace_anew() {
 }
 
 #[test]
+fn each_hop_may_add_a_token_of_its_own() {
+    let (bus, kept, token) = (plain(), CancelToken::new(), CancelToken::new());
+    let mut cx = everything(&token).cancel_on(kept.clone());
+    for nth in 0..200_000 {
+        cx = hop(&bus, nth, cx.derive().cancel_on(CancelToken::new()));
+    }
+    assert!(!kept.is_cancelled());
+    assert_everything(&cx, &token);
+}
+
+#[test]
+fn a_token_of_an_earlier_hop_cancels_all_that_come_after() {
+    let bus = plain();
+    for held in 0..5 {
+        let mut cx = Context::new().detach();
+        let mut tokens = Vec::new();
+        for nth in 0..5 {
+            let token = CancelToken::new();
+            cx = hop(&bus, nth, cx.derive().cancel_on(token.clone()));
+            tokens.push(token);
+        }
+        let held = tokens.swap_remove(held);
+        drop(tokens);
+        for nth in 0..5 {
+            cx = hop(&bus, nth, cx.derive().cancel_on(CancelToken::new()));
+        }
+        assert!(!cx.is_cancelled());
+        held.cancel();
+        drop(held);
+        let refused = bus.execute_blocking_in(&cx, Hop(7));
+        assert!(refused.is_err_and(|error| error.is_cancelled()));
+        assert!(
+            cx.derive()
+                .cancel_on(CancelToken::new())
+                .detach()
+                .detach()
+                .is_cancelled()
+        );
+    }
+}
+
+/// What a context gives out of its tokens can be cancelled by who has it, now or later.
+#[test]
+fn a_context_that_is_still_there_cancels_what_came_of_it() {
+    let bus = plain();
+    let first = Context::new().cancel_on(CancelToken::new());
+    let mut cx = first.detach();
+    for nth in 0..5 {
+        cx = hop(&bus, nth, cx.derive().cancel_on(CancelToken::new()));
+    }
+    assert!(!cx.is_cancelled());
+    first.cancel_token().expect("its own").cancel();
+    assert!(cx.is_cancelled());
+}
+
+#[test]
 fn each_hop_may_move_to_another_clock() {
     let token = CancelToken::new();
     let (one, other) = (plain(), plain());

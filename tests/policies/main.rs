@@ -24,6 +24,7 @@ mod map_error;
 mod metrics;
 mod production;
 mod rate_limit;
+mod set_back;
 mod settings;
 mod sharing;
 mod timeout;

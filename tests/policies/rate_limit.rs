@@ -365,6 +365,126 @@ fn a_turn_that_was_used_stays_used() {
     assert!(poll_once(next.as_mut()).is_pending());
 }
 
+/// In this order they leave a line of five; those that are left pass one each 10 ms, in their order.
+#[test]
+fn those_who_wait_move_up_when_others_leave() {
+    for order in [
+        vec![0],
+        vec![2],
+        vec![4],
+        vec![1, 0],
+        vec![3, 1],
+        vec![0, 2, 3, 1],
+    ] {
+        let (bus, clock, steps) = bus(waiting(1000));
+        assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
+        let wakes = Arc::<Wakes>::default();
+        let begin = |nth| {
+            let mut waits = Box::pin(bus.execute(Act::Answer(nth)));
+            assert!(poll_with(waits.as_mut(), &wakes).is_pending());
+            Some(waits)
+        };
+        let mut waiting = Vec::from_iter((0..5).map(begin));
+        for left in &order {
+            waiting[*left] = None;
+        }
+        waiting.push(begin(5));
+        assert_eq!(steps.take(), "handle");
+        let mut passed = Vec::new();
+        for _ in 0..6 - order.len() {
+            clock.advance(ms(10) - Duration::from_nanos(1));
+            assert_eq!(pass(&mut waiting, &wakes), [0; 0], "too early");
+            clock.advance(Duration::from_nanos(1));
+            passed.extend(pass(&mut waiting, &wakes));
+        }
+        let stay = |nth: &u32| !order.contains(&(*nth as usize));
+        assert_eq!(passed, Vec::from_iter((0..6).filter(stay)), "{order:?}");
+    }
+}
+
+/// The replies of those who pass now, each woken before it is polled.
+fn pass(
+    waiting: &mut [Option<Pin<Box<impl Future<Output = Result<u32, Error<String>>>>>>],
+    wakes: &Arc<Wakes>,
+) -> Vec<u32> {
+    let mut passed = Vec::new();
+    let mut seen = 0;
+    while wakes.count() != seen {
+        seen = wakes.count();
+        for place in waiting.iter_mut() {
+            let Some(waits) = place else { continue };
+            if let Poll::Ready(outcome) = poll_with(waits.as_mut(), wakes) {
+                passed.push(outcome.expect("it answers"));
+                *place = None;
+            }
+        }
+    }
+    passed
+}
+
+#[test]
+fn who_comes_after_a_crowd_has_left_does_not_pay_for_it() {
+    let (bus, clock, _) = bus(waiting(1000));
+    assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
+    let begin = |nth| {
+        let mut waits = Box::pin(bus.execute(Act::Answer(nth)));
+        assert!(poll_once(waits.as_mut()).is_pending());
+        waits
+    };
+    let mut crowd = Vec::from_iter((0..100).map(begin));
+    assert!(
+        bus.execute_blocking(Act::Answer(1))
+            .unwrap_err()
+            .is_rate_limited()
+    );
+    let mut last = crowd.pop().expect("a hundred");
+    drop(crowd);
+    clock.advance(ms(10));
+    assert_eq!(poll_once(last.as_mut()), Poll::Ready(Ok(99)));
+    let mut next = begin(7);
+    clock.advance(ms(10));
+    assert_eq!(poll_once(next.as_mut()), Poll::Ready(Ok(7)));
+}
+
+/// One that is neither polled nor dropped.
+#[test]
+fn one_that_is_not_polled_holds_up_nobody() {
+    let (bus, clock, _) = bus(waiting(1000));
+    assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
+    let begin = |nth| {
+        let mut waits = Box::pin(bus.execute(Act::Answer(nth)));
+        assert!(poll_once(waits.as_mut()).is_pending());
+        waits
+    };
+    let (_held, left, mut waits) = (begin(1), begin(2), begin(3));
+    drop(left);
+    clock.advance(ms(30));
+    assert_eq!(poll_once(waits.as_mut()), Poll::Ready(Ok(3)));
+}
+
+/// A crowd of 20,000 that leaves from the front, the back and the middle, each for a moment's work.
+#[test]
+fn a_crowd_leaves_in_no_time() {
+    let (bus, _clock, _) = bus(RateLimit::per_second(1000)
+        .burst(1)
+        .wait_at_most(ms(60_000)));
+    let begin = |nth| {
+        let mut waits = Box::pin(bus.execute(Act::Answer(nth)));
+        let _ = poll_once(waits.as_mut());
+        Some(waits)
+    };
+    let mut crowd = Vec::from_iter((0..20_000).map(begin));
+    let start = std::time::Instant::now();
+    for nth in 0..20_000 {
+        crowd[nth * 7919 % 20_000] = None;
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
 /// Says at which of the bus's times it runs.
 struct Late;
 

@@ -1,7 +1,8 @@
 //! A card that is charged, and may be charged twice by who is not careful.
 
+use std::fmt;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +26,30 @@ impl Message for Charge {
     const NAME: &'static str = "card.charge";
     type Kind = Command;
     type Reply = Receipt;
-    type Error = String;
+    type Error = BankError;
+}
+
+/// Why the bank did not charge the card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BankError {
+    /// Its file cannot be written.
+    Unreachable(io::ErrorKind),
+}
+
+impl fmt::Display for BankError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(kind) => write!(f, "the bank cannot be reached: {kind}"),
+        }
+    }
+}
+
+impl std::error::Error for BankError {}
+
+impl From<io::Error> for BankError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreachable(error.kind())
+    }
 }
 
 impl Stored for Receipt {
@@ -54,13 +78,11 @@ struct Bank {
 }
 
 impl Handler<Charge> for Bank {
-    async fn handle(&self, msg: Charge, _cx: &Context<'_>) -> Result<Receipt, String> {
-        let text = |error: std::io::Error| error.to_string();
+    async fn handle(&self, msg: Charge, _cx: &Context<'_>) -> Result<Receipt, BankError> {
         let mut options = OpenOptions::new();
-        let file = options.create(true).append(true).open(&self.charges);
-        let mut file = file.map_err(text)?;
-        writeln!(file, "{}", msg.cents).map_err(text)?;
-        file.sync_all().map_err(text)?;
+        let mut file = options.create(true).append(true).open(&self.charges)?;
+        writeln!(file, "{}", msg.cents)?;
+        file.sync_all()?;
         if self.crash == Crash::BeforeTheAnswer {
             std::process::abort();
         }
@@ -106,7 +128,7 @@ impl Cards {
     /// # Errors
     ///
     /// Those of the bus; [`Error::InDoubt`] where an earlier charge with this key may have been made.
-    pub fn charge(&self, key: &str, cents: u64) -> Result<Receipt, Error<String>> {
+    pub fn charge(&self, key: &str, cents: u64) -> Result<Receipt, Error<BankError>> {
         let cx = Context::new().with(IdempotencyKey::new(key));
         self.bus.execute_blocking_with(Charge { cents }, cx)
     }

@@ -4,5 +4,5 @@
 mod cards;
 mod store;
 
-pub use cards::{Cards, Charge, Crash, Receipt};
+pub use cards::{BankError, Cards, Charge, Crash, Receipt};
 pub use store::{SqliteStore, Stored};

@@ -11,7 +11,7 @@ pub(crate) struct Withdrawal<'b>(From<'b>);
 #[derive(Debug)]
 enum From<'b> {
     Savings(Saved<'b>),
-    /// Goes back unless another was taken since.
+    /// Dropped, it goes back unless another was taken since.
     Minimum(Reservation<'b>),
 }
 
@@ -22,6 +22,13 @@ impl<'b> Withdrawal<'b> {
 
     pub(super) fn of_minimum(reservation: Reservation<'b>) -> Self {
         Self(From::Minimum(reservation))
+    }
+
+    /// It goes back at the tick `now`.
+    pub(crate) fn give_back(self, now: u64) {
+        if let From::Minimum(reservation) = self.0 {
+            reservation.give_back_at(now);
+        }
     }
 
     /// The repeat is made.

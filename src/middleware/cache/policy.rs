@@ -41,8 +41,10 @@ pub(super) struct Shelf<I, T> {
 /// A value with its times, shared by the shelf and those it is given to.
 pub(super) struct Kept<T> {
     value: T,
-    expires: u64,
-    stale_until: u64,
+    /// Since when, as a tick, and for how many nanoseconds it is fresh, and may be given.
+    since: u64,
+    fresh_for: u64,
+    given_for: u64,
 }
 
 impl<T> Kept<T> {
@@ -50,8 +52,9 @@ impl<T> Kept<T> {
     pub(super) fn passed_on(value: T) -> Self {
         Self {
             value,
-            expires: 0,
-            stale_until: 0,
+            since: 0,
+            fresh_for: 0,
+            given_for: 0,
         }
     }
 
@@ -65,7 +68,17 @@ impl<T> Kept<T> {
             Err(shared) => shared.value.clone(),
         }
     }
+
+    /// Its age at `now`. What was kept later than that is older than everything: nobody knows by how much a
+    /// clock was set back.
+    #[inline(always)]
+    fn age(&self, now: u64) -> u64 {
+        now.wrapping_sub(self.since)
+    }
 }
+
+/// By how many nanoseconds the counters of two processors may differ.
+const SKEW: u64 = 1_000;
 
 /// What is under a key.
 pub(super) enum Found<T> {
@@ -119,14 +132,24 @@ impl<I: Hash + Eq, T> Shelf<I, T> {
         T: Clone,
     {
         let kept = self.kept.get(id)?;
-        (now() < kept.expires).then(|| kept.value.clone())
+        (kept.age(now()) < kept.fresh_for).then(|| kept.value.clone())
     }
 
-    pub(super) fn find(&self, id: &PlainArc<I>, now: u64) -> Found<T> {
-        match self.kept.peek(id) {
-            Some(kept) if now < kept.expires => Found::Fresh(kept),
-            Some(kept) if now < kept.stale_until => Found::Stale(kept),
-            _ => Found::Nothing,
+    /// `now` reads the clock, for `tick` may be of before it was kept.
+    pub(super) fn find(&self, id: &PlainArc<I>, tick: u64, now: impl FnOnce() -> u64) -> Found<T> {
+        let Some(kept) = self.kept.peek(id) else {
+            return Found::Nothing;
+        };
+        let age = match tick < kept.since {
+            true => kept.age(now().saturating_add(SKEW)),
+            false => kept.age(tick),
+        };
+        if age < kept.fresh_for {
+            Found::Fresh(kept)
+        } else if age < kept.given_for {
+            Found::Stale(kept)
+        } else {
+            Found::Nothing
         }
     }
 
@@ -136,11 +159,12 @@ impl<I: Hash + Eq, T> Shelf<I, T> {
             true => (self.terms.ttl, self.terms.stale),
             false => (self.terms.error_ttl, 0),
         };
-        let expires = now.saturating_add(self.shortened(ttl));
+        let fresh_for = self.shortened(ttl);
         Kept {
             value,
-            expires,
-            stale_until: expires.saturating_add(stale),
+            since: now,
+            fresh_for,
+            given_for: fresh_for.saturating_add(stale),
         }
     }
 
@@ -201,5 +225,40 @@ impl<I, T> fmt::Debug for Shelf<I, T> {
             .field("stale", &stale)
             .field("jitter", &self.terms.jitter)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_later_than_now_is_not_given() {
+        let terms = Terms {
+            ttl: 10_000,
+            error_ttl: 10_000,
+            stale: 5_000,
+            jitter: 0.0,
+        };
+        let shelf = Shelf::new(8, terms);
+        let kept_at = 1_000_000;
+        let key = PlainArc::new("key");
+        let kept = PlainArc::new(shelf.timed(7, true, kept_at));
+        let _ = shelf.put(PlainArc::clone(&key), kept);
+        assert_eq!(shelf.fresh(&key, || kept_at), Some(7));
+        assert_eq!(shelf.fresh(&key, || kept_at + 9_999), Some(7));
+        assert_eq!(shelf.fresh(&key, || kept_at + 10_000), None);
+        assert_eq!(shelf.fresh(&key, || kept_at - 50_000), None, "set back");
+        let find = |tick, now| match shelf.find(&key, tick, || now) {
+            Found::Fresh(_) => "fresh",
+            Found::Stale(_) => "stale",
+            Found::Nothing => "nothing",
+        };
+        assert_eq!(find(kept_at - 50_000, kept_at - 50_000), "nothing");
+        // Who has read the clock before it was kept asks it again.
+        assert_eq!(find(kept_at - 50_000, kept_at + 3), "fresh");
+        assert_eq!(find(kept_at - 1, kept_at - 1), "fresh", "two processors");
+        assert_eq!(find(kept_at + 12_000, 0), "stale");
+        assert_eq!(find(kept_at + 15_000, 0), "nothing");
     }
 }

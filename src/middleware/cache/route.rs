@@ -91,7 +91,9 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
 
     fn find(&self, id: &Shared<M, V>, cx: &Context<'_>) -> Found<Value<M, K>> {
         let shelf = self.shelf.as_ref();
-        shelf.map_or(Found::Nothing, |shelf| shelf.find(id, cx.entry_tick()))
+        shelf.map_or(Found::Nothing, |shelf| {
+            shelf.find(id, cx.entry_tick(), || cx.clock().ticks())
+        })
     }
 
     /// Keeps what has come, unless it was invalidated meanwhile or a substitute gave it; and gives it to

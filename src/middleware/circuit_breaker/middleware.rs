@@ -45,6 +45,7 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Breaker<'p> {
         match policy.admit_at(
             #[inline(always)]
             || cx.entry_tick(),
+            || cx.clock().ticks(),
         ) {
             Ok(ticket) => Ok(Pass { policy, ticket, cx }),
             Err(refused) => Err(refused.into()),

@@ -112,7 +112,7 @@ impl<H> Fallback<Leaf<H>> {
     pub fn handler<M>(handler: H) -> Self
     where
         M: Message,
-        H: Handler<M>,
+        H: Handler<M>, // of several messages? `handler::<TheMessage>(handler)`
     {
         Self::new(Leaf::new(handler))
     }

@@ -9,21 +9,49 @@ use crate::sync::{AtomicU64, Ordering};
 /// ([`Bucket::settle`]), a Release; who takes from the bucket acquires that before it reads the rate.
 /// Model: `rate_limit`.
 #[derive(Debug)]
-pub(super) struct Limits(AtomicU64);
+pub(super) struct Limits {
+    rate: AtomicU64,
+    /// The longest wait for a reservation, in nanoseconds.
+    patience: u64,
+}
 
 impl Limits {
     pub(super) fn new(rate: Packed) -> Self {
-        Self(AtomicU64::new(rate.bits()))
+        Self {
+            rate: AtomicU64::new(rate.bits()),
+            patience: 0,
+        }
+    }
+
+    pub(super) fn wait_at_most(mut self, patience: u64) -> Self {
+        self.patience = patience;
+        self
     }
 
     #[inline]
     pub(super) fn get(&self) -> Packed {
-        Packed::from_bits(self.0.load(Ordering::Relaxed))
+        Packed::from_bits(self.rate.load(Ordering::Relaxed))
     }
 
     /// Every bucket of these limits must be settled next.
     pub(super) fn set(&self, rate: Packed) {
-        self.0.store(rate.bits(), Ordering::Relaxed);
+        self.rate.store(rate.bits(), Ordering::Relaxed);
+    }
+
+    pub(super) fn patience(&self) -> u64 {
+        self.patience
+    }
+
+    /// The most nanoseconds that a bucket can miss at any time.
+    pub(super) fn most_missing(&self) -> u64 {
+        self.get().fill().saturating_add(self.patience)
+    }
+
+    /// Whether it would take longer than it takes an empty bucket to fill, after all reservations: then
+    /// the bucket was used at a later time than that of who asks.
+    #[cold]
+    pub(super) fn is_of_later(&self, short: Short) -> bool {
+        short != Short::NEVER && short.0 > self.most_missing()
     }
 }
 
@@ -35,11 +63,12 @@ pub(super) struct Bucket(AtomicU64);
 /// What [`Bucket::take`] took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// How long to wait for it, in nanoseconds.
+    /// How long to wait for it, in nanoseconds, and until when.
     pub(super) wait: u64,
+    pub(super) due: u64,
     /// What the bucket was set to, and by how much that was moved.
-    tick: u64,
-    cost: u64,
+    pub(super) tick: u64,
+    pub(super) cost: u64,
 }
 
 /// After how many nanoseconds as much could be taken. [`NEVER`](Self::NEVER): it is more than a burst.
@@ -92,6 +121,35 @@ impl Bucket {
             .compare_exchange(taken.tick, before, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Puts back what was taken, at the tick `now`, whoever has taken since: of what was taken, as much as
+    /// has not come in again. Only where nobody waits for a reservation: those have been told their times.
+    pub(super) fn give_back(&self, taken: Taken, now: u64) {
+        let credit = taken.cost.min(taken.tick.saturating_sub(now));
+        let mut tick = self.0.load(Ordering::Relaxed);
+        // A bucket below that was settled since.
+        while tick >= taken.tick && !self.lower(tick, credit) {
+            tick = self.0.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Lowers it by so much if it is still set to `tick`.
+    pub(super) fn lower(&self, tick: u64, by: u64) -> bool {
+        // Relaxed: as in `take`. Model: `rate_limit`.
+        self.0
+            .compare_exchange(tick, tick - by, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// No more than `most` nanoseconds are missing at the tick `now`: more are where it was used at a later
+    /// time, before a clock was set back.
+    #[cold]
+    pub(super) fn set_back(&self, now: u64, most: u64) {
+        let mut tick = self.0.load(Ordering::Relaxed);
+        while tick.saturating_sub(now) > most && !self.lower(tick, tick - now - most) {
+            tick = self.0.load(Ordering::Relaxed);
+        }
+    }
+
     /// The nanoseconds until it is full.
     pub(super) fn missing(&self, now: u64) -> u64 {
         // Relaxed: read alone.
@@ -132,7 +190,12 @@ fn draw(rate: Packed, tick: u64, now: u64, count: u32, patience: u64) -> Result<
         return Err(Short(wait));
     }
     match tick.max(now).checked_add(cost) {
-        Some(tick) => Ok(Taken { wait, tick, cost }),
+        Some(tick) => Ok(Taken {
+            wait,
+            due: now.saturating_add(wait),
+            tick,
+            cost,
+        }),
         // At the end of time.
         None => Err(Short::NEVER),
     }

@@ -26,7 +26,9 @@ impl<M: Message> Gate<M> for RateLimitGate {
 
     #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
-        let taken = self.policy.check_at(cx.entry_tick(), 1);
+        let taken = self
+            .policy
+            .check_at(cx.entry_tick(), 1, || cx.clock().ticks());
         taken.map_err(Refused::into_error)
     }
 

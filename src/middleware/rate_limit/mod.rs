@@ -42,6 +42,7 @@
 mod bucket;
 mod keyed;
 mod layer;
+mod line;
 mod middleware;
 mod policy;
 mod rate;

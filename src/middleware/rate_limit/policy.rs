@@ -1,9 +1,11 @@
 //! [`RateLimitPolicy`]: the limit alone, to be used without a bus.
 
 use std::fmt;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::bucket::{Bucket, Limits, Short, Taken};
+use super::line::Line;
 use super::rate::Rate;
 use crate::error::Error;
 use crate::nanos::nanos;
@@ -18,8 +20,9 @@ pub(super) const RATE: [&str; 2] = ["RateLimit.rate", "RateLimit.burst"];
 /// Taking tokens is one compare-and-swap.
 ///
 /// A `now` is the time since an origin of the caller's choice that never changes; that of a policy in
-/// a bus is [`Clock::since_origin`](crate::Clock::since_origin) of the bus's clock. It may go back:
-/// who brings an earlier time than others gets less, and takes nothing from the limit.
+/// a bus is [`Clock::since_origin`](crate::Clock::since_origin) of the bus's clock. A caller with an earlier
+/// time than others gets less. A `now` so early that it would take longer than to fill an empty bucket is
+/// taken for that of a clock that was set back: the bucket is empty then, and fills from there.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,8 +39,7 @@ pub(super) const RATE: [&str; 2] = ["RateLimit.rate", "RateLimit.burst"];
 pub struct RateLimitPolicy {
     bucket: Bucket,
     limits: Limits,
-    /// The longest wait for a reservation, in nanoseconds.
-    patience: u64,
+    line: Line,
 }
 
 impl RateLimitPolicy {
@@ -50,14 +52,14 @@ impl RateLimitPolicy {
         Ok(Self {
             bucket: Bucket::default(),
             limits: Limits::new(rate.pack(RATE)?),
-            patience: 0,
+            line: Line::default(),
         })
     }
 
     /// The same with [reservations](Self::reserve) of up to `patience`; saturates after 584 years.
     #[must_use]
     pub fn wait_at_most(mut self, patience: Duration) -> Self {
-        self.patience = nanos(patience);
+        self.limits = self.limits.wait_at_most(nanos(patience));
         self
     }
 
@@ -78,12 +80,20 @@ impl RateLimitPolicy {
     /// There are not as many; there never will be if `count` is more than the burst.
     #[inline]
     pub fn check_n(&self, now: Duration, count: u32) -> Result<(), Refused> {
-        self.check_at(nanos(now), count)
+        let tick = nanos(now);
+        self.check_at(tick, count, || tick)
     }
 
+    /// `now` reads the clock anew, where `tick` may have been read long ago.
     #[inline]
-    pub(super) fn check_at(&self, tick: u64, count: u32) -> Result<(), Refused> {
-        self.take(tick, count, 0).map(drop)
+    pub(super) fn check_at(
+        &self,
+        tick: u64,
+        count: u32,
+        now: impl Fn() -> u64,
+    ) -> Result<(), Refused> {
+        let taken = self.take(tick, count, 0, &now);
+        taken.map(drop).map_err(Refused::new)
     }
 
     /// Takes `count` tokens that are there at `now`, or will be within the longest wait
@@ -94,14 +104,48 @@ impl RateLimitPolicy {
     ///
     /// It would take longer, or for ever: `count` is more than the burst.
     pub fn reserve(&self, now: Duration, count: u32) -> Result<Reservation<'_>, Refused> {
-        let taken = self.take(nanos(now), count, self.patience)?;
-        Ok(Reservation::new(self, taken))
+        let (tick, patience) = (nanos(now), self.limits.patience());
+        match self.take(tick, count, 0, &|| tick) {
+            Ok(taken) => Ok(Reservation::new(self, taken, None)),
+            Err(short) => self.reserve_later(short, tick, count, patience),
+        }
     }
 
+    /// Reserves what there was too little of at `tick`, for a caller with so much patience.
+    pub(super) fn reserve_later(
+        &self,
+        short: Short,
+        tick: u64,
+        count: u32,
+        patience: u64,
+    ) -> Result<Reservation<'_>, Refused> {
+        let joined = match short.0 > patience {
+            true => Err(short),
+            false => self
+                .line
+                .join(|| self.take(tick, count, patience, &|| tick)),
+        };
+        let (taken, place) = joined.map_err(Refused::new)?;
+        Ok(Reservation::new(self, taken, place))
+    }
+
+    /// Takes what is there or comes within `patience`.
     #[inline]
-    pub(super) fn take(&self, tick: u64, count: u32, patience: u64) -> Result<Taken, Refused> {
-        let taken = self.bucket.take(&self.limits, tick, count, patience);
-        taken.map_err(Refused::new)
+    pub(super) fn take(
+        &self,
+        tick: u64,
+        count: u32,
+        patience: u64,
+        now: &impl Fn() -> u64,
+    ) -> Result<Taken, Short> {
+        match self.bucket.take(&self.limits, tick, count, patience) {
+            Err(short) if self.limits.is_of_later(short) => {
+                let now = now();
+                self.bucket.set_back(now, self.limits.most_missing());
+                self.bucket.take(&self.limits, now, count, patience)
+            }
+            taken => taken,
+        }
     }
 
     /// How many tokens there are at `now`.
@@ -120,7 +164,7 @@ impl RateLimitPolicy {
     /// The longest wait for a reservation.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
-        Duration::from_nanos(self.patience)
+        Duration::from_nanos(self.limits.patience())
     }
 
     /// Replaces rate and burst, together, at `now`. Each message is held to the old ones or to the new
@@ -136,51 +180,91 @@ impl RateLimitPolicy {
     pub fn change(&self, now: Duration, rate: Rate) -> Result<(), InvalidSetting> {
         let rate = rate.pack(RATE)?;
         self.limits.set(rate);
-        let most = rate.fill().saturating_add(self.patience);
-        self.bucket.settle(nanos(now), most);
+        self.bucket.settle(nanos(now), self.limits.most_missing());
         Ok(())
     }
 }
 
 /// Tokens that were taken ahead of their time.
 ///
-/// Dropped before [`used`](Self::used), they go back if nobody has taken any since; otherwise they are
-/// lost, for those who came later have their times already: the rate is never exceeded, and nobody is
-/// served sooner.
+/// [Given back](Self::give_back), or dropped before [`used`](Self::used), they let those who have reserved
+/// since move up, or go back to the bucket. The rate is never exceeded: a turn that has come and was not
+/// used may be lost.
 #[must_use = "dropped, it gives its tokens back"]
 pub struct Reservation<'p> {
     policy: &'p RateLimitPolicy,
     taken: Option<Taken>,
-    wait: u64,
+    /// The tick it was made at.
+    made: u64,
+    /// Its number in the line, if it is to be waited for.
+    place: Option<u64>,
 }
 
 impl<'p> Reservation<'p> {
-    pub(super) fn new(policy: &'p RateLimitPolicy, taken: Taken) -> Self {
-        let wait = taken.wait;
-        let taken = Some(taken);
+    fn new(policy: &'p RateLimitPolicy, taken: Taken, place: Option<u64>) -> Self {
         Self {
             policy,
-            taken,
-            wait,
+            made: taken.due - taken.wait,
+            taken: Some(taken),
+            place,
         }
     }
 
-    /// How long to wait, from the `now` it was made at.
+    /// Returns how long to wait, from the `now` it was made at. It becomes less when others give back what
+    /// they have reserved before it.
     #[must_use]
     pub fn wait(&self) -> Duration {
-        Duration::from_nanos(self.wait)
+        let turn = self
+            .place
+            .map(|place| self.policy.line.turn_after_all(place));
+        Duration::from_nanos(turn.map_or(0, |turn| turn.saturating_sub(self.made)))
     }
 
     /// Keeps the tokens.
     pub fn used(mut self) {
         self.taken = None;
+        if let Some(place) = self.place.take() {
+            self.policy.line.serve(place);
+        }
+    }
+
+    /// Gives the tokens back at `now`, as much of them as is still worth something.
+    pub fn give_back(self, now: Duration) {
+        self.give_back_at(nanos(now));
+    }
+
+    pub(crate) fn give_back_at(mut self, now: u64) {
+        match (self.place.take(), self.taken.take()) {
+            (Some(place), _) => self.policy.line.leave(place, now, &self.policy.bucket),
+            // Nobody can wait.
+            (None, Some(taken)) if self.policy.limits.patience() == 0 => {
+                self.policy.bucket.give_back(taken, now);
+            }
+            (None, Some(taken)) => self.policy.bucket.put_back(taken),
+            (None, None) => {}
+        }
+    }
+
+    /// When its turn comes, as a tick; `waker` is kept, to be woken should it move up.
+    pub(super) fn turn(&self, waker: &Waker) -> u64 {
+        let mut kept = Some(waker.clone());
+        let turn = |place| self.policy.line.turn(place, &mut kept);
+        self.place.map_or(0, turn)
     }
 }
 
+/// At the latest time that is known: when it was made.
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        if let Some(taken) = self.taken.take() {
-            self.policy.bucket.put_back(taken);
+        let Some(taken) = self.taken.take() else {
+            return;
+        };
+        match self.place.take() {
+            Some(place) => self
+                .policy
+                .line
+                .leave(place, self.made, &self.policy.bucket),
+            None => self.policy.bucket.put_back(taken),
         }
     }
 }

@@ -85,7 +85,7 @@ fn nothing_wraps_at_the_ends_of_time() {
         "a second would end past the end"
     );
     assert_eq!(drain(&policy, Duration::MAX), 0);
-    assert!(retry(policy.check(Duration::ZERO)) > Some(end / 2));
+    assert_eq!(retry(policy.check(Duration::ZERO)), Some(day), "set back");
     let policy = slow().wait_at_most(Duration::MAX);
     assert!(policy.reserve(end, 1).is_err());
     policy
@@ -123,7 +123,7 @@ fn reservations_are_served_in_turn() {
 }
 
 #[test]
-fn the_last_reservation_goes_back_and_those_before_it_are_lost() {
+fn those_behind_a_reservation_that_is_left_move_up() {
     let policy = policy(1).wait_at_most(ms(50));
     let reserve = || policy.reserve(START, 1).expect("in time");
     let [first, second, third] = [reserve(), reserve(), reserve()];
@@ -133,12 +133,107 @@ fn the_last_reservation_goes_back_and_those_before_it_are_lost() {
         ms(20),
         "the third's turn, given back at once"
     );
-    let third = reserve();
+    let [third, fourth] = [reserve(), reserve()];
     drop(second);
-    assert_eq!(reserve().wait(), ms(30), "the third keeps its time");
-    drop(third);
+    assert_eq!([third.wait(), fourth.wait()], [10, 20].map(ms));
+    assert_eq!(reserve().wait(), ms(30), "behind the fourth");
+    third.used();
+    assert_eq!(fourth.wait(), ms(20), "what is used is not given back");
+    drop(fourth);
     assert_eq!(reserve().wait(), ms(20));
     first.used();
+}
+
+#[test]
+fn all_but_the_last_may_leave_in_any_order() {
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
+        let policy = policy(1).wait_at_most(ms(1000));
+        assert!(policy.check(START).is_ok());
+        let mut turns = Vec::from_iter((0..5).map(|_| policy.reserve(START, 1).ok()));
+        for (left, number) in order.into_iter().enumerate() {
+            turns[number] = None;
+            let waits = turns.iter().flatten().map(|turn| turn.wait());
+            let expected = (1..=4 - left as u64).map(|nth| ms(10 * nth));
+            assert_eq!(Vec::from_iter(waits), Vec::from_iter(expected));
+        }
+        let next = policy.reserve(START, 1).expect("in time");
+        assert_eq!(next.wait(), ms(20), "behind the one that is left");
+    }
+}
+
+#[test]
+fn one_that_was_served_keeps_its_turn_whoever_leaves() {
+    let policy = policy(1).wait_at_most(ms(1000));
+    assert!(policy.check(START).is_ok());
+    let reserve = || policy.reserve(START, 1).expect("in time");
+    let [first, second] = [reserve(), reserve()];
+    second.used();
+    drop(first);
+    assert_eq!(reserve().wait(), ms(30), "not the turn of the second");
+}
+
+#[test]
+fn a_turn_that_was_not_used_in_time_is_not_used_twice() {
+    let policy = policy(1).wait_at_most(ms(1000));
+    assert!(policy.check(START).is_ok());
+    let reserve = || policy.reserve(START, 1).expect("in time");
+    let [first, second, third] = [reserve(), reserve(), reserve()];
+    // Its turn was at 10.
+    first.give_back(at(14));
+    assert_eq!([second.wait(), third.wait()], [14, 24].map(ms));
+}
+
+#[test]
+fn what_is_given_back_is_what_has_not_come_in_again() {
+    let policy = policy(3);
+    let reserve = |now| policy.reserve(now, 1).expect("there is one");
+    let first = reserve(START);
+    reserve(START).used();
+    first.give_back(at(4));
+    assert_eq!(policy.available(at(4)), 2, "it was taken and given back");
+    let first = reserve(at(1000));
+    reserve(at(1005)).used();
+    first.give_back(at(1010));
+    assert_eq!(policy.available(at(1010)), 2, "it had come in already");
+}
+
+/// How long it takes at most until a message passes, in steps of a millisecond.
+fn refused_for(now: u64, check: impl Fn(Duration) -> bool) -> Option<u64> {
+    (0..10_000).find(|passed| check(ms(now + passed)))
+}
+
+#[test]
+fn a_clock_that_is_set_back_refuses_for_a_bucket_at_most() {
+    for (burst, back) in [
+        (1, 1),
+        (1, 5),
+        (1, 59_000),
+        (3, 25),
+        (3, 100),
+        (100, 59_000),
+    ] {
+        let policy = policy(burst);
+        assert_eq!(drain(&policy, START), burst as usize);
+        let now = 60_000 - back;
+        assert!(retry(policy.check(ms(now))) <= Some(ms(10 * u64::from(burst))));
+        let refused = refused_for(now, |now| policy.check(now).is_ok());
+        assert!(refused <= Some(10 * u64::from(burst)), "{refused:?}");
+        // And from there on as always.
+        let now = ms(now + refused.expect("it passes"));
+        assert_eq!(drain(&policy, now + ms(1000)), burst as usize);
+    }
+}
+
+#[test]
+fn reservations_survive_a_clock_that_is_set_back() {
+    let policy = policy(1).wait_at_most(ms(50));
+    let reserve = |now| policy.reserve(now, 1);
+    let turns = [START; 6].map(|now| reserve(now).expect("in time"));
+    assert!(reserve(START).is_err());
+    let early = ms(10);
+    assert_eq!(reserve(early).unwrap_err().retry_after(), Some(ms(60)));
+    assert!(reserve(early + ms(10)).is_ok());
+    drop(turns);
 }
 
 #[test]

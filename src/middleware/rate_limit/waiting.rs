@@ -5,7 +5,7 @@ use std::task::{self, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
-use super::bucket::Taken;
+use super::bucket::Short;
 use super::policy::{RateLimitPolicy, Refused, Reservation};
 use crate::clock::Due;
 use crate::context::{Context, Interrupt};
@@ -40,24 +40,35 @@ impl WaitingRateLimitMiddleware {
         B: Fn(M) -> F,
     {
         let now = cx.entry_tick();
+        match self.policy.take(now, 1, 0, &|| cx.clock().ticks()) {
+            Ok(_) => WaitingFuture::Entered { rest: begin(msg) },
+            Err(short) => match self.reserve(short, now, cx) {
+                Ok(reservation) => WaitingFuture::Waiting {
+                    turn: Turn::new(reservation, cx),
+                    msg: Some(msg),
+                    begin,
+                },
+                Err(refused) => WaitingFuture::refused(refused),
+            },
+        }
+    }
+
+    #[cold]
+    fn reserve(
+        &self,
+        short: Short,
+        now: u64,
+        cx: &Context<'_>,
+    ) -> Result<Reservation<'_>, Refused> {
         // A turn at the very end of its time is too late.
         let time = cx
             .expiry()
             .map_or(u64::MAX, |end| end.saturating_sub(now).saturating_sub(1));
         let patience = nanos(self.policy.longest_wait()).min(time);
-        match self.policy.take(now, 1, patience) {
-            Ok(Taken { wait: 0, .. }) => WaitingFuture::Entered { rest: begin(msg) },
-            Ok(taken) => WaitingFuture::Waiting {
-                turn: Turn::new(&self.policy, taken, now, cx),
-                msg: Some(msg),
-                begin,
-            },
-            Err(refused) => WaitingFuture::refused(refused),
-        }
+        self.policy.reserve_later(short, now, 1, patience)
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<M: Message> Middleware<M> for WaitingRateLimitMiddleware {
     #[inline(always)]
     fn handle(
@@ -71,7 +82,10 @@ impl<M: Message> Middleware<M> for WaitingRateLimitMiddleware {
 
     #[inline(always)]
     fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        match self.policy.check_at(cx.entry_tick(), 1) {
+        match self
+            .policy
+            .check_at(cx.entry_tick(), 1, || cx.clock().ticks())
+        {
             Ok(()) => next.block(msg, cx),
             Err(_) => block_on::<M>(self.handle(msg, cx, next), cx),
         }
@@ -141,16 +155,16 @@ where
 struct Turn<'p, 'c> {
     reservation: Option<Reservation<'p>>,
     cx: &'c Context<'c>,
-    due: Due,
+    due: Option<Due>,
 }
 
 impl<'p, 'c> Turn<'p, 'c> {
     #[cold]
-    fn new(policy: &'p RateLimitPolicy, taken: Taken, now: u64, cx: &'c Context<'c>) -> Self {
+    fn new(reservation: Reservation<'p>, cx: &'c Context<'c>) -> Self {
         Self {
-            due: Due::new(now.saturating_add(taken.wait)),
-            reservation: Some(Reservation::new(policy, taken)),
+            reservation: Some(reservation),
             cx,
+            due: None,
         }
     }
 
@@ -161,7 +175,7 @@ impl<'p, 'c> Turn<'p, 'c> {
         if self.cx.is_cancelled() {
             return Poll::Ready(Err(Interrupt::cancelled(self.cx)));
         }
-        if self.due.poll(self.cx.clock(), waker).is_none() {
+        if !self.has_come(waker) {
             return Poll::Pending;
         }
         let now = self.cx.waited();
@@ -173,5 +187,26 @@ impl<'p, 'c> Turn<'p, 'c> {
             reservation.used();
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn has_come(&mut self, waker: &Waker) -> bool {
+        let Some(reservation) = &self.reservation else {
+            return true;
+        };
+        let turn = reservation.turn(waker);
+        let due = match &mut self.due {
+            Some(due) if due.tick() == turn => due,
+            moved => moved.insert(Due::new(turn)),
+        };
+        due.poll(self.cx.clock(), waker).is_some()
+    }
+}
+
+/// It leaves the line: those behind it move up.
+impl Drop for Turn<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            reservation.give_back_at(self.cx.clock().ticks());
+        }
     }
 }

@@ -122,21 +122,28 @@ impl Retry {
     ///     const NAME: &'static str = "quote";
     ///     type Kind = Query;
     ///     type Reply = u32;
-    ///     type Error = u16; // a status
+    ///     type Error = Status;
     /// }
     ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct Status(u16);
+    /// # impl std::fmt::Display for Status {
+    /// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "status {}", self.0) }
+    /// # }
+    /// # impl std::error::Error for Status {}
+    ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let unavailable = |error: &Error<u16>| error.as_handler() == Some(&503);
+    /// let unavailable = |error: &Error<Status>| error.as_handler() == Some(&Status(503));
     /// let retry = Retry::fixed(5, Duration::ZERO).retry_if(unavailable);
     /// let bus = QueryBus::builder()
     ///     .scope(|s| {
     ///         s.layer(retry).register(from_fn(|_: Quote, cx: &Context<'_>| match cx.attempt() {
-    ///             1 | 2 => Err(503),
-    ///             _ => Err(404),
+    ///             1 | 2 => Err(Status(503)),
+    ///             _ => Err(Status(404)),
     ///         }))
     ///     })
     ///     .build()?;
-    /// assert_eq!(bus.execute_blocking(Quote), Err(Error::Handler(404)));
+    /// assert_eq!(bus.execute_blocking(Quote), Err(Error::Handler(Status(404))));
     /// # Ok(())
     /// # }
     /// ```

@@ -29,6 +29,15 @@ impl<'p> Plan<'p, '_> {
     }
 }
 
+/// It is not carried out: what it took out of the budget goes back.
+impl Drop for Plan<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(withdrawal) = self.withdrawal.take() {
+            withdrawal.give_back(self.cx.clock().ticks());
+        }
+    }
+}
+
 /// The course with the attempt begun; or none, if its caller has gone or its time is over.
 impl<'p> Future for Plan<'p, '_> {
     type Output = Option<Course<'p>>;

@@ -43,7 +43,7 @@ impl InFlight<'_> {
 
     #[cold]
     pub(in super::super) fn overloaded_at(self, tick: u64) {
-        if let Some(closed) = self.policy.window.overload(self.entered) {
+        if let Some(closed) = self.policy.window.overload(self.entered, tick) {
             self.policy.adapt(closed, tick);
         }
     }

@@ -89,20 +89,20 @@ impl Window {
         let mut word = self.read();
         let size = self.size.load(Ordering::Relaxed);
         if count(word) < size {
-            let sample = ONE + now.saturating_sub(entered).min(LONGEST);
+            // None of a clock that was set back meanwhile.
+            let sample = ONE + now.checked_sub(entered)?.min(LONGEST);
             // Relaxed: a sample is the word alone.
             word = self.word.fetch_add(sample, Ordering::Relaxed) + sample;
         }
         if count(word) < size {
             return None;
         }
-        self.complete(entered, size)
+        self.complete(entered, size, now)
     }
 
     #[cold]
-    fn complete(&self, entered: u64, size: u64) -> Option<Closed> {
-        // Relaxed: a value of an earlier window lets it close at most a little early.
-        if entered < self.opened.load(Ordering::Relaxed) {
+    fn complete(&self, entered: u64, size: u64, now: u64) -> Option<Closed> {
+        if entered < not_after(&self.opened, now) {
             return None;
         }
         let word = self.close(size)?;
@@ -112,8 +112,8 @@ impl Window {
 
     /// Closes the window at once, unless that says nothing new.
     #[cold]
-    pub(super) fn overload(&self, entered: u64) -> Option<Closed> {
-        if self.is_old(entered) {
+    pub(super) fn overload(&self, entered: u64, now: u64) -> Option<Closed> {
+        if entered < not_after(&self.lowered, now) {
             return None;
         }
         let word = self.close(0)?;
@@ -178,6 +178,18 @@ impl Window {
         // last window is lost here.
         self.word.store(0, Ordering::Release);
     }
+}
+
+/// A tick that was noted; of a clock that was set back since, the time.
+///
+/// Relaxed: a value of an earlier window lets one close at most a little early.
+#[cold]
+fn not_after(noted: &AtomicU64, now: u64) -> u64 {
+    let tick = noted.load(Ordering::Relaxed);
+    if now < tick {
+        noted.store(now, Ordering::Relaxed);
+    }
+    tick.min(now)
 }
 
 /// Of a closed window more than any that is asked for.

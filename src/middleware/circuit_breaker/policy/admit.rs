@@ -15,19 +15,25 @@ impl CircuitBreakerPolicy {
     ///
     /// [`Refused`] while the breaker is open, or half-open with all its probes out.
     pub fn try_admit(&self, now: Duration) -> Result<Admission<'_>, Refused> {
-        let ticket = self.admit_at(|| nanos(now))?;
+        let now = || nanos(now);
+        let ticket = self.admit_at(now, now)?;
         Ok(Admission::new(self, ticket))
     }
 
     /// The same on the clock's line. Closed, this reads two words, and the time only where calls are
-    /// timed.
+    /// timed. `tick` says the same however often it is asked, and may have been read long ago; `now` reads
+    /// the clock anew.
     #[inline(always)]
-    pub(in super::super) fn admit_at(&self, now: impl Fn() -> u64) -> Result<Ticket, Refused> {
+    pub(in super::super) fn admit_at(
+        &self,
+        tick: impl Fn() -> u64,
+        now: impl Fn() -> u64,
+    ) -> Result<Ticket, Refused> {
         let word = self.word.load();
         if word.is(State::Closed) {
-            Ok(self.counted(word, now))
+            Ok(self.counted(word, tick))
         } else {
-            self.admit_unless_closed(&now)
+            self.admit_unless_closed(&tick, &now)
         }
     }
 
@@ -39,15 +45,19 @@ impl CircuitBreakerPolicy {
 
     #[cold]
     #[inline(never)]
-    fn admit_unless_closed(&self, now: &dyn Fn() -> u64) -> Result<Ticket, Refused> {
+    fn admit_unless_closed(
+        &self,
+        tick: &dyn Fn() -> u64,
+        now: &dyn Fn() -> u64,
+    ) -> Result<Ticket, Refused> {
         loop {
             let word = self.word.load();
             let ticket = match word.state() {
-                State::Closed | State::ForcedClosed => Some(self.counted(word, now)),
+                State::Closed | State::ForcedClosed => Some(self.counted(word, tick)),
                 State::Disabled => Some(Ticket::UNCOUNTED),
                 State::ForcedOpen => return Err(refused(self.rules.read().open_for)),
-                State::Open => self.end_of_open(word, now())?,
-                State::HalfOpen => self.probe(word, now())?,
+                State::Open => self.end_of_open(word, self.opened.present(tick(), now))?,
+                State::HalfOpen => self.probe(word, self.half_opened.present(tick(), now))?,
             };
             if let Some(ticket) = ticket {
                 return Ok(ticket);

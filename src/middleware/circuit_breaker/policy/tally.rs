@@ -16,8 +16,10 @@ pub(super) enum Counted {
     /// It is the first of the bucket.
     First,
     Further,
-    /// The bucket is gone: it was reused for a later one.
-    Late,
+    /// The bucket is gone: it was reused for one so many stamps later.
+    Late {
+        by: u32,
+    },
 }
 
 /// A count stays there: no call is lost sight of before a bucket has seen four billion.
@@ -48,7 +50,7 @@ impl Tally {
             let (next, counted) = match count_of(held) {
                 FULL if ahead == 0 => return Counted::Further,
                 1.. if ahead == 0 => (held + 1, Counted::Further),
-                1.. if ahead < AHEAD => return Counted::Late,
+                1.. if ahead < AHEAD => return Counted::Late { by: ahead },
                 _ => (u64::from(stamp) << 32 | 1, Counted::First),
             };
             if self.swap(held, next) {
@@ -102,7 +104,7 @@ mod tests {
     fn what_is_late_changes_nothing() {
         let tally = Tally::default();
         tally.add(8);
-        assert_eq!(tally.add(7), Counted::Late);
+        assert_eq!(tally.add(7), Counted::Late { by: 1 });
         assert_eq!(tally.get(8), 1);
     }
 
@@ -129,7 +131,7 @@ mod tests {
         let tally = Tally::default();
         tally.add(u32::MAX);
         assert_eq!(tally.add(0), Counted::First);
-        assert_eq!(tally.add(u32::MAX), Counted::Late);
+        assert_eq!(tally.add(u32::MAX), Counted::Late { by: 1 });
         assert_eq!(tally.get(0), 1);
     }
 

@@ -10,6 +10,8 @@ use crate::sync::{AtomicU64, Ordering};
 /// How many buckets a window has; few in a model, so that it reuses them.
 pub(super) const BUCKETS: u64 = if cfg!(arcbus_loom) { 2 } else { 16 };
 
+/// For fewer windows a thread may be held up between its reading of the clock and its count.
+const HELD_UP: u32 = 3;
 pub(in super::super) const SHORTEST: Duration = Duration::from_millis(10);
 /// A bucket is then 37.5 s long, and full with 114 million calls a second.
 pub(in super::super) const LONGEST: Duration = Duration::from_secs(600);
@@ -24,6 +26,10 @@ pub(in super::super) const LONGEST: Duration = Duration::from_secs(600);
 pub(super) struct TimeWindow {
     /// 2^64 by the length of a bucket: multiplying by it is a division that takes no time.
     scale: u64,
+    /// By how many buckets the clock was set back since: so that the ring goes on.
+    ///
+    /// Relaxed, for the reason given at [`Tally`].
+    set_back: AtomicU64,
     buckets: Box<[Bucket; BUCKETS as usize]>,
     newest: Newest,
 }
@@ -42,6 +48,7 @@ impl TimeWindow {
         let bucket = length.as_nanos() as u64 / BUCKETS;
         Self {
             scale: u64::MAX / bucket + 1,
+            set_back: AtomicU64::new(0),
             buckets: Box::new(std::array::from_fn(|_| Bucket::default())),
             newest: Newest::default(),
         }
@@ -56,6 +63,23 @@ impl TimeWindow {
     #[inline(always)]
     fn bucket(&self, index: u64) -> &Bucket {
         &self.buckets[(index % BUCKETS) as usize]
+    }
+
+    /// A thread is not held up for so many windows after it has read the clock: it was set back, and what was
+    /// counted before is over.
+    #[cold]
+    fn count_late(&self, epoch: u32, ended: u64, set_back: u64, by: u32) -> Option<u64> {
+        if by < HELD_UP {
+            return None;
+        }
+        // Past the lap that others of the ring may be further.
+        let further = set_back + (u64::from(by) + 2) * BUCKETS;
+        let relaxed = Ordering::Relaxed;
+        // Another thread may have found the same.
+        let _ = self
+            .set_back
+            .compare_exchange(set_back, further, relaxed, relaxed);
+        self.count(epoch, ended)
     }
 
     fn counts_until(&self, epoch: u32, end: u64) -> Counts {
@@ -79,11 +103,12 @@ impl SlidingWindow for TimeWindow {
 
     #[inline(always)]
     fn count(&self, epoch: u32, ended: u64) -> Option<u64> {
-        let index = self.index(ended);
+        let set_back = self.set_back.load(Ordering::Relaxed);
+        let index = self.index(ended) + set_back;
         match self.bucket(index).calls.add(stamp(epoch, index)) {
             Counted::Further => {}
             Counted::First => self.newest.advance(epoch, index),
-            Counted::Late => return None,
+            Counted::Late { by } => return self.count_late(epoch, ended, set_back, by),
         }
         Some(index)
     }

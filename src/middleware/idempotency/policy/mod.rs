@@ -149,6 +149,7 @@ impl<R> Locked<'_, R> {
     ) -> Option<Begin<Run, PlainArc<R>>> {
         let MemoryStore { room, window, .. } = self.store;
         let mut shard = self.shard.lock();
+        shard.set_back(now, *window);
         let over = shard.evict(now, EVICTED_AT_ONCE);
         room.give_back(over.len());
         let step = match shard.find(key, now) {
@@ -179,7 +180,10 @@ impl<R> Locked<'_, R> {
     }
 
     fn sweep(&self, now: u64) {
-        let over = self.shard.lock().evict(now, usize::MAX);
+        let mut shard = self.shard.lock();
+        shard.set_back(now, self.store.window);
+        let over = shard.evict(now, usize::MAX);
+        drop(shard);
         self.store.room.give_back(over.len());
         drop(over);
     }

@@ -81,6 +81,18 @@ impl<R> Shard<R> {
         })
     }
 
+    /// Keeps nothing for much longer than its `window` from `now`, where a clock was set back behind what
+    /// stands here: by less than a window, it may be that who comes has read the clock long ago.
+    pub(super) fn set_back(&mut self, now: u64, window: u64) {
+        let latest = now.saturating_add(window);
+        let is_set_back = |last: &Place| last.until > latest.saturating_add(window);
+        if self.queue.back().is_some_and(is_set_back) {
+            let untils = self.queue.iter_mut().map(|place| &mut place.until);
+            let untils = untils.chain(self.entries.values_mut().map(|entry| &mut entry.until));
+            untils.for_each(|until| *until = latest.min(*until));
+        }
+    }
+
     /// Begins a run of a key of which nothing is [found](Shard::find).
     pub(super) fn begin(
         &mut self,

@@ -101,16 +101,32 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.check_at(key, nanos(now), count)
+        let tick = nanos(now);
+        self.check_at(key, tick, count, || tick)
     }
 
     #[inline]
-    pub(super) fn check_at<Q>(&self, key: &Q, tick: u64, count: u32) -> Result<(), KeyRefused>
+    pub(super) fn check_at<Q>(
+        &self,
+        key: &Q,
+        tick: u64,
+        count: u32,
+        now: impl Fn() -> u64,
+    ) -> Result<(), KeyRefused>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        match self.shard(key).take(&self.limits, key, tick, count) {
+        let shard = self.shard(key);
+        let taken = match shard.take(&self.limits, key, tick, count) {
+            Err(Lack::Token(short)) if self.limits.is_of_later(short) => {
+                let now = now();
+                shard.set_back(&self.limits, key, now);
+                shard.take(&self.limits, key, now, count)
+            }
+            taken => taken,
+        };
+        match taken {
             Ok(_) => Ok(()),
             Err(Lack::Token(short)) => Err(KeyRefused::Limited(Refused::new(short))),
             Err(Lack::Room) => Err(KeyRefused::Full {
@@ -162,7 +178,8 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
     /// bound: that room is found when it is needed.
     pub fn evict_idle(&self, now: Duration) -> usize {
         let now = nanos(now);
-        self.shards.iter().map(|shard| shard.evict_idle(now)).sum()
+        let evict = |shard: &Shard<K>| shard.evict_idle(&self.limits, now);
+        self.shards.iter().map(evict).sum()
     }
 
     #[inline]

@@ -86,7 +86,7 @@ impl<K: Hash + Eq> Shard<K> {
         // Another thread may have been faster with this key. An entry for it would drop the key.
         let taken = if let Some(bucket) = keys.buckets.get(&key) {
             bucket.take(limits, now, count, 0)
-        } else if keys.make_room(self.capacity, now, &mut idle) {
+        } else if keys.make_room(self.capacity, limits, now, &mut idle) {
             let bucket = keys.buckets.entry(key).or_default();
             bucket.take(limits, now, count, 0)
         } else {
@@ -96,10 +96,21 @@ impl<K: Hash + Eq> Shard<K> {
     }
 
     /// Drops the idle keys; says how many.
-    pub(super) fn evict_idle(&self, now: u64) -> usize {
+    pub(super) fn evict_idle(&self, limits: &Limits, now: u64) -> usize {
         let mut idle = Vec::new();
-        self.keys.write().sweep(now, &mut idle);
+        self.keys.write().sweep(limits, now, &mut idle);
         idle.len()
+    }
+
+    /// [`Bucket::set_back`] of a key.
+    pub(super) fn set_back<Q>(&self, limits: &Limits, key: &Q, now: u64)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if let Some(bucket) = self.keys.read().buckets.get(key) {
+            bucket.set_back(now, limits.most_missing());
+        }
     }
 
     /// [`Bucket::missing`] of a key; 0 of one that is not known.
@@ -131,18 +142,24 @@ impl<K> Shard<K> {
 impl<K: Hash + Eq> Keys<K> {
     /// Whether there is room for one more key. Looks for idle keys before the map would grow, so that
     /// it is as large as there are active keys.
-    fn make_room(&mut self, capacity: usize, now: u64, idle: &mut Vec<K>) -> bool {
+    fn make_room(&mut self, capacity: usize, limits: &Limits, now: u64, idle: &mut Vec<K>) -> bool {
         let has_room = |keys: &Self| keys.buckets.len() < capacity;
         let would_grow = self.buckets.len() == self.buckets.capacity();
-        if (would_grow || !has_room(self)) && now >= self.next_sweep {
-            self.sweep(now, idle);
+        // Of a clock that was set back, the next sweep may be far away.
+        let may_sweep = now >= self.next_sweep || self.next_sweep - now > BETWEEN_SWEEPS;
+        if (would_grow || !has_room(self)) && may_sweep {
+            self.sweep(limits, now, idle);
             self.next_sweep = now.saturating_add(BETWEEN_SWEEPS);
         }
         has_room(self)
     }
 
-    fn sweep(&mut self, now: u64, idle: &mut Vec<K>) {
-        let is_idle = |_: &K, bucket: &mut Bucket| bucket.missing(now) == 0;
+    fn sweep(&mut self, limits: &Limits, now: u64, idle: &mut Vec<K>) {
+        let most = limits.most_missing();
+        let is_idle = |_: &K, bucket: &mut Bucket| {
+            bucket.set_back(now, most);
+            bucket.missing(now) == 0
+        };
         idle.extend(self.buckets.extract_if(is_idle).map(|(key, _)| key));
     }
 }

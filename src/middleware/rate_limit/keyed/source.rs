@@ -45,7 +45,9 @@ where
         msg: &M,
         cx: &Context<'_>,
     ) -> Result<(), KeyRefused> {
-        keys.check_at(&(self.0)(msg, cx), cx.entry_tick(), 1)
+        keys.check_at(&(self.0)(msg, cx), cx.entry_tick(), 1, || {
+            cx.clock().ticks()
+        })
     }
 }
 
@@ -63,7 +65,7 @@ where
         cx: &Context<'_>,
     ) -> Result<(), KeyRefused> {
         let (key, _) = &self.0;
-        keys.check_at(key(msg, cx), cx.entry_tick(), 1)
+        keys.check_at(key(msg, cx), cx.entry_tick(), 1, || cx.clock().ticks())
     }
 }
 
@@ -80,7 +82,7 @@ where
         _msg: &M,
         cx: &Context<'_>,
     ) -> Result<(), KeyRefused> {
-        keys.check_at(&(self.0)(cx), cx.entry_tick(), 1)
+        keys.check_at(&(self.0)(cx), cx.entry_tick(), 1, || cx.clock().ticks())
     }
 }
 
