@@ -2,7 +2,8 @@
 
 use super::fast::FastClock;
 use super::timer::{Alarm, TimerQueue};
-use crate::sync::{Arc, Condvar, Mutex, OnceLock, Ordering, PlainU64, thread};
+use crate::sync::fork_safe::{Condvar, Mutex};
+use crate::sync::{Arc, OnceLock, Ordering, PlainU64, thread};
 use std::io;
 use std::process;
 use std::task::Waker;

@@ -3,7 +3,8 @@
 use super::daemon::is_left_behind;
 #[cfg(feature = "tokio-time")]
 use super::runtime::Sleep;
-use crate::sync::{Arc, Condvar, KeptWaker, Mutex, MutexGuard, Ordering, PlainU64};
+use crate::sync::fork_safe::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Arc, KeptWaker, Ordering, PlainU64};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process;

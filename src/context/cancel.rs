@@ -5,7 +5,8 @@
 //! takes, or sees the flag. Wakers run, are cloned and are dropped outside the lock, for they are
 //! code of somebody else.
 
-use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, KeptWaker, Mutex, Ordering};
+use crate::sync::fork_safe::{Condvar, Mutex};
+use crate::sync::{Arc, AtomicBool, AtomicUsize, KeptWaker, Ordering};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;

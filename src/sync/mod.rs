@@ -1,6 +1,6 @@
 //! The primitives that everything concurrent is built from.
 //!
-//! This is the only module that names `std::sync`, `std::thread`, `arc_swap` or
+//! This is the only module that names `std::sync`, `std::thread`, `parking_lot`, `arc_swap` or
 //! `loom`. Under the private cfg `arcbus_loom` each name stands for its modelled counterpart, so the
 //! models in `loom-tests/` check the code that ships.
 

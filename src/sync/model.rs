@@ -17,12 +17,17 @@ mod words;
 
 pub use atomic::weaken;
 pub(crate) use atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-pub(crate) use lock::{Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use lock::{Mutex, MutexGuard, RwLock};
 pub use parking::Parking;
 pub use snapshot::Published;
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
 pub(crate) use thread_slot::{SLOTS, thread_slot};
 pub use words::Words;
+
+/// A model does not fork: one kind of lock stands for both.
+pub(crate) mod fork_safe {
+    pub(crate) use super::lock::{Condvar, Mutex, MutexGuard};
+}
 
 /// `loom`'s threads, which do not sleep: time does not pass in a model.
 pub(crate) mod thread {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use super::{Condvar, Mutex};
+use super::fork_safe::{Condvar, Mutex};
 
 /// Parks the thread that waits on it until its waker is used. Not the thread's own park token, which
 /// user code may take.

@@ -6,10 +6,10 @@ pub(crate) use std::sync::atomic::{
 pub(crate) use std::sync::{Arc, Arc as PlainArc, OnceLock, Weak as PlainWeak};
 pub(crate) use std::thread;
 
-mod lock;
+pub(crate) mod fork_safe;
 mod snapshot;
 mod thread_slot;
-pub(crate) use lock::{Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
 pub(crate) use thread_slot::{SLOTS, thread_slot};
 

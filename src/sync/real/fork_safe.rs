@@ -1,12 +1,14 @@
-//! The locks of std, in which no panic is remembered: what they guard is whole between any two steps.
+//! The lock and the condition variable of everything that waits for time or for a wake-up: those of std,
+//! which go on working in a forked child.
 //!
-//! Not those of `parking_lot`: its threads park in one table of the process, which holds the memory of
-//! threads that a forked child has not got. There it was overwritten by new threads, and wake-ups were lost.
+//! Threads that wait for a lock of `parking_lot` are listed in one table of the process. A forked child
+//! inherits the table but not the threads, whose memory its own threads then overwrite: wake-ups were lost.
+//! No panic is remembered here, since the guarded values are whole between any two steps.
 
 use std::sync::{self, PoisonError, TryLockError, WaitTimeoutResult};
 use std::time::Duration;
 
-pub(crate) use std::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+pub(crate) use std::sync::MutexGuard;
 
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(sync::Mutex<T>);
@@ -28,25 +30,6 @@ impl<T> Mutex<T> {
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct RwLock<T>(sync::RwLock<T>);
-
-impl<T> RwLock<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Self(sync::RwLock::new(value))
-    }
-
-    #[inline]
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[inline]
-    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
