@@ -81,7 +81,7 @@ impl Verdict {
     ///     const NAME: &'static str = "ping";
     ///     type Kind = Query;
     ///     type Reply = ();
-    ///     type Error = String;
+    ///     type Error = std::convert::Infallible;
     /// }
     ///
     /// let verdict = |elapsed| {

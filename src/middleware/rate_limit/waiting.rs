@@ -69,6 +69,7 @@ impl WaitingRateLimitMiddleware {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<M: Message> Middleware<M> for WaitingRateLimitMiddleware {
     #[inline(always)]
     fn handle(
