@@ -64,7 +64,8 @@ def command(fault, *arguments):
     words = fault["caught_by"].split()
     package, target, test = words if len(words) == 3 else ["arcbus", *words]
     environment = dict(os.environ, RUST_BACKTRACE="0", CARGO_TERM_COLOR="never")
-    line = ["cargo", "test", "--quiet", "--locked", "-p", package, "--test", target]
+    kind = "--bin" if package == "arcbus-examples" else "--test"
+    line = ["cargo", "test", "--quiet", "--locked", "-p", package, kind, target]
     if package == "arcbus-loom":
         environment["RUSTFLAGS"] = "--cfg arcbus_loom"
         line += ["--profile", "loom"]
