@@ -1,6 +1,6 @@
 //! What a dispatch costs, through every handle, next to the floor: what the primitives alone cost.
 //!
-//! `cargo bench --bench dispatch`
+//! `cargo bench -p arcbus-benches --bench dispatch`
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

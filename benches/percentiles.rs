@@ -1,6 +1,6 @@
 //! How long single dispatches take, and whether registration disturbs them.
 //!
-//! `cargo bench --bench percentiles` prints a table: each dispatch is timed on its own, so that the
+//! `cargo bench -p arcbus-benches --bench percentiles` prints a table: each dispatch is timed on its own, so that the
 //! reading of the clock is part of every figure; the row `clock` is that reading alone. Idle stretches
 //! alternate with stretches in which another thread replaces a handler 1,000 times a second.
 

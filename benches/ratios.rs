@@ -1,4 +1,4 @@
-//! The figures that arcbus asks of itself, as ratios in one run: `cargo bench --bench ratios`.
+//! The figures that arcbus asks of itself, as ratios in one run: `cargo bench -p arcbus-benches --bench ratios`.
 //!
 //! The last column is what was asked.
 

@@ -7,8 +7,9 @@ use crate::Violations;
 /// A value with exactly one handler, which answers with a [`Reply`](Message::Reply) or an
 /// [`Error`](Message::Error).
 ///
-/// Box what is large: a message of 16 KiB is moved through each layer, so put the data into a `Box` or an
-/// `Arc` inside of the message.
+/// Box what is large. Each function that takes a message by value copies it in a debug build: a dispatch takes about
+/// 20 times the message's size of stack without layers, and 2 to 6 times more for each layer. Put data of more than a
+/// kilobyte into a `Box` or an `Arc` inside the message.
 ///
 /// ```
 /// use std::fmt;
