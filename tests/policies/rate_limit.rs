@@ -402,7 +402,32 @@ fn those_who_wait_move_up_when_others_leave() {
     }
 }
 
-/// The replies of those who pass now, each woken before it is polled.
+/// A waiter that moved up while others stood before it: its own alarm rings at the time it had when it came.
+#[test]
+fn a_waiter_that_has_moved_up_is_woken_when_it_becomes_the_first() {
+    let (bus, clock, _) = bus(waiting(1000));
+    assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
+    let wakes = [0; 3].map(|_| Arc::<Wakes>::default());
+    let begin = |nth: usize| {
+        let mut waits = Box::pin(bus.execute(Act::Answer(nth as u32)));
+        assert!(poll_with(waits.as_mut(), &wakes[nth]).is_pending());
+        waits
+    };
+    let (mut first, left, mut last) = (begin(0), begin(1), begin(2));
+    drop(left);
+    clock.advance(ms(10));
+    assert_eq!(poll_with(first.as_mut(), &wakes[0]), Poll::Ready(Ok(0)));
+    let mut seen = 0;
+    while wakes[2].count() != seen {
+        seen = wakes[2].count();
+        assert!(poll_with(last.as_mut(), &wakes[2]).is_pending());
+    }
+    clock.advance(ms(10));
+    assert!(wakes[2].count() > seen, "nobody woke it at its turn");
+    assert_eq!(poll_with(last.as_mut(), &wakes[2]), Poll::Ready(Ok(2)));
+}
+
+/// The replies of those who pass now, polled whenever one of them is woken.
 fn pass(
     waiting: &mut [Option<Pin<Box<impl Future<Output = Result<u32, Error<String>>>>>>],
     wakes: &Arc<Wakes>,

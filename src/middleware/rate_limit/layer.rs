@@ -107,9 +107,10 @@ impl<M: Message> Layer<M> for RateLimit {
 /// longest wait, or to the end of its own time limit or past it, is refused at once with
 /// [`RateLimited`](crate::Error::RateLimited).
 ///
-/// What a message has reserved is given back when it is dropped or cancelled while it waits: those behind it
-/// move up, and the rate is never exceeded. A turn that has come already may be lost. One that is cancelled while it waits ends as
-/// [`Cancelled`](crate::Error::Cancelled) with [`Phase::NotStarted`](crate::Phase::NotStarted).
+/// A reservation is given back when its message is dropped or cancelled while it waits: later messages move up, and
+/// the rate is never exceeded. Where its turn has come already, its token may be lost to the others. A message that
+/// is cancelled while it waits ends as [`Cancelled`](crate::Error::Cancelled) with
+/// [`Phase::NotStarted`](crate::Phase::NotStarted).
 ///
 /// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
 /// for all: see [`Layer`](crate::Layer#one-instance-a-route).

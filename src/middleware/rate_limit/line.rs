@@ -153,12 +153,11 @@ impl Places {
             next: None,
             own: place.waker,
         };
-        if moved > 0
-            && let Some((_, next)) = self.by_number.range_mut(number..).next()
-        {
+        if let Some((_, next)) = self.by_number.range_mut(number..).next() {
             self.moved_up += moved;
             next.moved_up += moved;
-            if was_first {
+            // It may have moved up while others stood before it: its own alarm does not know.
+            if was_first && next.moved_up > 0 {
                 gone.next = next.waker.take();
             }
         }

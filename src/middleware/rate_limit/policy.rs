@@ -211,7 +211,7 @@ impl<'p> Reservation<'p> {
     }
 
     /// Returns how long to wait, from the `now` it was made at. It becomes less when others give back what
-    /// they have reserved before it.
+    /// they have reserved before it. Looks at every reservation before this one, under a lock.
     #[must_use]
     pub fn wait(&self) -> Duration {
         let turn = self
@@ -308,7 +308,7 @@ impl fmt::Debug for RateLimitPolicy {
 impl fmt::Debug for Reservation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reservation")
-            .field("wait", &self.wait())
+            .field("waits", &self.place.is_some())
             .finish_non_exhaustive()
     }
 }
