@@ -156,7 +156,7 @@ impl<M: Message<Kind = Query>> QueryMessage for M {}
     note = "or clone it into each future: `from_detached_fn(move |msg: M, cx| {{ let state = state.clone(); async move {{ .. }} }})`"
 )]
 pub trait CallableWith<Args> {
-    /// What it returns.
+    /// The value that a call returns.
     type Output;
 
     /// Calls it.

@@ -6,8 +6,8 @@ use crate::context::Context;
 use crate::error::{Error, Outcome, Phase, TimeLimit};
 use crate::message::{Class, Message};
 
-/// Classifies an outcome as evidence about the health of the backend. A breaker, an adaptive limit, a hedge
-/// and a budget all ask here, so that they agree.
+/// Classifies an outcome as evidence about the health of the backend. A breaker, an adaptive limit and a hedge
+/// all ask here, so that they agree.
 ///
 /// | outcome | verdict |
 /// |---|---|

@@ -183,7 +183,8 @@ impl Store {
 }
 
 impl Writer {
-    /// Makes all of `changes`, ties them to the clock and publishes them; or makes none, and gives back the table that has some.
+    /// Makes all of `changes`, ties them to the clock and publishes them; or makes none, and gives back the table
+    /// that has some.
     fn change(
         &mut self,
         published: &Snapshot<Table>,

@@ -91,7 +91,10 @@ fn a_bulkhead_shows_its_limit_and_who_is_in_it() {
 
 #[test]
 fn an_adaptive_limit_shows_its_limits_and_what_it_has_measured() {
-    let layer = AdaptiveLimit::aimd(MS * 100).initial(1).window(1);
+    let layer = AdaptiveLimit::aimd(MS * 100)
+        .initial(1)
+        .window(1)
+        .slow_after(SECOND);
     shows(
         &layer,
         &[
@@ -109,6 +112,7 @@ fn an_adaptive_limit_shows_its_limits_and_what_it_has_measured() {
         "in_flight: 1",
         "latency: None",
         "algorithm: Aimd { slow: 100ms }",
+        "slow_after: Some(1s)",
     ];
     shows(&policy, &parts);
     shows(&running, &parts);
@@ -204,6 +208,7 @@ fn a_hedge_shows_its_delay_and_what_came_of_it() {
         &[
             "delay: Some(1ms)",
             "max_hedges: 1",
+            "slow_after: None",
             "fired: 1",
             "ratio: 0.1",
         ],

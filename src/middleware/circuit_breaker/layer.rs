@@ -143,7 +143,9 @@ impl CircuitBreaker {
     }
 
     /// How long the end of probes is waited for, 1 ns to a day. If some are still out by then, it opens
-    /// again: they may hang for ever. With none out it waits for calls, for as long as it takes.
+    /// again: they may hang for ever. With none out it waits for calls, for as long as it takes. The wait
+    /// begins anew with each probe that its caller ended before [`slow_after`](Self::slow_after), so where such
+    /// callers keep coming, a probe that hangs keeps its place until its own time limit ends it.
     ///
     /// Default 30 s: longer than most handlers may take.
     #[must_use]

@@ -42,8 +42,10 @@ impl<'f, K: Hash + Eq, V> Leader<'f, K, V> {
         value: impl FnOnce() -> V,
     ) -> Option<T> {
         let flight = self.flight.as_ref().expect("it has not landed");
+        // Declared before the lock is taken, and so dropped after it, also when `publish` panics.
+        let removed;
         let mut shard = self.flights.shard(&self.key).lock();
-        let removed = take(&mut shard, &self.key, flight);
+        removed = take(&mut shard, &self.key, flight);
         // Not taken where nothing is published, and then dropped when the lock is open again.
         let mut publish = Some(publish);
         let taken = removed.as_ref().and_then(|_| publish.take());

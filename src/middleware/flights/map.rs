@@ -93,8 +93,10 @@ impl<K: Hash + Eq, V> Flights<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
+        // Declared before the lock is taken, and so dropped after it, also when `then` panics.
+        let removed;
         let mut shard = self.shard(key).lock();
-        let removed = shard.remove_entry(key);
+        removed = shard.remove_entry(key);
         let then = then();
         drop(shard);
         drop(removed);

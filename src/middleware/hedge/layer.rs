@@ -127,9 +127,9 @@ impl Hedge {
         self
     }
 
-    /// What the hedges are paid from: each first attempt that had to wait pays in when it has ended, unless its
-    /// caller ended it; each hedge takes one out. When it is exhausted, the first attempt simply goes on. Give clones of one budget to the layers whose
-    /// handlers share a backend.
+    /// Sets the budget that pays for hedges. Each first attempt that had to wait pays in when it has ended, unless
+    /// its caller ended it; each hedge takes one out. When the budget is exhausted, the first attempt goes on
+    /// alone. Give clones of one budget to the layers whose handlers share a backend.
     ///
     /// Default: for each route its own, of a hedge for ten that wait and the minimum of [`Budget`], with
     /// which a quiet service can hedge, too.

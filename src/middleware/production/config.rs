@@ -22,10 +22,10 @@ pub struct ProductionConfig {
 }
 
 impl ProductionConfig {
-    /// Validation, a timeout of 30 seconds, and a circuit breaker that opens after ten failures in a row
-    /// for 30 seconds, a call that its caller ended after a second or later among them: what harms nobody whose
-    /// numbers are not known yet. No metrics, no rate limit and
-    /// no bulkhead: those need a place to look at, or a number that only the backend's owner knows.
+    /// Validation, a timeout of 30 seconds, and a circuit breaker that opens for 30 seconds after ten failures in a
+    /// row: settings that harm nobody whose numbers are not known yet. The breaker counts a call that its caller
+    /// ended after a second or later as a failure. No metrics, no rate limit and no bulkhead: those need a place
+    /// to look at, or a number that only the backend's owner knows.
     /// With the feature `tracing` a [`Trace`](crate::middleware::Trace), whose place to look at is the
     /// subscriber, if there is one.
     #[must_use]

@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Priority;
-use crate::nanos::nanos;
+use crate::nanos::{limit, nanos};
 use crate::setting::InvalidSetting;
 use algorithm::{Measured, Rules};
 use counts::Counts;
@@ -201,6 +201,7 @@ impl fmt::Debug for AdaptiveLimitPolicy {
             .field("in_flight", &usage.in_flight)
             .field("min", &usage.min)
             .field("max", &usage.max)
+            .field("slow_after", &limit(self.slow_after))
             .field("latency", &self.latency())
             .field("baseline", &self.baseline())
             .finish()

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::Hedge;
 use crate::middleware::Budget;
-use crate::nanos::nanos;
+use crate::nanos::{limit, nanos};
 use crate::setting::InvalidSetting;
 use crate::verdict::Verdict;
 use counts::Counts;
@@ -170,6 +170,7 @@ impl fmt::Debug for HedgePolicy {
             .field("min_delay", &min)
             .field("max_delay", &max)
             .field("max_hedges", &self.max_hedges)
+            .field("slow_after", &limit(self.slow_after))
             .field("samples", &self.samples())
             .field("counts", &self.counts())
             .field("budget", &self.budget)
