@@ -173,7 +173,11 @@ fn no_layer_of_the_preset_takes_much_stack() {
 #[test]
 fn the_presets_take_little_stack_a_layer() {
     let config = || {
-        ProductionConfig::new()
+        let config = ProductionConfig::new();
+        // A trace takes 16 sizes blocking and 13 awaited: it has two copies of all that stands inside it.
+        #[cfg(feature = "tracing")]
+        let config = config.trace(None);
+        config
             .metrics(Metrics::new().layer())
             .rate_limit(RateLimit::per_second(100))
             .bulkhead(Bulkhead::new(10))

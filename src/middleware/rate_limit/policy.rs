@@ -308,7 +308,7 @@ impl fmt::Debug for RateLimitPolicy {
 impl fmt::Debug for Reservation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reservation")
-            .field("waits", &self.place.is_some())
+            .field("wait", &self.wait())
             .finish_non_exhaustive()
     }
 }
