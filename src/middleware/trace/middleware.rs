@@ -1,6 +1,5 @@
 //! [`TraceMiddleware`]: the adapter.
 
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
 
@@ -12,7 +11,7 @@ use super::span::{DispatchSpan, tell_failure};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::message::Message;
-use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
+use crate::pipeline::{Blocked, Middleware, Next};
 
 /// What [`Trace`](super::Trace) makes.
 #[derive(Debug)]
@@ -31,6 +30,28 @@ impl TraceMiddleware {
         let level = self.levels.reply;
         level <= tracing::level_filters::STATIC_MAX_LEVEL && level <= LevelFilter::current()
     }
+
+    #[inline(always)]
+    fn begin<'c, M: Message>(&self, cx: &'c Context<'c>) -> Option<DispatchSpan<'c, M>> {
+        match self.has_listener() {
+            true => DispatchSpan::begin(self.levels, cx),
+            false => None,
+        }
+    }
+}
+
+/// Tells the end of a dispatch in its span. Where nobody listens to the span, a failure is told all the same.
+#[inline(always)]
+fn end<M: Message>(
+    dispatch: &mut Option<DispatchSpan<'_, M>>,
+    outcome: &Outcome<M>,
+    levels: Levels,
+) {
+    match (dispatch, outcome) {
+        (Some(dispatch), outcome) => dispatch.end(outcome),
+        (None, Err(error)) => tell_failure::<M>(error, levels),
+        (None, Ok(_)) => {}
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -42,78 +63,45 @@ impl<M: Message> Middleware<M> for TraceMiddleware {
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
-        let dispatch = match self.has_listener() {
-            true => DispatchSpan::<M>::begin(self.levels, cx),
-            false => None,
+        let dispatch = self.begin::<M>(cx);
+        // One call for both, traced or not: each call has a copy of all that stands inside it.
+        let rest = {
+            let _inside = dispatch.as_ref().map(DispatchSpan::enter);
+            next.run(msg, cx)
         };
-        match dispatch {
-            None => Either::off(Untraced::<M, _> {
-                rest: next.run(msg, cx),
-                levels: self.levels,
-                _message: PhantomData,
-            }),
-            Some(dispatch) => Either::on(Traced {
-                rest: Some(dispatch.span.in_scope(|| next.run(msg, cx))),
-                dispatch,
-            }),
+        Traced {
+            rest: Some(rest),
+            dispatch,
+            levels: self.levels,
         }
     }
 
     #[inline(always)]
     fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        if self.has_listener() {
-            return block_on::<M>(self.handle(msg, cx, next), cx);
-        }
-        let outcome = next.block(msg, cx)?;
-        if let Err(error) = &outcome {
-            tell_failure::<M>(error, self.levels);
-        }
+        let mut dispatch = self.begin::<M>(cx);
+        let outcome = {
+            let _inside = dispatch.as_ref().map(DispatchSpan::enter);
+            next.block(msg, cx)?
+        };
+        end(&mut dispatch, &outcome, self.levels);
         Ok(outcome)
     }
 }
 
 pin_project! {
-    /// A dispatch to whose span nobody listens: a failure is told all the same.
-    struct Untraced<M, F> {
-        #[pin]
-        rest: F,
-        levels: Levels,
-        _message: PhantomData<fn(M)>,
-    }
-}
-
-impl<M, F> Future for Untraced<M, F>
-where
-    M: Message,
-    F: Future<Output = Outcome<M>>,
-{
-    type Output = Outcome<M>;
-
-    #[inline(always)]
-    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        let this = self.project();
-        match this.rest.poll(task) {
-            Poll::Ready(Err(error)) => {
-                tell_failure::<M>(&error, *this.levels);
-                Poll::Ready(Err(error))
-            }
-            other => other,
-        }
-    }
-}
-
-pin_project! {
-    /// A dispatch in its span: made there, polled there, and dropped there, half way or when it is done.
+    /// A dispatch, in its span where somebody listens: made there, polled there, and dropped there, half way or
+    /// when it is done.
     struct Traced<'c, M: Message, F> {
         #[pin]
         rest: Option<F>,
-        dispatch: DispatchSpan<'c, M>,
+        dispatch: Option<DispatchSpan<'c, M>>,
+        levels: Levels,
     }
 
     impl<M: Message, F> PinnedDrop for Traced<'_, M, F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _inside = this.dispatch.span.enter();
+            let _inside = this.dispatch.as_ref().map(DispatchSpan::enter);
             this.rest.set(None);
         }
     }
@@ -126,16 +114,17 @@ where
 {
     type Output = Outcome<M>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
         let mut this = self.project();
         let outcome = {
-            let _inside = this.dispatch.span.enter();
+            let _inside = this.dispatch.as_ref().map(DispatchSpan::enter);
             let rest = this.rest.as_mut().as_pin_mut();
             let outcome = ready!(rest.expect("polled after completion").poll(task));
             this.rest.set(None);
             outcome
         };
-        this.dispatch.end(&outcome);
+        end(this.dispatch, &outcome, *this.levels);
         Poll::Ready(outcome)
     }
 }

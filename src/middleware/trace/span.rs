@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use tracing::field::{Empty, display};
+use tracing::span::Entered;
 use tracing::{Level, Span};
 
 use super::levels::Levels;
@@ -26,7 +27,7 @@ macro_rules! at_level {
 
 /// The span of a dispatch that has begun; ends as `dropped` unless its end is told.
 pub(super) struct DispatchSpan<'c, M: Message> {
-    pub(super) span: Span,
+    span: Span,
     cx: &'c Context<'c>,
     levels: Levels,
     began: u64,
@@ -72,6 +73,11 @@ impl<'c, M: Message> DispatchSpan<'c, M> {
             ended: false,
             _message: PhantomData,
         })
+    }
+
+    #[inline(always)]
+    pub(super) fn enter(&self) -> Entered<'_> {
+        self.span.enter()
     }
 
     pub(super) fn end(&mut self, outcome: &Outcome<M>) {
