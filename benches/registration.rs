@@ -1,4 +1,4 @@
-//! What registering costs, and what a bus takes: `cargo bench -p arcbus-benches --bench registration`.
+//! Times registrations: `cargo bench -p arcbus-benches --bench registration`.
 //!
 //! The least and the median nanoseconds of many rounds, the cases taking turns.
 

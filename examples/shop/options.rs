@@ -29,7 +29,7 @@ pub(crate) enum Action {
     Serve(Options),
 }
 
-/// What is printed besides the summary.
+/// Selects the lines to print besides the summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Show {
     /// The outcome of each line.

@@ -1,4 +1,4 @@
-//! What is asked of the policies holds, and could fail to.
+//! The promises of the policies hold, and could fail to.
 
 use std::cell::RefCell;
 use std::ffi::OsString;

@@ -174,7 +174,7 @@ fn a_probe_that_hangs_opens_it_or_closes_it_but_not_both() {
     });
 }
 
-/// Of two callers in a hurry the second comes when the time for the end of probes is over, just as the first gives
+/// Two callers are in a hurry: the second comes when the time for the end of probes is over, just as the first gives
 /// its probe back: the breaker opens if that was still out, or waits on, from there.
 #[test]
 fn a_hasty_probe_is_given_back_and_its_wait_begins_anew() {

@@ -15,7 +15,7 @@ pub(super) struct Coverage {
     /// How many of them, from the outermost, have a handler below them.
     covered: usize,
     has_handler: bool,
-    /// Those without one of scopes that have ended.
+    /// The calls without a handler below them, of scopes that have ended.
     unused: Vec<UnusedLayers>,
     /// No handler comes any more.
     complete: bool,

@@ -175,7 +175,7 @@ pub trait Dispatch<M: Message> {
     ///
     /// # Errors
     ///
-    /// Those of [`Bus::execute_blocking_with`].
+    /// Returns the errors of [`Bus::execute_blocking_with`].
     fn execute_blocking_with(&mut self, msg: M, cx: Context<'_>) -> Outcome<M>;
 
     /// Dispatches `msg`; awaits the reply. See [`Bus::execute`].
@@ -187,7 +187,7 @@ pub trait Dispatch<M: Message> {
     ///
     /// # Errors
     ///
-    /// Those of [`Bus::execute_blocking`].
+    /// Returns the errors of [`Bus::execute_blocking`].
     fn execute_blocking(&mut self, msg: M) -> Outcome<M> {
         self.execute_blocking_with(msg, Context::new())
     }
@@ -206,7 +206,7 @@ pub trait Dispatch<M: Message> {
     ///
     /// # Errors
     ///
-    /// Those of [`Bus::execute_blocking_in`].
+    /// Returns the errors of [`Bus::execute_blocking_in`].
     fn execute_blocking_in(&mut self, cx: &Context<'_>, msg: M) -> Outcome<M> {
         self.execute_blocking_with(msg, cx.nested())
     }
