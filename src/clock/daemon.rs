@@ -42,7 +42,7 @@ pub(super) fn prepare() {
     }
 }
 
-/// Whether the alarms of `process` are rung no more, as far as is known without asking the system.
+/// Returns whether the alarms of `process` are rung no more, as far as is known without asking the system.
 pub(super) fn is_left_behind(process: u32) -> bool {
     PROCESS.load(Ordering::Relaxed) != u64::from(process)
 }
@@ -56,7 +56,7 @@ struct Daemon {
     process: u32,
     queue: Arc<TimerQueue>,
     runs: Mutex<bool>,
-    /// That of a child that was forked from the process.
+    /// The daemon of a child that was forked from the process.
     child: OnceLock<Box<Daemon>>,
 }
 
@@ -186,7 +186,7 @@ impl Turns {
         }
     }
 
-    /// Whether it is still the turn of the thread with this number.
+    /// Returns whether it is still the turn of the thread with this number.
     fn end_wake(&self, number: u64) -> bool {
         let mut turn = self.turn.lock();
         let is_its = turn.ringer == number;

@@ -106,7 +106,7 @@ impl Clock {
         Duration::from_nanos(self.ticks())
     }
 
-    /// Whether both show one time, on one line: real clocks do, and the clocks of one fake.
+    /// Returns whether both clocks show one time, on one line: real clocks do, and the clocks of one fake.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
             (Source::Fast(_), Source::Fast(_)) => true,

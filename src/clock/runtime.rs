@@ -39,8 +39,8 @@ impl Sleep {
         self.sleep.is_elapsed()
     }
 
-    /// Whether so little of its time has passed at the tick `now` that the runtime's clock is not that of
-    /// the system: by an eighth at least. Two that only drift differ by some parts in a thousand at most.
+    /// Returns whether so little of its time has passed at the tick `now`, an eighth less at least, that the
+    /// runtime's clock is not the system's. Two that only drift differ by some parts in a thousand at most.
     pub(super) fn is_ahead(&self, now: u64) -> bool {
         now.saturating_sub(self.start) < self.left - self.left / 8
     }

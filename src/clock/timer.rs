@@ -93,7 +93,7 @@ impl Alarm {
         }
     }
 
-    /// Whether it rings no more: it has rung, or belongs to a process from which this one was forked.
+    /// Returns whether the alarm rings no more: it has rung, or belongs to a process from which this one was forked.
     /// A waiter whose time has not come yet arms another.
     pub(super) fn is_spent(&self) -> bool {
         match &self.armed {
@@ -104,7 +104,7 @@ impl Alarm {
         }
     }
 
-    /// Whether a timer of the runtime has rung by a clock that goes faster than ours, which says `_now`:
+    /// Returns whether a timer of the runtime has rung by a clock that goes faster than ours, which says `_now`:
     /// one that tests pause and move. The other alarms ring by the clock that their waiter asks.
     pub(super) fn has_come(&self, _now: u64) -> bool {
         match &self.armed {
@@ -189,12 +189,12 @@ impl TimerQueue {
         }
     }
 
-    /// Whether the time `tick` has been rung.
+    /// Returns whether the alarms of `tick` have been rung.
     fn has_rung(&self, tick: u64) -> bool {
         tick <= self.rung.load(Ordering::Relaxed)
     }
 
-    /// Whether this process was forked from the one that rings it, as far as is known without asking the
+    /// Returns whether this process was forked from the one that rings the queue, as far as is known without asking the
     /// system.
     fn is_left_behind(&self) -> bool {
         self.process.is_some_and(is_left_behind)

@@ -87,7 +87,7 @@ impl CancelToken {
         }
     }
 
-    /// Whether there are so many clones and no more, and none of them was ever cancelled. Not known of a
+    /// Returns whether the token has exactly so many clones, and none of them was ever cancelled. Not known of a
     /// token of tokio-util.
     pub(super) fn is_left_to(&self, clones: usize) -> bool {
         match &self.source {

@@ -43,7 +43,7 @@ pub(crate) struct Changes {
     list: SmallVec<[Change; 1]>,
     ties: Ties,
     made_at: SystemTime,
-    /// Of the bus. Lent to each route while its layers are made: a share for each would be counted.
+    /// The bus's count of messages without a handler. Lent to each route while its layers are made: a share for each would be counted.
     unhandled: Option<PlainArc<Unhandled>>,
 }
 

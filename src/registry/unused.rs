@@ -61,7 +61,7 @@ impl UnusedLayers {
         self.call == LayerCall::EmptyScope
     }
 
-    /// The same layers of a scope.
+    /// Marks the layers as those of a scope.
     pub(crate) fn in_a_scope(self) -> Self {
         Self {
             in_scope: true,
@@ -76,7 +76,7 @@ impl UnusedLayers {
         &self.names
     }
 
-    /// Whether they stand inside a scope of the builder.
+    /// Returns whether the layers stand inside a scope of the builder.
     #[must_use]
     pub fn is_in_scope(&self) -> bool {
         self.in_scope

@@ -34,7 +34,8 @@ struct Places {
 struct Place {
     /// When its turn came when it joined, as a tick.
     due: u64,
-    /// The same if nobody had moved up before: what it and those before it have moved up is to be taken off.
+    /// The turn, as a tick, if nobody had moved up before: subtract what this place and those before it have
+    /// moved up.
     unmoved: u64,
     cost: u64,
     /// By how much those who left just before it have moved it up. Handed on to the next when it goes.
@@ -133,7 +134,7 @@ impl Places {
         }
     }
 
-    /// What of `credit` goes back to the bucket: nothing if others have taken from it past the line.
+    /// Gives `credit` back to the bucket and returns how much of it went: nothing if others have taken from it past the line.
     fn give_back(&mut self, credit: u64, bucket: &Bucket) -> u64 {
         if credit > 0 && bucket.lower(self.end, credit) {
             self.end -= credit;
