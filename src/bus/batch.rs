@@ -5,8 +5,8 @@ use std::task::Poll;
 
 use super::Bus;
 use super::execute::{Execute, Root, Target, block};
-use crate::error::Outcome;
 use crate::message::{Kind, Message, Same};
+use crate::outcome::Outcome;
 use crate::registry::{Pinned, Store, Typed};
 
 /// After how many messages a batch gives other tasks a turn.

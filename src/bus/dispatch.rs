@@ -2,8 +2,8 @@
 
 use super::{Bus, LocalBus, Route};
 use crate::context::Context;
-use crate::error::Outcome;
 use crate::message::{Kind, Message, Same};
+use crate::outcome::Outcome;
 
 /// Dispatches messages `M`: every handle does. Takes `&mut self`, and is implemented for `&Bus` too,
 /// as `Write` is for `&File`.

@@ -5,8 +5,8 @@ use std::task::{self, Poll};
 
 use crate::clock::Clock;
 use crate::context::{Context, Interrupt};
-use crate::error::{Error, Outcome, Phase};
 use crate::message::{Message, MessageType};
+use crate::outcome::{Error, Outcome, Phase};
 use crate::registry::{Frame, Launch, Out, Pinned, Store, Table, Typed, Written};
 use crate::sync::Guard;
 

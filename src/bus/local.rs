@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 use super::execute::{Execute, Root, Target, block};
 use crate::context::Context;
-use crate::error::Outcome;
 use crate::message::{Kind, Message, Same};
+use crate::outcome::Outcome;
 use crate::registry::{Store, Table};
 use crate::sync::{Arc, Cached};
 

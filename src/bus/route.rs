@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::execute::{Execute, Root, Target, block};
 use crate::context::Context;
-use crate::error::Outcome;
 use crate::message::{Message, MessageType};
+use crate::outcome::Outcome;
 use crate::registry::{Pinned, RegistrationError, Store, Table, Typed};
 use crate::sync::{Arc, Cached};
 

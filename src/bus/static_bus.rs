@@ -5,8 +5,8 @@ use std::pin::pin;
 
 use crate::clock::Clock;
 use crate::context::Context;
-use crate::error::{Outcome, Phase};
 use crate::message::{Kind, Message, Same};
+use crate::outcome::{Outcome, Phase};
 use crate::pipeline::{Next, Quiet, RouteInfo, Ties, edge, poll_bounded};
 use crate::registry::RegistrationError;
 

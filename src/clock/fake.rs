@@ -2,7 +2,7 @@
 
 use super::timer::{Alarm, TimerQueue};
 use super::{Anchor, Clock, epoch};
-use crate::nanos::nanos;
+use crate::clock::nanos;
 use crate::sync::{Arc, Ordering, PlainU64};
 use std::fmt;
 use std::task::Waker;

@@ -7,6 +7,7 @@ mod daemon;
 mod due;
 mod fake;
 mod fast;
+mod nanos;
 #[cfg(feature = "tokio-time")]
 mod runtime;
 mod sleep;
@@ -14,10 +15,10 @@ mod timer;
 
 pub(crate) use due::Due;
 pub use fake::FakeClock;
+pub(crate) use nanos::{limit, nanos};
 pub(crate) use sleep::Sleep;
 pub(crate) use timer::Alarm;
 
-use crate::nanos::nanos;
 use crate::sync::OnceLock;
 use fast::FastClock;
 use std::fmt;

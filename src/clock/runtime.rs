@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::unwind::drop_caught;
+use crate::sync::drop_caught;
 
 pub(super) struct Sleep {
     sleep: Pin<Box<tokio::time::Sleep>>,

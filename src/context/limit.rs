@@ -3,7 +3,7 @@
 
 use super::{NEVER, Source};
 use crate::clock::Due;
-use crate::error::TimeLimit;
+use crate::outcome::TimeLimit;
 use crate::sync::{Ordering, PlainU64};
 
 /// The lowest bit of a limit: it has passed, and the grace after it has begun. Limits are rounded

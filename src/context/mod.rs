@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, epoch};
-use crate::error::{Error, Phase, TimeLimit};
+use crate::outcome::{Error, Phase, TimeLimit};
 
 mod cancel;
 mod details;

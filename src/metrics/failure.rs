@@ -1,7 +1,7 @@
 //! [`FailureKind`]: how a dispatch failed, to count it.
 
-use crate::error::{Error, Phase, TimeLimit};
 use crate::message::{Class, Message};
+use crate::outcome::{Error, Phase, TimeLimit};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $name:literal,)*) => {

@@ -80,6 +80,8 @@
 mod cells;
 mod failure;
 pub(crate) mod histogram;
+mod layer;
+mod middleware;
 #[cfg(arcbus_loom)]
 mod model;
 mod recorder;
@@ -90,6 +92,8 @@ mod totals;
 
 pub use cells::MEMORY_PER_THREAD_AND_ROUTE;
 pub use failure::FailureKind;
+pub use layer::MetricsLayer;
+pub use middleware::MetricsMiddleware;
 pub use registry::Metrics;
 pub use route::{Bucket, RouteMetrics};
 pub use snapshot::MetricsSnapshot;

@@ -6,8 +6,8 @@ use super::recorder::Recorder;
 use super::route::RouteMetrics;
 use super::snapshot::MetricsSnapshot;
 use crate::pipeline::RouteInfo;
+use crate::registry::Unhandled;
 use crate::sync::{Mutex, PlainArc};
-use crate::unhandled::Unhandled;
 
 /// Counts and latencies of the routes that its [`layer`](Metrics::layer) stands above, of one bus or
 /// of several; clones record into the same.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::route::RouteMetrics;
 use super::totals::Totals;
-use crate::unhandled::UnhandledCount;
+use crate::registry::UnhandledCount;
 
 /// The totals of all routes, from [`Metrics::snapshot`](super::Metrics::snapshot). Prints as a table.
 #[derive(Clone, Debug)]

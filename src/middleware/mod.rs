@@ -4,30 +4,21 @@
 //! middleware that it makes for each route, and, where there is state, a policy: the state machine
 //! alone, which can be used without a bus.
 
-pub mod adaptive_limit;
-pub mod authorize;
-pub mod budget;
-pub mod bulkhead;
-pub mod cache;
-pub mod chaos;
-pub mod circuit_breaker;
-pub mod coalesce;
-pub mod fallback;
-pub(crate) mod flights;
+mod admission;
+mod compose;
 mod handles;
-pub mod hedge;
-pub mod idempotency;
-pub mod map_error;
-pub mod metrics;
-pub mod production;
-pub mod rate_limit;
-pub mod retry;
-pub mod timeout;
+mod observe;
+mod replay;
+mod resilience;
+
+pub use admission::{adaptive_limit, authorize, bulkhead, rate_limit, validation};
+pub use compose::{chaos, map_error, production, when};
 #[cfg(feature = "tracing")]
-pub mod trace;
-pub mod validation;
-mod wait_queue;
-pub mod when;
+pub use observe::trace;
+pub use replay::{cache, coalesce, idempotency};
+pub use resilience::{budget, circuit_breaker, fallback, hedge, retry, timeout};
+
+pub(crate) use replay::singleflight;
 
 pub use adaptive_limit::{AdaptiveLimit, Priority};
 pub use authorize::Authorize;

@@ -6,8 +6,8 @@ use super::middleware::sealed::Sealed;
 use super::park::Blocked;
 use super::{Middleware, Next};
 use crate::context::Context;
-use crate::error::Outcome;
 use crate::message::Message;
+use crate::outcome::Outcome;
 
 /// A middleware and what it runs next.
 pub struct Chain<W, N> {

@@ -2,8 +2,8 @@
 
 use super::{Facts, Role};
 use crate::context::Context;
-use crate::error::{Error, Outcome};
 use crate::message::Message;
+use crate::outcome::{Error, Outcome};
 
 /// A middleware that lets a message pass or refuses it, and looks at the outcome: the cheap kind.
 /// It costs no `async fn` level and no copy of the message. [`Gated`](super::Gated) makes a

@@ -8,8 +8,8 @@ use pin_project_lite::pin_project;
 use super::gate::Entry;
 use super::{Facts, Gate, Middleware, Role};
 use crate::context::Context;
-use crate::error::{Error, Outcome};
 use crate::message::Message;
+use crate::outcome::{Error, Outcome};
 
 /// The methods of a middleware that goes through an [`Entry`], in both lanes, on or switched off. It enters
 /// at once, so that the message is handed on instead of being stored a second time.
@@ -24,7 +24,7 @@ macro_rules! through_entry {
             msg: M,
             cx: &$crate::context::Context<'_>,
             next: &impl $crate::pipeline::Next<M>,
-        ) -> impl Future<Output = $crate::error::Outcome<M>> + Send {
+        ) -> impl Future<Output = $crate::outcome::Outcome<M>> + Send {
             let $this = self;
             $crate::pipeline::through_entry!(@run $entry, msg, cx, next)
         }
@@ -35,7 +35,7 @@ macro_rules! through_entry {
             msg: M,
             cx: &$crate::context::Context<'_>,
             next: &impl $crate::pipeline::Next<M>,
-        ) -> impl Future<Output = $crate::error::Outcome<M>> + Send {
+        ) -> impl Future<Output = $crate::outcome::Outcome<M>> + Send {
             $crate::pipeline::through_entry!(@run this.map(|$this| $entry), msg, cx, next)
         }
 

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use super::type_name::short_type_name;
 use super::{Facts, Middleware, Role, Roles};
 use crate::message::{Kind, Message, MessageType};
+use crate::registry::Unhandled;
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
-use crate::unhandled::Unhandled;
 
 /// The configuration of a middleware; makes one instance a route.
 ///

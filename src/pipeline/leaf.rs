@@ -1,6 +1,5 @@
 //! [`Leaf`]: the handler, with what every route has around it.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -13,10 +12,10 @@ use super::middleware::sealed::Sealed;
 use super::park::{Blocked, block_on};
 use super::validate::validate;
 use crate::context::Context;
-use crate::error::{Error, Outcome};
 use crate::handler::Handler;
 use crate::message::Message;
-use crate::unwind::drop_caught;
+use crate::outcome::{Error, Outcome, panicked};
+use crate::sync::drop_caught;
 
 /// Validates the message and runs the handler; catches a panic of either, of the handler while it
 /// makes its future, while the future runs, and while the finished future is dropped.
@@ -111,19 +110,6 @@ fn failure<E>(failed: &mut Option<Error<E>>) -> Error<E> {
     failed
         .take()
         .expect("a pipeline was polled after completion")
-}
-
-/// The error of a caught panic. Dropping the payload may panic in turn.
-#[cold]
-pub(crate) fn panicked<E>(payload: Box<dyn Any + Send>) -> Error<E> {
-    let message = payload
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
-        .into();
-    drop_caught(|| drop(payload));
-    Error::Panicked { message }
 }
 
 impl<H> fmt::Debug for Leaf<H> {

@@ -4,8 +4,8 @@ use super::optional::Either;
 use super::park::{Blocked, block_on};
 use super::{Facts, Role};
 use crate::context::Context;
-use crate::error::Outcome;
 use crate::message::Message;
+use crate::outcome::Outcome;
 use crate::sync::Arc;
 
 /// Code around a handler: it may look at the message, refuse it, change it, run the rest more than

@@ -34,7 +34,6 @@ pub use stack::{Joined, Layers, More, NoLayers, Stack};
 
 pub(crate) use gate::Entry;
 pub(crate) use gated::{GatedFuture, through_entry};
-pub(crate) use leaf::panicked;
 pub(crate) use optional::Either;
 pub use park::{Blocked, Stopped};
 pub(crate) use park::{Quiet, block_on, edge, late, poll_bounded, watch_bounds};

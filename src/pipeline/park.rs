@@ -5,10 +5,10 @@ use std::task::{self, Poll, Waker};
 
 use crate::clock::Due;
 use crate::context::{Context, Interrupt, Watch};
-use crate::error::{Error, Outcome, Phase, TimeLimit};
 use crate::message::Message;
+use crate::outcome::{Error, Outcome, Phase, TimeLimit};
 use crate::sync::Parker;
-use crate::unwind::drop_caught;
+use crate::sync::drop_caught;
 
 /// Drops a pipeline so that a panic of its drop goes no further: that of a handler that is cut short may
 /// panic.

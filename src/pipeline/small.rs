@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::{Facts, Gate, Gated, Role};
 use crate::context::Context;
-use crate::error::{Error, Outcome};
 use crate::message::Message;
-use crate::rejection::Rejection;
+use crate::outcome::Rejection;
+use crate::outcome::{Error, Outcome};
 
 /// A middleware that asks a closure whether the message may pass.
 ///

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::leaf::panicked;
-use crate::error::Error;
 use crate::message::Message;
+use crate::outcome::Error;
+use crate::outcome::panicked;
 
 /// Asks the message whether it is valid; catches a panic of that.
 #[inline(always)]

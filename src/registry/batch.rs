@@ -7,15 +7,15 @@ use std::time::SystemTime;
 
 use smallvec::SmallVec;
 
-use super::entry::Entry;
+use super::erased::Entry;
 use super::error::RegistrationError;
 use super::table::Draft;
 use crate::bounds::MessageOn;
 use crate::handler::Handler;
 use crate::message::{Kind, Message, MessageType, Same};
 use crate::pipeline::{Layers, Stack, Ties};
+use crate::registry::Unhandled;
 use crate::sync::PlainArc;
-use crate::unhandled::Unhandled;
 
 /// One change to a table.
 pub(crate) enum Change {

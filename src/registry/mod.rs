@@ -1,13 +1,14 @@
 //! The registry: which route answers which message, as an immutable table that writers replace.
 
 mod batch;
-mod entry;
+mod erased;
 mod error;
 mod registrar;
 mod retired;
 mod store;
 mod table;
 mod tomb;
+mod unhandled;
 mod unused;
 
 pub use batch::Batch;
@@ -17,7 +18,8 @@ pub use retired::{Drained, Retired};
 pub use unused::UnusedLayers;
 
 pub(crate) use batch::{Change, Changes};
-pub(crate) use entry::{Frame, Launch, Out, Pinned, Typed, Written};
+pub(crate) use erased::{Frame, Launch, Out, Pinned, Typed, Written};
 pub(crate) use store::Store;
 pub(crate) use table::{Names, Table};
+pub(crate) use unhandled::{Unhandled, UnhandledCount};
 pub(crate) use unused::LayerCall;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::batch::{Batch, Change, Changes};
-use super::entry::Entry;
+use super::erased::Entry;
 use super::error::RegistrationError;
 use super::retired::Retired;
 use super::store::Store;

@@ -17,16 +17,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use smallvec::SmallVec;
 
 use super::batch::{Change, Changes};
-use super::entry::{Entry, Typed};
+use super::erased::{Entry, Typed};
 use super::error::RegistrationError;
 use super::table::{Draft, Names, Table};
 use super::tomb::{Ticket, Tomb};
 use crate::clock::Clock;
 use crate::explain::Explanation;
 use crate::message::{Message, MessageType};
+use crate::registry::Unhandled;
+use crate::sync::drop_caught;
 use crate::sync::{Arc, Mutex, PlainArc, Publishes, Snapshot};
-use crate::unhandled::Unhandled;
-use crate::unwind::drop_caught;
 
 pub(crate) struct Store {
     table: Snapshot<Table>,

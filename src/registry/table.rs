@@ -7,7 +7,7 @@ use std::collections::{HashMap, TryReserveError};
 use ahash::RandomState;
 use smallvec::SmallVec;
 
-use super::entry::{Entries, Entry, Typed};
+use super::erased::{Entries, Entry, Typed};
 use super::error::RegistrationError;
 use crate::message::{Message, MessageType};
 use crate::random::random_state;

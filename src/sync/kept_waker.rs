@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use crate::unwind::{drop_caught, wake_caught};
+use crate::sync::{drop_caught, wake_caught};
 
 /// A copy of a waker, kept until it is woken or no longer needed.
 ///

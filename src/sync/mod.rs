@@ -12,7 +12,9 @@ mod parker;
 #[cfg(not(arcbus_loom))]
 mod real;
 mod slot;
+mod unwind;
 mod versioned;
+mod wait_queue;
 
 pub(crate) use counts::Counts;
 pub(crate) use kept_waker::KeptWaker;
@@ -24,7 +26,9 @@ pub(crate) use parker::Parker;
 #[cfg(not(arcbus_loom))]
 pub(crate) use real::*;
 pub(crate) use slot::Slots;
+pub(crate) use unwind::{drop_caught, wake_caught};
 pub(crate) use versioned::Versioned;
+pub(crate) use wait_queue::{Place, WaitQueue};
 
 /// Owns a [`Snapshot`] that [`Cached`] can follow.
 pub(crate) trait Publishes<T> {

@@ -4,8 +4,8 @@ use std::any::{Any, TypeId};
 use std::collections::{HashMap, VecDeque};
 
 use crate::context::Context;
-use crate::error::Outcome;
 use crate::message::Message;
+use crate::outcome::Outcome;
 use crate::sync::PlainArc;
 
 pub(super) type Answers<M> = dyn Fn(&M, &Context<'_>) -> Outcome<M> + Send + Sync;

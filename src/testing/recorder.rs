@@ -7,8 +7,8 @@ use super::canned::{Canned, Next};
 use crate::bus::Dispatch;
 use crate::clock::Clock;
 use crate::context::Context;
-use crate::error::{Error, Outcome, Phase};
 use crate::message::{Message, MessageType};
+use crate::outcome::{Error, Outcome, Phase};
 use crate::sync::{Mutex, PlainArc};
 
 /// Stands in for a bus: answers each message with what it was told to, and keeps it. Takes commands

@@ -1,0 +1,162 @@
+//! [`RateLimit`] and [`WaitingRateLimit`]: the layers.
+
+use std::time::Duration;
+
+use super::middleware::RateLimitGate;
+use super::policy::{RATE, RateLimitPolicy};
+use super::rate::Rate;
+use super::waiting::WaitingRateLimitMiddleware;
+use crate::clock::nanos;
+use crate::message::Message;
+use crate::middleware::Handles;
+use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
+use crate::setting::InvalidSetting;
+use crate::sync::PlainArc;
+
+/// Lets so many messages through in a time, and refuses the others with
+/// [`RateLimited`](crate::Error::RateLimited), which says when to try again. Each route has a limit of
+/// its own; [`shared`](crate::LayerExt::shared), they have one together.
+///
+/// Every message that comes this far counts, whatever becomes of it: outcomes are not looked at.
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+#[derive(Clone, Debug)]
+pub struct RateLimit {
+    rate: Rate,
+    handles: Handles<RateLimitPolicy>,
+}
+
+impl RateLimit {
+    /// At most `count` messages a second, 1 to 1,000,000,000.
+    #[must_use]
+    pub fn per_second(count: u32) -> Self {
+        Self::of(Rate::per_second(count))
+    }
+
+    /// At most `count` messages in each `per`; see [`Rate::new`] for the range.
+    #[must_use]
+    pub fn new(count: u32, per: Duration) -> Self {
+        Self::of(Rate::new(count, per))
+    }
+
+    /// At most so many.
+    #[must_use]
+    pub fn of(rate: Rate) -> Self {
+        Self {
+            rate,
+            handles: Handles::default(),
+        }
+    }
+
+    /// How many may come at once after a pause; see [`Rate::burst`] for range and default.
+    #[must_use]
+    pub fn burst(mut self, burst: u32) -> Self {
+        self.rate = self.rate.burst(burst);
+        self
+    }
+
+    /// Lets messages wait for their turn, up to `longest`, instead of refusing them: in the order in
+    /// which they came. At least a nanosecond. No default: how long a caller can wait is its own matter,
+    /// and each waiting message holds memory; about `longest` times the rate wait at once.
+    #[must_use]
+    pub fn wait_at_most(self, longest: Duration) -> WaitingRateLimit {
+        WaitingRateLimit {
+            inner: self,
+            longest,
+        }
+    }
+
+    /// The state behind it: to read what is left, and to change the rate while it works.
+    #[must_use]
+    pub fn handles(&self) -> Handles<RateLimitPolicy> {
+        self.handles.clone()
+    }
+
+    /// Only after `check`.
+    fn policy(&self, route: &RouteInfo, patience: Duration) -> PlainArc<RateLimitPolicy> {
+        let policy = RateLimitPolicy::new(self.rate).expect("checked before");
+        self.handles
+            .add(route.name(), policy.wait_at_most(patience))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<M: Message> Layer<M> for RateLimit {
+    type Middleware = Gated<RateLimitGate>;
+
+    const ROLE: Role = Role::RateLimit;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.rate.pack(RATE).map(drop)
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        Gated(RateLimitGate::new(self.policy(route, Duration::ZERO)))
+    }
+
+    fn facts(&self) -> Facts {
+        self.rate.facts()
+    }
+}
+
+/// A [`RateLimit`] whose messages wait for their turn. Made by [`RateLimit::wait_at_most`].
+///
+/// A message that finds no token reserves the next one and waits for it. So messages are served in the
+/// order in which they came, one an interval and not all at once. One that would wait longer than the
+/// longest wait, or to the end of its own time limit or past it, is refused at once with
+/// [`RateLimited`](crate::Error::RateLimited).
+///
+/// A reservation is given back when its message is dropped or cancelled while it waits: later messages move up, and
+/// the rate is never exceeded. Where its turn has come already, its token may be lost to the others. A message that
+/// is cancelled while it waits ends as [`Cancelled`](crate::Error::Cancelled) with
+/// [`Phase::NotStarted`](crate::Phase::NotStarted).
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+#[derive(Clone, Debug)]
+pub struct WaitingRateLimit {
+    inner: RateLimit,
+    longest: Duration,
+}
+
+impl WaitingRateLimit {
+    /// How many may come at once after a pause; see [`Rate::burst`] for range and default.
+    #[must_use]
+    pub fn burst(mut self, burst: u32) -> Self {
+        self.inner = self.inner.burst(burst);
+        self
+    }
+
+    /// The state behind it.
+    #[must_use]
+    pub fn handles(&self) -> Handles<RateLimitPolicy> {
+        self.inner.handles()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<M: Message> Layer<M> for WaitingRateLimit {
+    type Middleware = WaitingRateLimitMiddleware;
+
+    const ROLE: Role = Role::RateLimit;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        Layer::<M>::check(&self.inner)?;
+        InvalidSetting::unless(
+            (1..u64::MAX).contains(&nanos(self.longest)),
+            "RateLimit.wait_at_most",
+            "between a nanosecond and 584 years",
+        )
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        WaitingRateLimitMiddleware::new(self.inner.policy(route, self.longest))
+    }
+
+    fn facts(&self) -> Facts {
+        let (rate, longest) = (self.inner.rate, self.longest);
+        let note = format!("{}, waits up to {longest:?}", rate.note());
+        rate.facts().waits(longest).note(note)
+    }
+}

@@ -1,0 +1,200 @@
+//! [`Chaos`]: the settings.
+
+use std::any::TypeId;
+use std::fmt;
+use std::time::Duration;
+
+use super::{ChaosMiddleware, ChaosPolicy};
+use crate::message::Message;
+use crate::middleware::Handles;
+use crate::outcome::{Error, Phase, TimeLimit};
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::setting::InvalidSetting;
+
+/// Makes some dispatches slow, fail or panic, at rates that a seed makes repeatable and that can be
+/// changed while the program runs. For tests and game days.
+///
+/// A dispatch that is chosen to fail or to panic does not reach what stands further in. A panic is a
+/// real one, caught like the handler's.
+///
+/// ```
+/// use arcbus::middleware::Chaos;
+/// use arcbus::{Context, Message, Query, QueryBus, from_fn};
+///
+/// struct Ping;
+/// impl Message for Ping {
+///     const NAME: &'static str = "ping";
+///     type Kind = Query;
+///     type Reply = ();
+///     type Error = std::convert::Infallible;
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let chaos = Chaos::seeded(42).failures(0.5);
+/// let handles = chaos.handles();
+/// let bus = QueryBus::builder()
+///     .layer(chaos)
+///     .register(from_fn(|_: Ping, _: &Context<'_>| Ok(())))
+///     .build()?;
+/// let failed = (0..1000).filter(|_| bus.execute_blocking(Ping).is_err()).count();
+/// assert!((400..600).contains(&failed));
+///
+/// handles.get("ping").expect("registered").set_failures(0.0)?;
+/// assert!(bus.execute_blocking(Ping).is_ok());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
+/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+#[derive(Clone)]
+pub struct Chaos<F = TimedOut> {
+    seed: u64,
+    pub(super) latency: Duration,
+    delays: f64,
+    failures: f64,
+    panics: f64,
+    error: F,
+    handles: Handles<ChaosPolicy>,
+}
+
+/// How a dispatch fails that [`Chaos`] chose to fail, unless it is told otherwise: by a
+/// [`Timeout`](Error::Timeout) of a layer while the handler ran, which every policy counts as a failure.
+#[derive(Clone, Copy, Debug)]
+pub struct TimedOut;
+
+/// Makes the error of a dispatch that [`Chaos`] chose to fail.
+pub trait MakeError<M: Message>: Clone + Send + Sync + 'static {
+    /// The error.
+    fn error(&self) -> Error<M::Error>;
+}
+
+impl<M: Message> MakeError<M> for TimedOut {
+    fn error(&self) -> Error<M::Error> {
+        Error::Timeout {
+            phase: Phase::Indeterminate,
+            elapsed: Duration::ZERO,
+            limit: TimeLimit::Layer,
+        }
+    }
+}
+
+impl<M, F> MakeError<M> for F
+where
+    M: Message,
+    F: Fn() -> Error<M::Error> + Clone + Send + Sync + 'static,
+{
+    fn error(&self) -> Error<M::Error> {
+        self()
+    }
+}
+
+impl Chaos {
+    /// No chaos yet. Each route draws its own sequence from `seed` and the name of its message.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self {
+            seed,
+            latency: Duration::ZERO,
+            delays: 0.0,
+            failures: 0.0,
+            panics: 0.0,
+            error: TimedOut,
+            handles: Handles::default(),
+        }
+    }
+}
+
+impl<F> Chaos<F> {
+    /// Delays the part `rate` of the dispatches by `latency`. From 0 to 1. Default: none.
+    #[must_use]
+    pub fn latency(mut self, rate: f64, latency: Duration) -> Self {
+        (self.delays, self.latency) = (rate, latency);
+        self
+    }
+
+    /// Fails the part `rate` of the dispatches. From 0 to 1. Default: none.
+    #[must_use]
+    pub fn failures(mut self, rate: f64) -> Self {
+        self.failures = rate;
+        self
+    }
+
+    /// Panics in the part `rate` of the dispatches that do not fail. From 0 to 1. Default: none.
+    #[must_use]
+    pub fn panics(mut self, rate: f64) -> Self {
+        self.panics = rate;
+        self
+    }
+
+    /// Fails with what `error` makes. Default: [`TimedOut`].
+    #[must_use]
+    pub fn error<G>(self, error: G) -> Chaos<G> {
+        Chaos {
+            seed: self.seed,
+            latency: self.latency,
+            delays: self.delays,
+            failures: self.failures,
+            panics: self.panics,
+            error,
+            handles: self.handles,
+        }
+    }
+
+    /// The policies of the routes, to change their rates.
+    #[must_use]
+    pub fn handles(&self) -> Handles<ChaosPolicy> {
+        self.handles.clone()
+    }
+
+    fn policy(&self, route: &str) -> Result<ChaosPolicy, InvalidSetting> {
+        let mix = |seed: u64, byte: u8| seed.rotate_left(5) ^ u64::from(byte);
+        let policy = ChaosPolicy::new(route.bytes().fold(self.seed, mix));
+        policy.set_delays(self.delays)?;
+        policy.set_failures(self.failures)?;
+        policy.set_panics(self.panics)?;
+        Ok(policy)
+    }
+}
+
+impl<M: Message, F: MakeError<M>> Layer<M> for Chaos<F> {
+    type Middleware = ChaosMiddleware<F>;
+
+    const ROLE: Role = Role::Chaos;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.policy("").map(drop)
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        let policy = self.policy(route.name()).expect("checked before");
+        let policy = self.handles.add(route.name(), policy);
+        ChaosMiddleware::new(policy, self.latency, self.error.clone())
+    }
+
+    /// At worst all its rates are 1: they can be changed.
+    fn facts(&self) -> Facts {
+        let facts = Facts::new().waits(self.latency).live();
+        let facts = if TypeId::of::<F>() == TypeId::of::<TimedOut>() {
+            facts.fails_with("Timeout").fails_with("Panicked")
+        } else {
+            facts.fails_with_any()
+        };
+        facts.note(format!(
+            "faults on purpose: {} fail, {} panic, {} wait {:?}",
+            self.failures, self.panics, self.delays, self.latency
+        ))
+    }
+}
+
+impl<F> fmt::Debug for Chaos<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chaos")
+            .field("seed", &self.seed)
+            .field("delays", &self.delays)
+            .field("latency", &self.latency)
+            .field("failures", &self.failures)
+            .field("panics", &self.panics)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! [`ProductionLayers`]: the stack.
+
+use super::ProductionConfig;
+use crate::metrics::MetricsLayer;
+#[cfg(feature = "tracing")]
+use crate::middleware::Trace;
+use crate::middleware::{Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation};
+use crate::pipeline::{Layers, More, NoLayers};
+
+/// What [`ProductionLayers`] make, outermost first.
+pub type ProductionStack = Guarded<Watched>;
+
+/// The same with a retry `R`: [`ProductionLayers::retrying`].
+pub type RetryingStack<R> = Guarded<More<More<Watched, Timeout>, R>>;
+
+type Watched = More<More<Traced, Option<MetricsLayer>>, Option<Validation>>;
+
+#[cfg(feature = "tracing")]
+type Traced = More<NoLayers, Option<Trace>>;
+#[cfg(not(feature = "tracing"))]
+type Traced = NoLayers;
+
+type Guarded<S> = More<
+    More<More<More<S, Option<RateLimit>>, Option<Bulkhead>>, Option<CircuitBreaker>>,
+    Option<Timeout>,
+>;
+
+/// Makes the layers of a bus from a [`ProductionConfig`], in the order that
+/// [the module](super) gives reasons for.
+#[derive(Debug)]
+pub enum ProductionLayers {}
+
+impl ProductionLayers {
+    /// The layers of a command bus.
+    #[must_use]
+    pub fn commands(config: ProductionConfig) -> Layers<ProductionStack> {
+        guarded(config, |watched| watched)
+    }
+
+    /// The layers of a query bus: the same ones. What only queries can have, such as a cache, is for
+    /// a scope inside them.
+    #[must_use]
+    pub fn queries(config: ProductionConfig) -> Layers<ProductionStack> {
+        Self::commands(config)
+    }
+
+    /// The same layers with a [`Retry`](crate::middleware::Retry) where it belongs: inside what watches,
+    /// outside what guards the handler. `total` is the time for all attempts together, that of `config` for
+    /// each. For messages that may be repeated: queries that are `Clone`, commands that are
+    /// [`Idempotent`](crate::Idempotent) besides.
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::time::Duration;
+    /// use arcbus::middleware::{ProductionConfig, ProductionLayers, Retry, Timeout};
+    /// use arcbus::{Context, Message, Query, QueryBus, from_fn};
+    ///
+    /// #[derive(Clone)]
+    /// struct Price;
+    /// impl Message for Price {
+    ///     const NAME: &'static str = "price";
+    ///     type Kind = Query;
+    ///     type Reply = u64;
+    ///     type Error = io::Error;
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let each = Timeout::new(Duration::from_millis(200));
+    /// let total = Timeout::new(Duration::from_secs(1));
+    /// let retry = Retry::exponential(3, Duration::from_millis(50));
+    /// let config = ProductionConfig::new().timeout(each);
+    /// let bus = QueryBus::builder()
+    ///     .layers(&ProductionLayers::retrying(config, total, retry))
+    ///     .register(from_fn(|_: Price, cx: &Context<'_>| match cx.attempt() {
+    ///         1 => Err(io::ErrorKind::ResourceBusy.into()),
+    ///         _ => Ok(250),
+    ///     }))
+    ///     .build_strict()?;
+    /// assert_eq!(bus.execute_blocking(Price)?, 250);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn retrying<R>(
+        config: ProductionConfig,
+        total: Timeout,
+        retry: R,
+    ) -> Layers<RetryingStack<R>> {
+        guarded(config, |watched| watched.layer(total).layer(retry))
+    }
+}
+
+/// `add` puts more layers between those that watch and those that guard.
+fn guarded<S>(
+    config: ProductionConfig,
+    add: impl FnOnce(Layers<Watched>) -> Layers<S>,
+) -> Layers<Guarded<S>> {
+    let traced = Layers::new();
+    #[cfg(feature = "tracing")]
+    let traced = traced.layer(config.trace);
+    let watched = traced.layer(config.metrics).layer(config.validation);
+    add(watched)
+        .layer(config.rate_limit)
+        .layer(config.bulkhead)
+        .layer(config.circuit_breaker)
+        .layer(config.timeout)
+}

@@ -1,0 +1,4 @@
+//! Layers that watch a dispatch.
+
+#[cfg(feature = "tracing")]
+pub mod trace;

@@ -1,0 +1,189 @@
+//! The span of a dispatch, and the event at its end.
+
+use std::marker::PhantomData;
+
+use tracing::field::{Empty, display};
+use tracing::span::Entered;
+use tracing::{Level, Span};
+
+use super::levels::Levels;
+use crate::context::Context;
+use crate::message::{Kind, Message};
+use crate::metrics::FailureKind;
+use crate::outcome::{Error, Outcome};
+
+/// A callsite has one level: so there is one for each.
+macro_rules! at_level {
+    ($level:expr, $macro:ident!($($arguments:tt)*)) => {
+        match $level {
+            Level::TRACE => tracing::$macro!(target: "arcbus", Level::TRACE, $($arguments)*),
+            Level::DEBUG => tracing::$macro!(target: "arcbus", Level::DEBUG, $($arguments)*),
+            Level::INFO => tracing::$macro!(target: "arcbus", Level::INFO, $($arguments)*),
+            Level::WARN => tracing::$macro!(target: "arcbus", Level::WARN, $($arguments)*),
+            Level::ERROR => tracing::$macro!(target: "arcbus", Level::ERROR, $($arguments)*),
+        }
+    };
+}
+
+/// The span of a dispatch that has begun; ends as `dropped` unless its end is told.
+pub(super) struct DispatchSpan<'c, M: Message> {
+    span: Span,
+    cx: &'c Context<'c>,
+    levels: Levels,
+    began: u64,
+    ended: bool,
+    _message: PhantomData<fn(M)>,
+}
+
+impl<'c, M: Message> DispatchSpan<'c, M> {
+    /// `None` where nobody listens on this thread.
+    #[cold]
+    pub(super) fn begin(levels: Levels, cx: &'c Context<'c>) -> Option<Self> {
+        let span = at_level!(
+            levels.reply,
+            span!(
+                "dispatch",
+                otel.name = M::NAME,
+                otel.kind = "internal",
+                otel.status_code = Empty,
+                message = M::NAME,
+                kind = M::Kind::NAME,
+                trace_id = Empty,
+                parent_id = Empty,
+                outcome = Empty,
+                source = Empty,
+                "error.type" = Empty,
+                elapsed_ns = Empty,
+            )
+        );
+        if span.is_disabled() {
+            return None;
+        }
+        if let Some(parent) = cx.trace() {
+            let trace_id = u128::from_be_bytes(parent.trace_id());
+            let parent_id = u64::from_be_bytes(parent.parent_id());
+            span.record("trace_id", display(format_args!("{trace_id:032x}")));
+            span.record("parent_id", display(format_args!("{parent_id:016x}")));
+        }
+        Some(Self {
+            span,
+            cx,
+            levels,
+            began: cx.entry_tick(),
+            ended: false,
+            _message: PhantomData,
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn enter(&self) -> Entered<'_> {
+        self.span.enter()
+    }
+
+    pub(super) fn end(&mut self, outcome: &Outcome<M>) {
+        let failure = match outcome {
+            Ok(_) => None,
+            Err(error) => Some(Failure::of(error)),
+        };
+        self.ended = true;
+        let elapsed_ns = self.cx.done_tick().saturating_sub(self.began);
+        match failure {
+            Some(failure) => self.failed(&failure, elapsed_ns),
+            None => self.replied(elapsed_ns),
+        }
+    }
+
+    fn replied(&self, elapsed_ns: u64) {
+        let source = self.cx.source().name();
+        self.span.record("outcome", "ok");
+        self.span.record("source", source);
+        self.span.record("elapsed_ns", elapsed_ns);
+        let _inside = self.span.enter();
+        at_level!(
+            self.levels.reply,
+            event!(
+                message = M::NAME,
+                kind = M::Kind::NAME,
+                outcome = "ok",
+                source,
+                elapsed_ns,
+            )
+        );
+    }
+
+    fn failed(&self, failure: &Failure<'_, M>, elapsed_ns: u64) {
+        self.span.record("outcome", failure.kind.name());
+        if let Some(fault) = failure.fault() {
+            self.span.record("otel.status_code", "ERROR");
+            self.span.record("error.type", fault);
+        }
+        self.span.record("elapsed_ns", elapsed_ns);
+        let _inside = self.span.enter();
+        failure.tell(self.levels, Some(elapsed_ns));
+    }
+}
+
+impl<M: Message> Drop for DispatchSpan<'_, M> {
+    /// Reads the clock anew: an attempt further in may have ended before.
+    fn drop(&mut self) {
+        if !self.ended {
+            let elapsed_ns = self.cx.clock().ticks().saturating_sub(self.began);
+            self.failed(&Failure::DROPPED, elapsed_ns);
+        }
+    }
+}
+
+/// Tells a failure outside of any span of its dispatch.
+#[cold]
+pub(super) fn tell_failure<M: Message>(error: &Error<M::Error>, levels: Levels) {
+    Failure::<M>::of(error).tell(levels, None);
+}
+
+/// How a dispatch ended that gave no reply.
+struct Failure<'e, M: Message> {
+    kind: FailureKind,
+    /// A dispatch that was dropped has none.
+    error: Option<&'e Error<M::Error>>,
+}
+
+impl<'e, M: Message> Failure<'e, M> {
+    const DROPPED: Self = Self {
+        kind: FailureKind::Dropped,
+        error: None,
+    };
+
+    fn of(error: &'e Error<M::Error>) -> Self {
+        Self {
+            kind: FailureKind::of::<M>(error),
+            error: Some(error),
+        }
+    }
+
+    /// Its name, if the service is the reason.
+    fn fault(&self) -> Option<&'static str> {
+        self.kind.is_fault().then(|| self.kind.name())
+    }
+
+    fn tell(&self, levels: Levels, elapsed_ns: Option<u64>) {
+        at_level!(
+            levels.of(self.kind),
+            event!(
+                message = M::NAME,
+                kind = M::Kind::NAME,
+                outcome = self.kind.name(),
+                elapsed_ns,
+                error = self.error.map(|error| display(Shown::<M>(error))),
+                "error.type" = self.fault(),
+            )
+        );
+    }
+}
+
+/// An error that is written only where somebody reads it.
+struct Shown<'e, M: Message>(&'e Error<M::Error>);
+
+impl<M: Message> std::fmt::Display for Shown<'_, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}

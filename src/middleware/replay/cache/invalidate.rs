@@ -1,0 +1,258 @@
+//! [`Invalidates`] and [`Invalidator`]: commands that change what is kept.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{CacheHandle, Cacheable};
+use crate::bounds::CommandKind;
+use crate::context::Context;
+use crate::message::{Class, Message};
+use crate::outcome::{Error, Outcome};
+use crate::pipeline::{Entry, Facts, Layer, LayerInfo, Middleware, Role, RouteInfo, through_entry};
+use crate::sync::drop_caught;
+
+/// A command that changes what replies to the query `Q` say.
+///
+/// Its route gets the [`invalidator`](super::Cache::invalidator) of the cache. Before the command runs, it
+/// is asked what it will change; when it has run, and before its caller gets the outcome, that is dropped
+/// from the cache: a query that comes after the reply sees the change.
+///
+/// A stale reply is worse than a cache entry lost, so an end that leaves open whether the command has acted
+/// counts as if it had:
+///
+/// | end of the command | its entries are dropped |
+/// |---|---|
+/// | a reply | yes |
+/// | the handler's error, [`Transient`](Class::Transient) or [`Unclassified`](Class::Unclassified): a lost connection says nothing of what was done before | yes |
+/// | a panic; a timeout or a cancellation while the handler ran; a dropped dispatch; `WouldDeadlock`, `InDoubt` | yes |
+/// | the handler's error, [`Permanent`](Class::Permanent): the message was wrong, and nothing was done | no |
+/// | a refusal before the handler ran: invalid, rejected, rate limited, overloaded, circuit open, late, cancelled | no |
+///
+/// A handler that may act and then fail for good must not call that error `Permanent`. Where a
+/// [`Retry`](crate::middleware::Retry) or a [`MapError`](crate::middleware::MapError) stands between the
+/// invalidator and the handler, the last error does not tell how an earlier attempt, or the handler, ended:
+/// then every error that comes from there counts as if the command had acted. Put the invalidator inside
+/// them to lose fewer entries.
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::middleware::cache::Outdated;
+/// use arcbus::middleware::{Cache, Cacheable, Invalidates};
+/// use arcbus::{Command, CommandBus, Context, Message, Query, QueryBus, from_fn};
+///
+/// struct GetUser(u64);
+/// # impl Message for GetUser {
+/// #     const NAME: &'static str = "user.get";
+/// #     type Kind = Query;
+/// #     type Reply = String;
+/// #     type Error = std::convert::Infallible;
+/// # }
+/// impl Cacheable for GetUser {
+///     type Key = u64;
+///     fn key(&self) -> &u64 { &self.0 }
+/// }
+///
+/// struct RenameUser { id: u64, name: String }
+/// # impl Message for RenameUser {
+/// #     const NAME: &'static str = "user.rename";
+/// #     type Kind = Command;
+/// #     type Reply = ();
+/// #     type Error = std::convert::Infallible;
+/// # }
+/// impl Invalidates<GetUser> for RenameUser {
+///     fn invalidates(&self) -> Outdated<GetUser> { Outdated::Key(self.id) }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cache = Cache::ttl(Duration::from_secs(600));
+/// let commands = CommandBus::builder()
+///     .scope(|s| {
+///         s.layer(cache.invalidator::<GetUser>())
+///             .register(from_fn(|_: RenameUser, _: &Context<'_>| Ok(())))
+///     })
+///     .build()?;
+/// let users = cache.handle::<GetUser>();
+/// let queries = QueryBus::builder()
+///     .scope(|s| s.layer(cache).register(from_fn(|_: GetUser, _: &Context<'_>| Ok("Ada".into()))))
+///     .build()?;
+///
+/// queries.execute_blocking(GetUser(7))?;
+/// assert_eq!(users.stats().entries, 1);
+/// commands.execute_blocking(RenameUser { id: 7, name: "Ada".into() })?;
+/// assert_eq!(users.stats().entries, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what it changes of the replies to `{Q}`",
+    label = "`Invalidates<{Q}>` is not implemented for `{Self}`",
+    note = "write `impl Invalidates<{Q}> for {Self}` with `fn invalidates(&self) -> Outdated<{Q}>`",
+    note = "an invalidator goes around commands that change what a cache keeps: put it into their scope"
+)]
+pub trait Invalidates<Q: Cacheable>: Message<Kind: CommandKind> {
+    /// What it changes. Asked before it runs.
+    fn invalidates(&self) -> Outdated<Q>;
+}
+
+/// Says of each key whether it is meant.
+pub type Which<K> = Box<dyn Fn(&K) -> bool + Send>;
+
+/// What a command makes outdated of the replies to `Q`.
+pub enum Outdated<Q: Cacheable> {
+    /// Nothing.
+    Nothing,
+    /// What is kept under this key.
+    Key(<Q::Key as ToOwned>::Owned),
+    /// Under each of these.
+    Keys(Vec<<Q::Key as ToOwned>::Owned>),
+    /// Under each key this holds for. A panic of it counts as [`All`](Outdated::All).
+    If(Which<Q::Key>),
+    /// Everything.
+    All,
+}
+
+impl<Q: Cacheable> Outdated<Q> {
+    fn drop_from(&self, cache: &CacheHandle<Q>) {
+        use std::borrow::Borrow;
+        match self {
+            Self::Nothing => {}
+            Self::Key(key) => cache.invalidate(key.borrow()),
+            Self::Keys(keys) => keys.iter().for_each(|key| cache.invalidate(key.borrow())),
+            Self::If(which) => cache.invalidate_if(which),
+            Self::All => cache.invalidate_all(),
+        }
+    }
+}
+
+impl<Q: Cacheable> fmt::Debug for Outdated<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("Nothing"),
+            Self::Key(_) => f.write_str("Key(..)"),
+            Self::Keys(keys) => write!(f, "Keys({})", keys.len()),
+            Self::If(_) => f.write_str("If(..)"),
+            Self::All => f.write_str("All"),
+        }
+    }
+}
+
+/// Drops from a cache what the commands it stands around change. Got from
+/// [`Cache::invalidator`](super::Cache::invalidator); see [`Invalidates`].
+pub struct Invalidator<Q: Cacheable>(CacheHandle<Q>);
+
+impl<Q: Cacheable> Invalidator<Q> {
+    pub(super) fn new(cache: CacheHandle<Q>) -> Self {
+        Self(cache)
+    }
+}
+
+impl<M: Invalidates<Q>, Q: Cacheable> Layer<M> for Invalidator<Q> {
+    type Middleware = InvalidatorMiddleware<Q>;
+
+    const ROLE: Role = Role::Invalidator;
+
+    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+        InvalidatorMiddleware {
+            cache: self.0.clone(),
+            hides_attempts: hides_attempts(route),
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::new().note(format!("drops replies to `{}`", Q::NAME))
+    }
+}
+
+/// Whether a layer inside the outermost invalidator may give another error than that of the run that acted.
+fn hides_attempts(route: &RouteInfo) -> bool {
+    let roles = route.stack().iter().map(LayerInfo::role);
+    let mut inside = roles.skip_while(|role| *role != Role::Invalidator);
+    inside.any(|role| matches!(role, Role::Retry | Role::MapError))
+}
+
+impl<Q: Cacheable> Clone for Invalidator<Q> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<Q: Cacheable> fmt::Debug for Invalidator<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Invalidator").field(&Q::NAME).finish()
+    }
+}
+
+/// What an [`Invalidator`] makes for a route.
+pub struct InvalidatorMiddleware<Q: Cacheable> {
+    cache: CacheHandle<Q>,
+    hides_attempts: bool,
+}
+
+#[diagnostic::do_not_recommend]
+impl<M: Invalidates<Q>, Q: Cacheable> Middleware<M> for InvalidatorMiddleware<Q> {
+    through_entry!(this => Door(this));
+}
+
+impl<Q: Cacheable> fmt::Debug for InvalidatorMiddleware<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("InvalidatorMiddleware")
+            .field(&Q::NAME)
+            .finish()
+    }
+}
+
+/// A gate whose pass borrows the handle.
+struct Door<'h, Q: Cacheable>(&'h InvalidatorMiddleware<Q>);
+
+impl<Q: Cacheable> Clone for Door<'_, Q> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Q: Cacheable> Copy for Door<'_, Q> {}
+
+impl<'h, 'c, C: Invalidates<Q>, Q: Cacheable> Entry<'c, C> for Door<'h, Q> {
+    type Pass = Change<'h, Q>;
+
+    fn enter(&self, msg: &C, _cx: &'c Context<'c>) -> Result<Change<'h, Q>, Error<C::Error>> {
+        let outdated = msg.invalidates();
+        let cache = &self.0.cache;
+        Ok(Change { cache, outdated })
+    }
+
+    /// Lets off what has changed nothing; what all others have changed is dropped with the pass.
+    fn leave(&self, mut change: Change<'h, Q>, outcome: &Outcome<C>, _cx: &'c Context<'c>) {
+        let hides_attempts = self.0.hides_attempts;
+        if let Err(error) = outcome
+            && !hides_attempts
+            && has_not_acted::<C>(error)
+        {
+            change.outdated = Outdated::Nothing;
+        }
+    }
+}
+
+/// Whether a command that ended in `error` has surely done nothing.
+fn has_not_acted<C: Message>(error: &Error<C::Error>) -> bool {
+    match error {
+        Error::Handler(error) => C::classify(error) == Class::Permanent,
+        error => !error.is_indeterminate(),
+    }
+}
+
+/// What a command that is under way may have changed: dropped from the cache with this.
+struct Change<'h, Q: Cacheable> {
+    cache: &'h CacheHandle<Q>,
+    outdated: Outdated<Q>,
+}
+
+impl<Q: Cacheable> Drop for Change<'_, Q> {
+    fn drop(&mut self) {
+        let drop_it = || self.outdated.drop_from(self.cache);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(drop_it)) {
+            drop_caught(|| drop(panic));
+            drop_caught(|| self.cache.invalidate_all());
+        }
+    }
+}

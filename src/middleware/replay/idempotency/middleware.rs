@@ -1,0 +1,238 @@
+//! [`IdempotencyMiddleware`]: the adapter.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::time::Duration;
+
+use super::refused::{conflict, no_store, without_key};
+use super::{
+    Begin, Claim, Fingerprint, IdempotencyCounts, IdempotencyKey, KeySource, Progress, Record,
+    Store,
+};
+use crate::bounds::CommandKind;
+use crate::context::{Context, Source};
+use crate::message::Message;
+use crate::middleware::singleflight::{Arrival, Flights, Joined, Leader, arrival};
+use crate::outcome::{Error, Outcome, Phase};
+use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
+use crate::sync::PlainArc;
+
+/// What an [`Idempotency`](super::Idempotency) makes of each route.
+pub struct IdempotencyMiddleware<M: Message, S, K> {
+    pub(super) keys: PlainArc<Keys<M, S>>,
+    pub(super) source: PlainArc<K>,
+    pub(super) require_key: bool,
+}
+
+/// The keys of one message type: those somebody is at, and the records of all. Of the message, and not of
+/// its reply alone: what a layer keeps is found by this type.
+pub(super) struct Keys<M: Message, S> {
+    flights: Flights<Payload, M::Reply>,
+    store: S,
+    window: Duration,
+    counts: PlainArc<IdempotencyCounts>,
+}
+
+/// A key with the fingerprint of what was sent with it. One in the air for each of them: who comes with
+/// another payload does not wait for the first, but goes to the store and finds that it is another.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Payload {
+    key: IdempotencyKey,
+    fingerprint: Fingerprint,
+}
+
+type Leads<'k, R> = Leader<'k, Payload, R>;
+
+impl<M: Message, S> Keys<M, S> {
+    pub(super) fn new(
+        store: S,
+        window: Duration,
+        max_waiters: usize,
+        counts: PlainArc<IdempotencyCounts>,
+    ) -> Self {
+        Self {
+            flights: Flights::new(max_waiters),
+            store,
+            window,
+            counts,
+        }
+    }
+
+    fn join(&self, payload: &Payload) -> Joined<'_, Payload, M::Reply> {
+        match self.flights.join(payload, || None::<Infallible>) {
+            Ok(joined) => joined,
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl<M, S, K> IdempotencyMiddleware<M, S, K>
+where
+    M: Message<Kind: CommandKind, Reply: Clone + Sync> + Hash,
+    S: Store<M>,
+    K: KeySource<M>,
+{
+    /// `Ok(None)`: the message is not protected.
+    #[inline]
+    fn payload(&self, msg: &M, cx: &Context<'_>) -> Result<Option<Payload>, Error<M::Error>> {
+        match self.source.key(msg, cx) {
+            Some(key) if !key.is_blank() => Ok(Some(Payload {
+                key,
+                fingerprint: Fingerprint::of(msg),
+            })),
+            none if self.require_key => Err(without_key::<M>(none)),
+            Some(_blank) => {
+                self.keys.counts.add_blank_key();
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn once(
+        &self,
+        payload: Payload,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Outcome<M> {
+        // Held until the run is over and its record written. Dropped in between, it lets the next in
+        // line find a key that has begun, and is in doubt.
+        let leader = match self.keys.join(&payload) {
+            Joined::Leader(leader) => leader,
+            Joined::Waiter(waiter) => match arrival(waiter, cx).await {
+                Ok(Arrival::Leads(leader)) => leader,
+                Ok(Arrival::Landed(reply)) => return Ok(replay((*reply).clone(), cx)),
+                Err(interrupt) => return Err(interrupt.into_error(Phase::NotStarted)),
+            },
+            Joined::Full(_) => {
+                let limit = self.keys.flights.max_waiters();
+                return Err(Error::Overloaded { limit });
+            }
+        };
+        match self.begin(&payload, cx).await? {
+            Begun::Run(begun) => self.run(begun, leader, next.run(msg, cx)).await,
+            Begun::Done(reply) => {
+                leader.land(|_| (), || reply.clone());
+                Ok(replay(reply, cx))
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        payload: &Payload,
+        cx: &Context<'_>,
+    ) -> Result<Begun<M, S>, Error<M::Error>> {
+        let claim = Claim {
+            message: M::NAME,
+            key: &payload.key,
+            fingerprint: payload.fingerprint,
+            window: self.keys.window,
+            now: Duration::from_nanos(cx.entry_tick()),
+        };
+        match self.keys.store.begin(claim).await {
+            Ok(Begin::Run(begun)) => Ok(Begun::Run(begun)),
+            Ok(Begin::Known(record)) => of_record::<M>(record, payload).map(Begun::Done),
+            Ok(Begin::Full { limit }) => Err(Error::Overloaded { limit }),
+            Err(error) => Err(no_store::<M>(&error)),
+        }
+    }
+
+    /// Runs the rest; the handler's future is gone before the leader is.
+    async fn run(
+        &self,
+        begun: S::Begun,
+        leader: Leads<'_, M::Reply>,
+        rest: impl Future<Output = Outcome<M>> + Send,
+    ) -> Outcome<M> {
+        let store = &self.keys.store;
+        match rest.await {
+            Ok(reply) => {
+                // Where it fails, the record says begun; the reply is true all the same.
+                let _ = store.finish(begun, &reply).await;
+                leader.land(|_| (), || reply.clone());
+                Ok(reply)
+            }
+            Err(error) => {
+                if !error.is_indeterminate() {
+                    let _ = store.forget(begun).await;
+                }
+                drop(leader);
+                Err(error)
+            }
+        }
+    }
+}
+
+enum Begun<M: Message, S: Store<M>> {
+    Run(S::Begun),
+    Done(M::Reply),
+}
+
+/// The reply that the record of a key holds for who comes with `payload`.
+fn of_record<M: Message>(
+    record: Record<M::Reply>,
+    payload: &Payload,
+) -> Result<M::Reply, Error<M::Error>> {
+    if record.fingerprint != payload.fingerprint {
+        return Err(conflict::<M>(&payload.key));
+    }
+    match record.progress {
+        Progress::Done(reply) => Ok(reply),
+        Progress::Begun => Err(Error::InDoubt),
+    }
+}
+
+fn replay<R>(reply: R, cx: &Context<'_>) -> R {
+    cx.handler_done();
+    cx.answered_by(Source::Replay);
+    reply
+}
+
+#[diagnostic::do_not_recommend]
+impl<M, S, K> Middleware<M> for IdempotencyMiddleware<M, S, K>
+where
+    M: Message<Kind: CommandKind, Reply: Clone + Sync> + Hash,
+    S: Store<M>,
+    K: KeySource<M>,
+{
+    #[inline]
+    fn handle(
+        &self,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        match self.payload(&msg, cx) {
+            Ok(None) => Either::off(next.run(msg, cx)),
+            keyed => Either::on(async move {
+                match keyed? {
+                    Some(payload) => self.once(payload, msg, cx, next).await,
+                    None => unreachable!("it has been let through"),
+                }
+            }),
+        }
+    }
+
+    /// With a key as the future that it is elsewhere: its store may wait.
+    #[inline]
+    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
+        match self.payload(&msg, cx) {
+            Ok(None) => next.block(msg, cx),
+            Ok(Some(payload)) => block_on::<M>(self.once(payload, msg, cx, next), cx),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+impl<M: Message, S, K> fmt::Debug for IdempotencyMiddleware<M, S, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdempotencyMiddleware")
+            .field("message", &M::NAME)
+            .field("window", &self.keys.window)
+            .finish_non_exhaustive()
+    }
+}

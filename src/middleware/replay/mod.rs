@@ -1,0 +1,6 @@
+//! Layers that answer from an earlier run, or join one that is under way.
+
+pub mod cache;
+pub mod coalesce;
+pub mod idempotency;
+pub(crate) mod singleflight;

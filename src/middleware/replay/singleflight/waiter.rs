@@ -1,0 +1,74 @@
+//! [`Waiter`]: one that waits for another's computation.
+
+use std::hash::Hash;
+use std::task::{Poll, Waker};
+
+use super::flight::{Flight, Turn};
+use super::leader::{Leader, give_up};
+use super::map::Flights;
+use crate::sync::Place;
+use crate::sync::{Arc, KeptWaker};
+
+/// What a [`Waiter`] waited for.
+pub(crate) enum Arrival<'f, K: Hash + Eq, V> {
+    /// The value.
+    Landed(Arc<V>),
+    /// The leader has given up: who waited is to lead.
+    Leads(Leader<'f, K, V>),
+}
+
+/// One that waits. Dropped, it leaves its place; if it was to lead, it hands on.
+pub(crate) struct Waiter<'f, K: Hash + Eq, V> {
+    flights: &'f Flights<K, V>,
+    place: Place,
+    /// `None` once it has what it waited for.
+    waits: Option<(K, Arc<Flight<V>>)>,
+}
+
+impl<'f, K: Hash + Eq, V> Waiter<'f, K, V> {
+    pub(super) fn new(
+        flights: &'f Flights<K, V>,
+        key: K,
+        flight: Arc<Flight<V>>,
+        place: Place,
+    ) -> Self {
+        Self {
+            flights,
+            place,
+            waits: Some((key, flight)),
+        }
+    }
+
+    /// That of the flight it waits for: no other has it.
+    pub(crate) fn number(&self) -> u64 {
+        self.waits.as_ref().map_or(u64::MAX, |it| it.1.number())
+    }
+
+    /// Ready when the value has landed, or this one is to lead; not to be asked again then.
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Arrival<'f, K, V>> {
+        // Copied before the lock: that is code of others.
+        let mut waker = KeptWaker::of(waker);
+        let (_, flight) = self.waits.as_ref().expect("polled after completion");
+        match flight.ask(self.place, &mut waker) {
+            Turn::Waits => Poll::Pending,
+            Turn::Landed(value) => {
+                self.waits = None;
+                Poll::Ready(Arrival::Landed(value))
+            }
+            Turn::Leads => {
+                let (key, flight) = self.waits.take().expect("just seen");
+                Poll::Ready(Arrival::Leads(Leader::new(self.flights, key, flight)))
+            }
+        }
+    }
+}
+
+impl<K: Hash + Eq, V> Drop for Waiter<'_, K, V> {
+    fn drop(&mut self) {
+        if let Some((key, flight)) = self.waits.take()
+            && flight.leave(self.place)
+        {
+            give_up(self.flights, &key, &flight);
+        }
+    }
+}

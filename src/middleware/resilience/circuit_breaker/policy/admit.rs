@@ -1,0 +1,111 @@
+//! Letting calls through.
+
+use std::time::Duration;
+
+use super::CircuitBreakerPolicy;
+use super::admission::{Admission, Refused, Ticket, UNTIMED};
+use super::rules::NEVER;
+use super::word::{State, Word};
+use crate::clock::nanos;
+
+impl CircuitBreakerPolicy {
+    /// Lets a call through, or not. What it returns is to be [completed](Admission::complete).
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] while the breaker is open, or half-open with all its probes out.
+    pub fn try_admit(&self, now: Duration) -> Result<Admission<'_>, Refused> {
+        let now = || nanos(now);
+        let ticket = self.admit_at(now, now)?;
+        Ok(Admission::new(self, ticket))
+    }
+
+    /// The same on the clock's line. Closed, this reads two words, and the time only where calls are
+    /// timed. `tick` says the same however often it is asked, and may have been read long ago; `now` reads
+    /// the clock anew.
+    #[inline(always)]
+    pub(in super::super) fn admit_at(
+        &self,
+        tick: impl Fn() -> u64,
+        now: impl Fn() -> u64,
+    ) -> Result<Ticket, Refused> {
+        let word = self.word.load();
+        if word.is(State::Closed) {
+            Ok(self.counted(word, tick))
+        } else {
+            self.admit_unless_closed(&tick, &now)
+        }
+    }
+
+    #[inline(always)]
+    fn counted(&self, word: Word, now: impl Fn() -> u64) -> Ticket {
+        let is_timed = self.rules.slow_calls_after() != NEVER;
+        Ticket::new(word.tag(), if is_timed { now() } else { UNTIMED })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn admit_unless_closed(
+        &self,
+        tick: &dyn Fn() -> u64,
+        now: &dyn Fn() -> u64,
+    ) -> Result<Ticket, Refused> {
+        loop {
+            let word = self.word.load();
+            let ticket = match word.state() {
+                State::Closed | State::ForcedClosed => Some(self.counted(word, tick)),
+                State::Disabled => Some(Ticket::UNCOUNTED),
+                State::ForcedOpen => return Err(refused(self.rules.read().open_for)),
+                State::Open => self.end_of_open(word, self.opened.present(tick(), now))?,
+                State::HalfOpen => self.probe(word, self.half_opened.present(tick(), now))?,
+            };
+            if let Some(ticket) = ticket {
+                return Ok(ticket);
+            }
+        }
+    }
+
+    /// An open breaker whose time is over goes half-open, and looks again.
+    fn end_of_open(&self, word: Word, now: u64) -> Result<Option<Ticket>, Refused> {
+        let interval = self.rules.read().open_interval(word.growth());
+        match self.opened.left(interval, now) {
+            0 => {
+                self.half_opened.raise(now);
+                self.turn_by(|is| (is == word).then(|| word.half_opened()));
+                Ok(None)
+            }
+            left => refuse(word, left).map(Some),
+        }
+    }
+
+    /// The reservation is part of the word that says half-open: no more go out than asked for, and none
+    /// after the state has changed.
+    fn probe(&self, word: Word, now: u64) -> Result<Option<Ticket>, Refused> {
+        let rules = self.rules.read();
+        let left = self.half_opened.left(rules.half_open_for, now);
+        if left == 0 && word.probes_out() > 0 {
+            self.turn_by(|is| (is == word).then(|| self.opening(word, now)));
+            return Ok(None);
+        }
+        if !word.has_room(rules.probes) {
+            return refuse(word, left).map(Some);
+        }
+        let is_reserved = self.word.change(word, word.probe_sent());
+        Ok(is_reserved.then(|| self.counted(word, || now)))
+    }
+}
+
+/// With metrics only, nobody is refused.
+fn refuse(word: Word, left: u64) -> Result<Ticket, Refused> {
+    if word.is_metrics_only() {
+        Ok(Ticket::UNCOUNTED)
+    } else {
+        Err(refused(left))
+    }
+}
+
+fn refused(left: u64) -> Refused {
+    Refused {
+        retry_after: Duration::from_nanos(left),
+    }
+}

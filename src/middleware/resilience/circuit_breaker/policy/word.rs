@@ -1,0 +1,346 @@
+//! [`Word`]: the whole state of a breaker but its window, in 64 bits; and the cell it stands in.
+//!
+//! | bits | closed | open | half-open |
+//! |---|---|---|---|
+//! | 0 to 2 | the state | the state | the state |
+//! | 3 | metrics only | metrics only | metrics only |
+//! | 4 to 33 | failures in a row; or bit 4 watched, above it marks | growth in bits 28 to 33 | probes out, done, failed, slow and growth, 6 bits each |
+//! | 34 to 63 | epoch | epoch | epoch |
+//!
+//! Every change of state is one compare-and-swap of the whole word, and begins a new epoch. State and
+//! epoch together are a word's [`tag`](Word::tag): whoever was admitted under a tag counts only while
+//! the word has it.
+
+use crate::sync::{AtomicU64, Ordering};
+
+const STATE: u64 = 0b111;
+const METRICS_ONLY: u64 = 1 << 3;
+/// One epoch; the field is the highest, so that it wraps.
+const EPOCH: u64 = 1 << 34;
+/// All that does not stay the same during an epoch.
+const PAYLOAD: u64 = (EPOCH - 1) & !(STATE | METRICS_ONLY);
+
+/// One failure in a row.
+const FAILURE: u64 = 1 << 4;
+/// The window is to be judged after each call.
+const WATCHED: u64 = 1 << 4;
+/// One call that was not good, modulo the field's 29 bits.
+const MARK: u64 = 1 << 5;
+
+/// One probe that runs, is done, failed, was slow; one time that probes failed in a row.
+const OUT: u64 = 1 << 4;
+const DONE: u64 = 1 << 10;
+const FAILED: u64 = 1 << 16;
+const SLOW: u64 = 1 << 22;
+const GROWTH: u64 = 1 << 28;
+const FIELD: u64 = 0b11_1111;
+
+/// The most that each of the fields of six bits holds.
+pub(super) const MOST_PROBES: u32 = FIELD as u32;
+/// The most failures in a row that can be asked for.
+pub(super) const MOST_FAILURES: u32 = (PAYLOAD / FAILURE) as u32;
+
+/// What a circuit breaker does with calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Lets all calls through and counts how they end.
+    Closed,
+    /// Refuses all calls until its time is over.
+    Open,
+    /// Lets a few probes through and decides by how they end.
+    HalfOpen,
+    /// Refuses all calls until told otherwise.
+    ForcedOpen,
+    /// Lets all calls through until told otherwise; counts them, but never opens.
+    ForcedClosed,
+    /// Lets all calls through until told otherwise and counts nothing.
+    Disabled,
+}
+
+impl State {
+    const ALL: [Self; 6] = [
+        Self::Closed,
+        Self::Open,
+        Self::HalfOpen,
+        Self::ForcedOpen,
+        Self::ForcedClosed,
+        Self::Disabled,
+    ];
+
+    const fn bits(self) -> u64 {
+        self as u64
+    }
+}
+
+/// How the probes of a half-open breaker have ended so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Probes {
+    pub(super) done: u32,
+    pub(super) failed: u32,
+    pub(super) slow: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(u64);
+
+impl Word {
+    /// The tag of those who are let through and not counted.
+    pub(super) const UNCOUNTED: Self = Self(State::Disabled.bits());
+
+    /// State and epoch.
+    #[inline(always)]
+    pub(super) fn tag(self) -> Self {
+        Self(self.0 & !PAYLOAD)
+    }
+
+    #[inline(always)]
+    pub(super) fn is(self, state: State) -> bool {
+        self.0 & STATE == state.bits()
+    }
+
+    pub(super) fn state(self) -> State {
+        State::ALL[(self.0 & STATE) as usize]
+    }
+
+    pub(super) fn is_metrics_only(self) -> bool {
+        self.0 & METRICS_ONLY != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn epoch(self) -> u32 {
+        (self.0 / EPOCH) as u32
+    }
+
+    /// Whether nothing is noted beside state and epoch.
+    #[inline(always)]
+    pub(super) fn is_plain(self) -> bool {
+        self.0 & PAYLOAD == 0
+    }
+
+    /// The next epoch, in `state`.
+    fn next(self, state: State) -> Self {
+        let kept = self.0 & !(PAYLOAD | STATE);
+        Self(kept.wrapping_add(EPOCH) | state.bits())
+    }
+
+    /// By hand: ends `metrics_only`.
+    pub(super) fn forced(self, state: State) -> Self {
+        let next = self.next(state);
+        Self(next.0 & !METRICS_ONLY)
+    }
+
+    pub(super) fn with_metrics_only(self) -> Self {
+        Self(self.next(State::Closed).0 | METRICS_ONLY)
+    }
+
+    pub(super) fn closed(self) -> Self {
+        self.next(State::Closed)
+    }
+
+    /// Opens; after a half-open phase for longer than the last time.
+    pub(super) fn opened(self) -> Self {
+        let growth = match self.state() {
+            State::HalfOpen => u64::from((self.growth() + 1).min(MOST_PROBES)),
+            _ => 0,
+        };
+        Self(self.next(State::Open).0 | (growth * GROWTH))
+    }
+
+    /// Half-open, with no probe yet.
+    pub(super) fn half_opened(self) -> Self {
+        let growth = u64::from(self.growth());
+        Self(self.next(State::HalfOpen).0 | (growth * GROWTH))
+    }
+
+    fn field(self, one: u64) -> u32 {
+        ((self.0 / one) & FIELD) as u32
+    }
+
+    /// How often in a row probes have failed. Of an open or half-open word.
+    pub(super) fn growth(self) -> u32 {
+        self.field(GROWTH)
+    }
+
+    pub(super) fn probes_out(self) -> u32 {
+        self.field(OUT)
+    }
+
+    pub(super) fn probes(self) -> Probes {
+        Probes {
+            done: self.field(DONE),
+            failed: self.field(FAILED),
+            slow: self.field(SLOW),
+        }
+    }
+
+    /// Whether another probe may go out. One always may where none is out: its end decides, also when
+    /// the number of probes was lowered to what is done already.
+    pub(super) fn has_room(self, probes: u32) -> bool {
+        let out = self.probes_out();
+        out == 0 || out + self.probes().done < probes
+    }
+
+    pub(super) fn probe_sent(self) -> Self {
+        Self(self.0 + OUT)
+    }
+
+    pub(super) fn probe_given_back(self) -> Self {
+        Self(self.0 - OUT)
+    }
+
+    /// A full field stays as it is: only a limit that was lowered and raised leads there.
+    pub(super) fn probe_done(self, failed: bool, slow: bool) -> Self {
+        let back = self.probe_given_back();
+        if back.probes().done == MOST_PROBES {
+            return back;
+        }
+        Self(back.0 + DONE + u64::from(failed) * FAILED + u64::from(slow) * SLOW)
+    }
+
+    /// Failures in a row. Of a closed word.
+    pub(super) fn failures(self) -> u32 {
+        ((self.0 & PAYLOAD) / FAILURE) as u32
+    }
+
+    pub(super) fn with_failures(self, failures: u32) -> Self {
+        Self(self.tag().0 | (u64::from(failures) * FAILURE))
+    }
+
+    #[inline(always)]
+    pub(super) fn is_watched(self) -> bool {
+        self.0 & WATCHED != 0
+    }
+
+    /// Notes a call that was not good, and that the window is to be watched. Differs from the word
+    /// before also where that was watched already, so that who judged before takes nothing back.
+    pub(super) fn marked(self) -> Self {
+        let marks = self.0.wrapping_add(MARK) & PAYLOAD;
+        Self(self.tag().0 | marks | WATCHED)
+    }
+
+    pub(super) fn unwatched(self) -> Self {
+        Self(self.0 & !WATCHED)
+    }
+}
+
+/// Where the word stands.
+///
+/// All changes are read-modify-writes by `AcqRel`: in their one order each sees what those before it
+/// have counted in the window. Models: `circuit_breaker`.
+#[derive(Debug)]
+pub(super) struct WordCell(AtomicU64);
+
+impl WordCell {
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(State::Closed.bits()))
+    }
+
+    /// Acquire: pairs with the Release of [`change`](Self::change); who finds the breaker open finds
+    /// the moment at which it opened.
+    #[inline(always)]
+    pub(super) fn load(&self) -> Word {
+        Word(self.0.load(Ordering::Acquire))
+    }
+
+    /// Puts `next` in the place of `word`, unless it is another by now.
+    pub(super) fn change(&self, word: Word, next: Word) -> bool {
+        self.0
+            .compare_exchange(word.0, next.0, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Changes the word to what `step` makes of it, until that works or it makes nothing; returns the
+    /// words before and after.
+    pub(super) fn step(&self, mut step: impl FnMut(Word) -> Option<Word>) -> Option<(Word, Word)> {
+        loop {
+            let word = self.load();
+            let next = step(word)?;
+            if self.change(word, next) {
+                return Some((word, next));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: Word = Word(0);
+
+    #[test]
+    fn every_change_of_state_begins_an_epoch() {
+        let open = NEW.opened();
+        let half = open.half_opened();
+        let steps = [open, half, half.opened(), half.closed()];
+        assert_eq!(steps.map(Word::epoch), [1, 2, 3, 3]);
+        let states = [State::Open, State::HalfOpen, State::Open, State::Closed];
+        assert_eq!(steps.map(Word::state), states);
+        assert!(steps[3].is_plain());
+    }
+
+    #[test]
+    fn the_epoch_wraps_and_leaves_the_rest_alone() {
+        let last = Word(!(PAYLOAD | STATE));
+        assert_eq!(last.epoch(), (1 << 30) - 1);
+        let next = last.opened();
+        assert_eq!((next.epoch(), next.state()), (0, State::Open));
+        assert!(next.is_metrics_only());
+    }
+
+    #[test]
+    fn growth_is_kept_between_probes_and_saturates() {
+        let mut open = NEW.opened();
+        assert_eq!(open.growth(), 0);
+        for nth in 1..=100 {
+            open = open.half_opened().opened();
+            assert_eq!(open.growth(), nth.min(63));
+        }
+        assert_eq!(open.half_opened().closed().opened().growth(), 0);
+    }
+
+    #[test]
+    fn probes_go_out_and_come_back() {
+        let half = NEW.opened().half_opened();
+        let two = half.probe_sent().probe_sent();
+        assert_eq!((two.probes_out(), two.has_room(2)), (2, false));
+        assert_eq!(two.probe_given_back(), half.probe_sent());
+        let done = two.probe_done(true, false).probe_done(false, true);
+        let ended = Probes {
+            done: 2,
+            failed: 1,
+            slow: 1,
+        };
+        assert_eq!((done.probes_out(), done.probes()), (0, ended));
+        assert!(done.has_room(1), "somebody must decide");
+        assert_eq!(done.tag(), half);
+    }
+
+    #[test]
+    fn a_full_count_of_probes_spills_nowhere() {
+        let mut half = NEW.opened().half_opened();
+        for _ in 0..100 {
+            half = half.probe_sent().probe_done(true, true);
+        }
+        assert_eq!(half.probes().done, MOST_PROBES);
+        assert_eq!((half.probes_out(), half.growth()), (0, 0));
+    }
+
+    #[test]
+    fn marks_wrap_within_their_field() {
+        let full = Word(PAYLOAD);
+        assert_eq!(full.marked(), Word(WATCHED));
+        let word = NEW.marked();
+        assert!(word.is_watched() && !word.unwatched().is_watched());
+        assert_ne!(word.marked(), word);
+        assert_eq!(word.marked().tag(), NEW);
+    }
+
+    #[test]
+    fn failures_fill_the_payload() {
+        let word = NEW.opened().closed().with_failures(MOST_FAILURES);
+        assert_eq!((word.failures(), word.epoch()), (MOST_FAILURES, 2));
+        assert_eq!(word.with_failures(0), word.tag());
+    }
+}

@@ -1,0 +1,173 @@
+//! What a [`Fallback`](super::Fallback) puts in the place of an error.
+
+use std::future::ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::bounds::MessageClone;
+use crate::context::Context;
+use crate::handler::Handler;
+use crate::message::Message;
+use crate::outcome::panicked;
+use crate::outcome::{Error, Outcome};
+use crate::pipeline::{Blocked, Either, Leaf, Next};
+
+/// Makes another outcome of an error.
+pub trait Substitute<M: Message>: Send + Sync + 'static {
+    /// What it needs of the message, which the handler takes.
+    type Kept: Send;
+
+    /// In a word, for people.
+    const NOTE: &'static str;
+
+    /// How long it may wait itself: until it is stopped, if nothing else bounds it.
+    const WAITS: Duration = Duration::ZERO;
+
+    /// Whether another handler gets the message.
+    const RUNS_AGAIN: bool = false;
+
+    /// Whether it has a reply for every error.
+    const ALWAYS: bool = false;
+
+    /// Copies that.
+    fn keep(msg: &M) -> Self::Kept;
+
+    /// Makes the outcome; that error again if it has none.
+    fn run(
+        &self,
+        kept: Self::Kept,
+        error: Error<M::Error>,
+        cx: &Context<'_>,
+    ) -> impl Future<Output = Outcome<M>> + Send;
+
+    /// The same on this thread.
+    fn block(&self, kept: Self::Kept, error: Error<M::Error>, cx: &Context<'_>) -> Blocked<M>;
+}
+
+/// Runs what its user wrote; its panic becomes an error, as a handler's does.
+pub(super) fn caught<T, E>(run: impl FnOnce() -> T) -> Result<T, Error<E>> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(panicked)
+}
+
+/// One value for all. Made by [`Fallback::value`](super::Fallback::value).
+#[derive(Clone, Copy, Debug)]
+pub struct Value<R>(pub(super) R);
+
+impl<M, R> Substitute<M> for Value<R>
+where
+    M: Message<Reply = R>,
+    R: Clone + Send + Sync + 'static,
+{
+    type Kept = ();
+
+    const NOTE: &'static str = "a value";
+
+    const ALWAYS: bool = true;
+
+    #[inline(always)]
+    fn keep(_msg: &M) {}
+
+    fn run(
+        &self,
+        (): (),
+        error: Error<M::Error>,
+        _cx: &Context<'_>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        ready(copy::<M>(&self.0, error))
+    }
+
+    fn block(&self, (): (), error: Error<M::Error>, _cx: &Context<'_>) -> Blocked<M> {
+        Ok(copy::<M>(&self.0, error))
+    }
+}
+
+fn copy<M: Message<Reply: Clone>>(reply: &M::Reply, error: Error<M::Error>) -> Outcome<M> {
+    drop(error);
+    caught(|| reply.clone())
+}
+
+/// What a closure makes. Made by [`Fallback::with`](super::Fallback::with).
+#[derive(Clone, Copy)]
+pub struct With<F>(pub(super) F);
+
+impl<F> std::fmt::Debug for With<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("With")
+    }
+}
+
+impl<M, F> Substitute<M> for With<F>
+where
+    M: MessageClone,
+    F: Fn(&Error<M::Error>, &M) -> Option<M::Reply> + Send + Sync + 'static,
+{
+    type Kept = M;
+
+    const NOTE: &'static str = "a closure";
+
+    #[inline(always)]
+    fn keep(msg: &M) -> M {
+        msg.clone()
+    }
+
+    fn run(
+        &self,
+        msg: M,
+        error: Error<M::Error>,
+        _cx: &Context<'_>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        ready(ask(&self.0, &msg, error))
+    }
+
+    fn block(&self, msg: M, error: Error<M::Error>, _cx: &Context<'_>) -> Blocked<M> {
+        Ok(ask(&self.0, &msg, error))
+    }
+}
+
+fn ask<M, F>(substitute: &F, msg: &M, error: Error<M::Error>) -> Outcome<M>
+where
+    M: Message,
+    F: Fn(&Error<M::Error>, &M) -> Option<M::Reply>,
+{
+    caught(|| substitute(&error, msg))?.ok_or(error)
+}
+
+impl<M: MessageClone, H: Handler<M>> Substitute<M> for Leaf<H> {
+    type Kept = M;
+
+    const NOTE: &'static str = "a handler";
+
+    const RUNS_AGAIN: bool = true;
+
+    const WAITS: Duration = Duration::MAX;
+
+    #[inline(always)]
+    fn keep(msg: &M) -> M {
+        msg.clone()
+    }
+
+    fn run(
+        &self,
+        msg: M,
+        error: Error<M::Error>,
+        cx: &Context<'_>,
+    ) -> impl Future<Output = Outcome<M>> + Send {
+        match is_over(cx) {
+            true => Either::off(ready(Err(error))),
+            false => Either::on(Next::run(self, msg, cx)),
+        }
+    }
+
+    fn block(&self, msg: M, error: Error<M::Error>, cx: &Context<'_>) -> Blocked<M> {
+        match is_over(cx) {
+            true => Ok(Err(error)),
+            false => Next::block(self, msg, cx),
+        }
+    }
+}
+
+/// Whether nobody waits for the reply of another handler any more.
+fn is_over(cx: &Context<'_>) -> bool {
+    let late = |expiry| cx.clock().ticks() >= expiry;
+    cx.is_cancelled() || cx.expiry().is_some_and(late)
+}

@@ -1,0 +1,225 @@
+//! [`Retry`]: the settings.
+
+use std::time::Duration;
+
+use super::judge::ByClass;
+use super::policy::MOST_ATTEMPTS;
+use super::{Backoff, Jitter, RetryBy, RetryMiddleware, RetryPolicy};
+use crate::message::Message;
+use crate::middleware::{Budget, Handles};
+use crate::outcome::Error;
+use crate::outcome::Repeatable;
+use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::setting::InvalidSetting;
+
+/// Attempts a message again when it fails, after a pause. See [the module](super).
+///
+/// Clones share the budget, and what [`handles`](Self::handles) shows; buses with different clocks cannot
+/// share one. Otherwise a clone makes instances of its own: see [`Layer`](crate::Layer#one-instance-a-route).
+#[derive(Clone, Debug)]
+pub struct Retry {
+    attempts: u32,
+    backoff: Backoff,
+    seed: Option<u64>,
+    budget: Option<Budget>,
+    handles: Handles<RetryPolicy>,
+}
+
+impl Retry {
+    /// Up to `attempts` (from 1 to 100, the first included), with the same `delay` in between: from zero
+    /// to [`max_delay`](Self::max_delay).
+    #[must_use]
+    pub fn fixed(attempts: u32, delay: Duration) -> Self {
+        Self::new(attempts, Backoff::fixed(delay))
+    }
+
+    /// Up to `attempts` (from 1 to 100, the first included), after `step`, then twice that, three times
+    /// that. `step` is above zero.
+    #[must_use]
+    pub fn linear(attempts: u32, step: Duration) -> Self {
+        Self::new(attempts, Backoff::linear(step))
+    }
+
+    /// Up to `attempts` (from 1 to 100, the first included), after `base`, then twice that (see
+    /// [`factor`](Self::factor)), four times that; with [full jitter](Jitter::Full). `base` is above zero.
+    #[must_use]
+    pub fn exponential(attempts: u32, base: Duration) -> Self {
+        Self::new(attempts, Backoff::exponential(base))
+    }
+
+    /// Up to `attempts` (from 1 to 100, the first included), with the pauses of `backoff`.
+    #[must_use]
+    pub fn new(attempts: u32, backoff: Backoff) -> Self {
+        Self {
+            attempts,
+            backoff,
+            seed: None,
+            budget: Some(Budget::default()),
+            handles: Handles::default(),
+        }
+    }
+
+    /// [`Backoff::factor`]: of an exponential one, from 1 to 100. Default: 2.
+    #[must_use]
+    pub fn factor(mut self, factor: f64) -> Self {
+        self.backoff = self.backoff.factor(factor);
+        self
+    }
+
+    /// [`Backoff::max_delay`]: from a nanosecond to a day, and no shorter than the first delay. Default:
+    /// 30 s. An error that asks for a longer pause is returned at once.
+    #[must_use]
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.backoff = self.backoff.max_delay(delay);
+        self
+    }
+
+    /// How the pauses are spread. Default: [`Full`](Jitter::Full) for an exponential one, none for the
+    /// others.
+    #[must_use]
+    pub fn jitter(mut self, jitter: Jitter) -> Self {
+        self.backoff = self.backoff.jitter(jitter);
+        self
+    }
+
+    /// Draws the jitter of each route from this seed, so that a test sees the same pauses each time.
+    /// Default: a seed of the process's own.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Takes the repeats out of `budget`: one for several layers, say, or other settings. Default:
+    /// [`Budget::default`], one that the routes of this layer share.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// Repeats without a budget: when all messages fail, the backend gets `attempts` times its load.
+    #[must_use]
+    pub fn without_budget(mut self) -> Self {
+        self.budget = None;
+        self
+    }
+
+    /// Lets `repeats` decide after which errors there is another attempt, in the place of the class of
+    /// the error. It is asked only of errors after which one is allowed: the handler's, and those of
+    /// layers that refused the message for now. A panic of it goes to the caller.
+    ///
+    /// It names the error of its messages, so the layer stands in a scope of those.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::middleware::Retry;
+    /// use arcbus::{Context, Error, Message, Query, QueryBus, from_fn};
+    ///
+    /// #[derive(Clone)]
+    /// struct Quote;
+    /// impl Message for Quote {
+    ///     const NAME: &'static str = "quote";
+    ///     type Kind = Query;
+    ///     type Reply = u32;
+    ///     type Error = Status;
+    /// }
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct Status(u16);
+    /// # impl std::fmt::Display for Status {
+    /// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "status {}", self.0) }
+    /// # }
+    /// # impl std::error::Error for Status {}
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let unavailable = |error: &Error<Status>| error.as_handler() == Some(&Status(503));
+    /// let retry = Retry::fixed(5, Duration::ZERO).retry_if(unavailable);
+    /// let bus = QueryBus::builder()
+    ///     .scope(|s| {
+    ///         s.layer(retry).register(from_fn(|_: Quote, cx: &Context<'_>| match cx.attempt() {
+    ///             1 | 2 => Err(Status(503)),
+    ///             _ => Err(Status(404)),
+    ///         }))
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(bus.execute_blocking(Quote), Err(Error::Handler(Status(404))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn retry_if<E, F>(self, repeats: F) -> RetryBy<F>
+    where
+        F: Fn(&Error<E>) -> bool + Send + Sync + 'static,
+    {
+        RetryBy::new(self, repeats)
+    }
+
+    /// The policies of the routes: what they have repeated, and where the number of attempts is changed.
+    #[must_use]
+    pub fn handles(&self) -> Handles<RetryPolicy> {
+        self.handles.clone()
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
+        self.policy()?;
+        self.budget.as_ref().map_or(Ok(()), Budget::check)
+    }
+
+    fn policy(&self) -> Result<RetryPolicy, InvalidSetting> {
+        let policy = RetryPolicy::new(self.attempts, self.backoff)?;
+        Ok(match self.seed {
+            Some(seed) => policy.seed(seed),
+            None => policy,
+        })
+    }
+
+    /// The middleware of one route.
+    pub(super) fn make<J>(&self, route: &RouteInfo, judge: J) -> RetryMiddleware<J> {
+        let policy = self.policy().expect("checked before");
+        let policy = self.handles.add(route.name(), policy);
+        RetryMiddleware::new(policy, self.budget.clone(), judge)
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        // Asked before the check.
+        let pauses = self.attempts.clamp(1, MOST_ATTEMPTS) - 1;
+        let each = (1..=pauses).map(|failed| self.backoff.longest(failed));
+        let waits = each.fold(Duration::ZERO, Duration::saturating_add);
+        let longest = self.backoff.longest_delay();
+        let facts = Facts::new()
+            .attempts(self.attempts)
+            .waits(waits)
+            .waits_as_told(longest.saturating_mul(pauses))
+            .live()
+            .note(self.note());
+        match &self.budget {
+            Some(budget) => budget.tie(facts),
+            None => facts,
+        }
+    }
+
+    fn note(&self) -> String {
+        let budget = self.budget.as_ref().map(Budget::note);
+        let budget = budget.unwrap_or("no budget".into());
+        format!("{} attempts, {}, {budget}", self.attempts, self.backoff)
+    }
+}
+
+impl<M: Message + Repeatable> Layer<M> for Retry {
+    type Middleware = RetryMiddleware;
+
+    const ROLE: Role = Role::Retry;
+
+    fn check(&self) -> Result<(), InvalidSetting> {
+        self.check()
+    }
+
+    fn middleware(&self, route: &RouteInfo) -> RetryMiddleware {
+        self.make(route, ByClass)
+    }
+
+    fn facts(&self) -> Facts {
+        self.facts()
+    }
+}

@@ -1,0 +1,130 @@
+//! [`TimeoutPolicy`]: the limits of one route.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::clock::nanos;
+use crate::setting::InvalidSetting;
+use crate::sync::{AtomicU64, Ordering};
+
+/// The limits that a [`Timeout`](super::Timeout) has made for one route; the first of them can be
+/// changed while it works.
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::middleware::Timeout;
+///
+/// let timeout = Timeout::new(Duration::from_secs(1));
+/// let handles = timeout.handles(); // before the layer goes to a bus
+/// # let _ = timeout;
+/// if let Some(policy) = handles.get("user.get") {
+///     policy.set_timeout(Duration::from_millis(250)).expect("not zero");
+/// }
+/// ```
+pub struct TimeoutPolicy {
+    /// In nanoseconds; never zero.
+    ///
+    /// Relaxed: the one word that is shared, and nothing else is read by it. No partner, no model.
+    timeout: AtomicU64,
+    grace: Duration,
+}
+
+impl TimeoutPolicy {
+    /// The limits, in the ranges given at [`Timeout`](super::Timeout).
+    ///
+    /// # Errors
+    ///
+    /// The limit that is out of range.
+    pub fn new(timeout: Duration, grace: Duration) -> Result<Self, InvalidSetting> {
+        check_grace(grace)?;
+        Ok(Self {
+            timeout: AtomicU64::new(checked(timeout)?),
+            grace,
+        })
+    }
+
+    /// The time given to a message.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_nanos(self.nanos())
+    }
+
+    /// Changes the time given to a message, for those that come from now on.
+    ///
+    /// # Errors
+    ///
+    /// If it is out of range; then nothing changes.
+    pub fn set_timeout(&self, timeout: Duration) -> Result<(), InvalidSetting> {
+        self.timeout.store(checked(timeout)?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The time after that, in which a handler that waits is told to end.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    #[inline]
+    pub(super) fn nanos(&self) -> u64 {
+        self.timeout.load(Ordering::Relaxed)
+    }
+}
+
+fn checked(timeout: Duration) -> Result<u64, InvalidSetting> {
+    let nanos = nanos(timeout);
+    InvalidSetting::unless(
+        nanos != 0 && nanos != u64::MAX,
+        "Timeout.timeout",
+        "more than zero and less than 584 years",
+    )?;
+    Ok(nanos)
+}
+
+fn check_grace(grace: Duration) -> Result<(), InvalidSetting> {
+    InvalidSetting::unless(
+        nanos(grace) != u64::MAX,
+        "Timeout.grace",
+        "less than 584 years",
+    )
+}
+
+impl fmt::Debug for TimeoutPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimeoutPolicy")
+            .field("timeout", &self.timeout())
+            .field("grace", &self.grace)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn limits_out_of_range_are_refused() {
+        let far = Duration::from_nanos(u64::MAX);
+        for timeout in [Duration::ZERO, far, Duration::MAX] {
+            let refused = TimeoutPolicy::new(timeout, SECOND).unwrap_err();
+            assert_eq!(refused.field(), "Timeout.timeout");
+        }
+        for grace in [far, Duration::MAX] {
+            let refused = TimeoutPolicy::new(SECOND, grace).unwrap_err();
+            assert_eq!(refused.field(), "Timeout.grace");
+        }
+        let almost = far - Duration::from_nanos(1);
+        let policy = TimeoutPolicy::new(almost, almost).expect("in range");
+        assert_eq!((policy.timeout(), policy.grace()), (almost, almost));
+    }
+
+    #[test]
+    fn the_timeout_changes_to_what_is_in_range() {
+        let policy = TimeoutPolicy::new(SECOND, Duration::ZERO).expect("in range");
+        policy.set_timeout(SECOND * 3).expect("in range");
+        assert!(policy.set_timeout(Duration::ZERO).is_err());
+        assert_eq!(policy.timeout(), SECOND * 3);
+    }
+}

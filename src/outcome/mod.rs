@@ -1,0 +1,18 @@
+//! The outcome of a dispatch: a reply or an [`Error`], and what each error means to a policy.
+
+mod error;
+mod panicked;
+mod rejection;
+mod repeat;
+mod verdict;
+mod violations;
+
+pub use error::{Error, Outcome, Phase, TimeLimit};
+pub use rejection::{Rejection, RejectionKind};
+pub use repeat::{Idempotent, Repeatable, Repeats};
+pub use verdict::Verdict;
+pub use violations::{Violation, Violations};
+
+pub(crate) use panicked::panicked;
+pub(crate) use repeat::{is_worth_repeating, may_repeat};
+pub(crate) use verdict::Ending;

@@ -1,0 +1,192 @@
+//! [`Verdict`]: what an outcome says about the health of the backend.
+
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::message::{Class, Message};
+use crate::outcome::{Error, Outcome, Phase, TimeLimit};
+
+/// Classifies an outcome as evidence about the health of the backend. A breaker, an adaptive limit and a hedge
+/// all ask here, so that they agree.
+///
+/// | outcome | verdict |
+/// |---|---|
+/// | a reply | `Success` |
+/// | the handler's error, [`Class::Permanent`] | `Success`: it was answered, the message was wrong |
+/// | the handler's error, [`Class::Transient`] or [`Class::Unclassified`] | `Failure` |
+/// | a panic; a layer's time limit that passed while the handler ran | `Failure` |
+/// | late before it began | `Neutral` |
+/// | ended by its caller: by the caller's deadline or token, or because the future was dropped | `Neutral` |
+/// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, in doubt, no handler | `Neutral` |
+///
+/// # Callers in a hurry
+///
+/// What its caller ends says nothing about the backend: ten callers that give a healthy backend a tenth of
+/// the time that it needs must not keep out the next one, who has the patience. So it counts for nothing,
+/// unless the backend had longer than anybody should wait: each layer that judges has a setting `slow_after`,
+/// and a dispatch that its caller ended after that time or later is a failure, see [`after`](Verdict::after). That
+/// is how a breaker learns of a backend that hangs where every caller has a deadline and no layer has a limit.
+///
+/// Inside a dispatch, the layers take an error of the handler (`Transient` or `Unclassified`) that comes when
+/// its caller has gone for the caller's doing as well: a handler that hands its deadline on to a client or to
+/// another dispatch fails when that deadline passes.
+///
+/// For a layer, everything further out is its caller, also a [`Timeout`](crate::middleware::Timeout) that drops
+/// it. So put a timeout inside the layers that judge.
+///
+/// ```
+/// use std::io;
+/// use arcbus::{Error, Message, Query, Verdict};
+///
+/// struct Ping;
+/// impl Message for Ping {
+///     const NAME: &'static str = "ping";
+///     type Kind = Query;
+///     type Reply = ();
+///     type Error = io::Error;
+/// }
+///
+/// assert_eq!(Verdict::of::<Ping>(&Ok(())), Verdict::Success);
+/// assert_eq!(Verdict::of::<Ping>(&Err(Error::Handler(io::Error::other("down")))), Verdict::Failure);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It works.
+    Success,
+    /// It does not.
+    Failure,
+    /// The handler did not run, or was stopped by its caller: this says nothing about it.
+    Neutral,
+}
+
+impl Verdict {
+    /// Judges `outcome`, however long it took: what its caller ended is neutral.
+    #[inline(always)]
+    pub fn of<M: Message>(outcome: &Outcome<M>) -> Self {
+        match outcome {
+            Ok(_) => Self::Success,
+            Err(error) => Self::of_error::<M>(error),
+        }
+    }
+
+    /// Judges the outcome of a dispatch that ran for `elapsed`: as [`of`](Verdict::of), but what its caller ended
+    /// after `slow_after` or later is a failure. `None`: never.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::{Error, Message, Outcome, Phase, Query, TimeLimit, Verdict};
+    ///
+    /// struct Ping;
+    /// impl Message for Ping {
+    ///     const NAME: &'static str = "ping";
+    ///     type Kind = Query;
+    ///     type Reply = ();
+    ///     type Error = std::convert::Infallible;
+    /// }
+    ///
+    /// let verdict = |elapsed| {
+    ///     let (phase, limit) = (Phase::Indeterminate, TimeLimit::Caller);
+    ///     let hasty: Outcome<Ping> = Err(Error::Timeout { phase, limit, elapsed });
+    ///     Verdict::after::<Ping>(&hasty, elapsed, Some(Duration::from_secs(1)))
+    /// };
+    /// assert_eq!(verdict(Duration::from_millis(3)), Verdict::Neutral);
+    /// assert_eq!(verdict(Duration::from_secs(1)), Verdict::Failure);
+    /// ```
+    pub fn after<M: Message>(
+        outcome: &Outcome<M>,
+        elapsed: Duration,
+        slow_after: Option<Duration>,
+    ) -> Self {
+        match outcome {
+            Err(error) if is_by_caller(error) => {
+                Self::of_abandoned(slow_after.is_some_and(|slow_after| elapsed >= slow_after))
+            }
+            outcome => Self::of::<M>(outcome),
+        }
+    }
+
+    /// Judges a dispatch that its caller ended.
+    pub(crate) fn of_abandoned(is_slow: bool) -> Self {
+        match is_slow {
+            true => Self::Failure,
+            false => Self::Neutral,
+        }
+    }
+
+    #[cold]
+    pub(crate) fn of_error<M: Message>(error: &Error<M::Error>) -> Self {
+        match error {
+            Error::Handler(error) => Self::of_class(M::classify(error)),
+            Error::Panicked { .. }
+            | Error::Timeout {
+                phase: Phase::Indeterminate,
+                limit: TimeLimit::Layer,
+                ..
+            } => Self::Failure,
+            Error::Timeout { .. }
+            | Error::Cancelled { .. }
+            | Error::HandlerNotFound { .. }
+            | Error::Invalid(_)
+            | Error::Rejected(_)
+            | Error::CircuitOpen { .. }
+            | Error::RateLimited { .. }
+            | Error::Overloaded { .. }
+            | Error::WouldDeadlock { .. }
+            | Error::InDoubt => Self::Neutral,
+        }
+    }
+
+    fn of_class(class: Class) -> Self {
+        match class {
+            Class::Permanent => Self::Success,
+            Class::Transient | Class::Unclassified => Self::Failure,
+        }
+    }
+}
+
+/// How the inner service of a layer that judges has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Judged(Verdict),
+    /// By its caller, as if its future had been dropped: how long it ran decides
+    /// ([`Verdict::of_abandoned`]).
+    Abandoned,
+}
+
+impl Ending {
+    #[inline(always)]
+    pub(crate) fn of<M: Message>(outcome: &Outcome<M>, cx: &Context<'_>) -> Self {
+        match outcome {
+            Ok(_) => Self::Judged(Verdict::Success),
+            Err(error) => Self::of_error::<M>(error, cx),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn of_error<M: Message>(error: &Error<M::Error>, cx: &Context<'_>) -> Self {
+        let verdict = Verdict::of_error::<M>(error);
+        let is_abandoned = match error {
+            Error::Handler(_) => verdict == Verdict::Failure && cx.has_lost_its_caller(),
+            error => is_by_caller(error),
+        };
+        if is_abandoned {
+            Self::Abandoned
+        } else {
+            Self::Judged(verdict)
+        }
+    }
+}
+
+/// Whether the caller's deadline or token stopped the handler.
+fn is_by_caller<E>(error: &Error<E>) -> bool {
+    matches!(
+        error,
+        Error::Timeout {
+            phase: Phase::Indeterminate,
+            limit: TimeLimit::Caller,
+            ..
+        } | Error::Cancelled {
+            phase: Phase::Indeterminate
+        }
+    )
+}
