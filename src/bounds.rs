@@ -19,6 +19,7 @@
 //! that is missing, and not why a layer needs it.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::hash::Hash;
 
 use crate::message::{Command, Kind, Message, Query, Same};
@@ -37,6 +38,17 @@ pub trait HandlerError: StdError + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<E: StdError + 'static> HandlerError for E {}
+
+/// The error of a message: it says what went wrong, to people and in logs, and may go to another thread.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a message",
+    label = "needs `Display + Debug + Send + Sync` of the error `{Self}`",
+    note = "add `#[derive(Debug)]` and `impl std::fmt::Display` to `{Self}`, and best `impl std::error::Error`, or derive all by the crate `thiserror`"
+)]
+pub trait MessageError: fmt::Display + fmt::Debug + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: fmt::Display + fmt::Debug + Send + Sync + 'static> MessageError for E {}
 
 /// A message that can be copied. Needed by layers that may run it more than once, since the handler takes it by
 /// value.

@@ -29,8 +29,8 @@ pub use handler::{
 };
 pub use message::{Class, Command, Kind, Message, MessageType, Query, Same};
 pub use outcome::{
-    Error, Idempotent, Outcome, Phase, Rejection, RejectionKind, Repeatable, Repeats, TimeLimit,
-    Verdict, Violation, Violations,
+    Classify, Error, Idempotent, Outcome, Phase, Rejection, RejectionKind, Repeatable, Repeats,
+    TimeLimit, Verdict, Violation, Violations,
 };
 pub use pipeline::{
     Facts, Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, LayerInfo, Layers, Middleware,
@@ -38,6 +38,9 @@ pub use pipeline::{
 };
 pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired, UnusedLayers};
 pub use setting::InvalidSetting;
+
+#[cfg(feature = "derive")]
+pub use arcbus_macros::{Classify, Command, Query};
 
 /// What the macros expand to.
 #[doc(hidden)]

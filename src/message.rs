@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Violations;
+use crate::bounds::MessageError;
 
 /// A value with exactly one handler, which answers with a [`Reply`](Message::Reply) or an
 /// [`Error`](Message::Error).
@@ -54,7 +55,8 @@ use crate::Violations;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "`Message` is not implemented for `{Self}`",
-    note = "write `impl Message for {Self}` with `NAME`, `Kind` (`Command` or `Query`), `Reply` and `Error`"
+    note = "add `#[derive(arcbus::Command)]` or `#[derive(arcbus::Query)]` to `{Self}`",
+    note = "or write `impl Message for {Self}` with `NAME`, `Kind` (`Command` or `Query`), `Reply` and `Error`"
 )]
 pub trait Message: Send + Sync + 'static {
     /// The stable name used in logs, metrics and on a wire. Not blank, and unique within a bus.
@@ -72,7 +74,7 @@ pub trait Message: Send + Sync + 'static {
     /// [`Error`](crate::Error) around it is a standard error, too, and `?` works. `String` and `anyhow::Error` fit
     /// as well, and need [`into_boxed`](crate::Error::into_boxed) before a `?`.
     /// [`Infallible`](std::convert::Infallible) says that it never fails.
-    type Error: fmt::Display + fmt::Debug + Send + Sync + 'static;
+    type Error: MessageError;
 
     /// Checks the message itself. Always called before the handler, which never sees a message that
     /// is refused here. A panic is caught like the handler's. Default: accepts.

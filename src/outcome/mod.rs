@@ -1,5 +1,6 @@
 //! The outcome of a dispatch: a reply or an [`Error`], and what each error means to a policy.
 
+mod classify;
 mod error;
 mod panicked;
 mod rejection;
@@ -7,6 +8,7 @@ mod repeat;
 mod verdict;
 mod violations;
 
+pub use classify::Classify;
 pub use error::{Error, Outcome, Phase, TimeLimit};
 pub use rejection::{Rejection, RejectionKind};
 pub use repeat::{Idempotent, Repeatable, Repeats};

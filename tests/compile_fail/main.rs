@@ -23,7 +23,8 @@ use std::thread;
 const CASES: &str = "tests/compile_fail";
 
 /// The features of the library that these tests stand beside.
-const FEATURES: [(&str, bool); 6] = [
+const FEATURES: [(&str, bool); 7] = [
+    ("derive", cfg!(feature = "derive")),
     ("garde", cfg!(feature = "garde")),
     ("testing", cfg!(feature = "testing")),
     ("tokio", cfg!(feature = "tokio")),
@@ -209,6 +210,7 @@ fn library() -> &'static Path {
                 "--package",
                 "arcbus",
                 "--lib",
+                "--no-default-features",
                 "--message-format=json",
             ])
             .args(["--features", &features.join(",")])

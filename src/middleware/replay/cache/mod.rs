@@ -70,6 +70,8 @@ mod route;
 mod stats;
 mod vary;
 
+#[cfg(feature = "derive")]
+pub use arcbus_macros::Cacheable;
 pub use handle::CacheHandle;
 pub use invalidate::{Invalidates, Invalidator, InvalidatorMiddleware, Outdated, Which};
 pub use key::Cacheable;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::bounds::CommandKind;
 use crate::context::Context;
 use crate::message::Message;
 use crate::sync::PlainArc;
@@ -84,6 +85,87 @@ impl<M: Message> KeySource<M> for ByContext {
         cx.get::<IdempotencyKey>().cloned()
     }
 }
+
+/// A command that carries its idempotency key in itself, for
+/// [`Idempotency::key_in_message`](super::Idempotency::key_in_message).
+///
+/// `#[derive(Command)]` writes it for a field with `#[idempotency_key]`.
+///
+/// ```
+/// use arcbus::middleware::idempotency::{HasIdempotencyKey, IdempotencyKey};
+/// # use arcbus::{Command, Message};
+/// # struct Charge { request: IdempotencyKey }
+/// # impl Message for Charge {
+/// #     const NAME: &'static str = "card.charge";
+/// #     type Kind = Command;
+/// #     type Reply = u64;
+/// #     type Error = std::convert::Infallible;
+/// # }
+///
+/// impl HasIdempotencyKey for Charge {
+///     fn idempotency_key(&self) -> Option<IdempotencyKey> {
+///         Some(self.request.clone())
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the command `{Self}` carries no idempotency key",
+    label = "`HasIdempotencyKey` is not implemented for `{Self}`",
+    note = "write `#[idempotency_key]` before the field of `{Self}` that has it, and `#[derive(Command)]` before the type",
+    note = "or leave out `.key_in_message()`: then the key comes from the context"
+)]
+pub trait HasIdempotencyKey: Message<Kind: CommandKind> {
+    /// Returns the key, if this command has one.
+    fn idempotency_key(&self) -> Option<IdempotencyKey>;
+}
+
+/// The [`HasIdempotencyKey`] of the message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByField;
+
+impl<M: HasIdempotencyKey> KeySource<M> for ByField {
+    #[inline]
+    fn key(&self, msg: &M, _cx: &Context<'_>) -> Option<IdempotencyKey> {
+        msg.idempotency_key()
+    }
+}
+
+/// A type of a field with `#[idempotency_key]`: an [`IdempotencyKey`], a text, or an `Option` of one.
+///
+/// An `IdempotencyKey` allocates nothing; a text is copied in each dispatch.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an idempotency key",
+    label = "an idempotency key is a text",
+    note = "make the field an `arcbus::middleware::IdempotencyKey`, by `IdempotencyKey::new(value.to_string())`, or a `String`"
+)]
+pub trait ToIdempotencyKey {
+    /// Makes the key, if there is one.
+    fn to_idempotency_key(&self) -> Option<IdempotencyKey>;
+}
+
+impl ToIdempotencyKey for IdempotencyKey {
+    fn to_idempotency_key(&self) -> Option<IdempotencyKey> {
+        Some(self.clone())
+    }
+}
+
+impl<T: ToIdempotencyKey> ToIdempotencyKey for Option<T> {
+    fn to_idempotency_key(&self) -> Option<IdempotencyKey> {
+        self.as_ref().and_then(T::to_idempotency_key)
+    }
+}
+
+macro_rules! texts_are_keys {
+    ($($text:ty),*) => {
+        $(impl ToIdempotencyKey for $text {
+            fn to_idempotency_key(&self) -> Option<IdempotencyKey> {
+                Some(IdempotencyKey::new(self))
+            }
+        })*
+    };
+}
+
+texts_are_keys!(String, &'static str, Box<str>, PlainArc<str>);
 
 /// A closure that makes the key of a message and its context.
 #[derive(Clone, Copy)]

@@ -6,7 +6,8 @@ use super::middleware::{IdempotencyMiddleware, Keys};
 use super::policy::{Room, check_window};
 use super::routes::Routes;
 use super::{
-    ByContext, ByMessage, IdempotencyCounts, IdempotencyKey, InMemory, KeySource, Shared, Stores,
+    ByContext, ByField, ByMessage, IdempotencyCounts, IdempotencyKey, InMemory, KeySource, Shared,
+    Stores,
 };
 use crate::bounds::{CommandKind, MessageHash, ReplyClone};
 use crate::context::Context;
@@ -122,10 +123,22 @@ impl<S> Idempotency<S> {
         M: Message,
         F: Fn(&M, &Context<'_>) -> Option<IdempotencyKey> + Send + Sync + 'static,
     {
+        self.keyed_by(ByMessage(key))
+    }
+
+    /// Asks each message for its key, instead of the context: every message below the layer is
+    /// [`HasIdempotencyKey`](super::HasIdempotencyKey), which a derive makes of a field with
+    /// `#[idempotency_key]`.
+    #[must_use]
+    pub fn key_in_message(self) -> Idempotency<S, ByField> {
+        self.keyed_by(ByField)
+    }
+
+    fn keyed_by<K>(self, source: K) -> Idempotency<S, K> {
         Idempotency {
             window: self.window,
             stores: self.stores,
-            source: PlainArc::new(ByMessage(key)),
+            source: PlainArc::new(source),
             require_key: self.require_key,
             max_waiters: self.max_waiters,
             // Its own: another key under the same text would be another thing.

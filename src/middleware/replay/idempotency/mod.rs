@@ -56,7 +56,9 @@ mod stores;
 
 pub use counts::IdempotencyCounts;
 pub use fingerprint::{Fingerprint, Fnv};
-pub use key::{ByContext, ByMessage, IdempotencyKey, KeySource};
+pub use key::{
+    ByContext, ByField, ByMessage, HasIdempotencyKey, IdempotencyKey, KeySource, ToIdempotencyKey,
+};
 pub use layer::Idempotency;
 pub use middleware::IdempotencyMiddleware;
 pub use policy::{MemoryStore, Room, Run};

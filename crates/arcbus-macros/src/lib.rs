@@ -1,0 +1,187 @@
+//! The derives and attributes of `arcbus`, which exports them again under its feature `derive`.
+//!
+//! Each expands to what one would have written by hand, with paths that begin at `::arcbus`.
+
+mod cacheable;
+mod classify;
+mod message;
+mod name;
+mod options;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Makes a type a message of the kind `Command`.
+///
+/// ```
+/// use arcbus::{Command, Message};
+///
+/// #[derive(Command)]
+/// #[message(reply = u64, error = std::io::Error)]
+/// struct CreateUser {
+///     name: String,
+/// }
+///
+/// assert_eq!(CreateUser::NAME, "user.create");
+/// ```
+///
+/// # Options of `#[message(..)]`
+///
+/// | option | sets | default |
+/// |---|---|---|
+/// | `name = ".."` | `Message::NAME` | from the type, see below |
+/// | `reply = Type` | `Message::Reply` | `()` |
+/// | `error = Type` | `Message::Error` | `std::convert::Infallible` |
+/// | `validate = path` | `Message::validate` calls a function of `&Self` | accepts every message |
+/// | `garde` | `Message::validate` checks the attributes of `#[derive(garde::Validate)]`; needs the feature `garde` | |
+/// | `classify` | `Message::classify` asks the error, which is `Classify` | `Class::Unclassified` |
+/// | `classify = path` | `Message::classify` calls a function of `&Self::Error` | |
+/// | `idempotent` | `impl Idempotent`: running the command twice has the effect of once. Commands only | |
+/// | `crate = ".."` | the path of the library, where it has another name | `::arcbus` |
+///
+/// # The default name
+///
+/// The words of the type's name in lower case, with the first word last: `user.create` for `CreateUser`,
+/// `account_limit.set` for `SetAccountLimit`, `ping` for `Ping`. A word begins at a capital; the capitals of
+/// `GetHTTPStatus` are one word, `http_status.get`. A name that other programs know is better given, so that
+/// the type can be renamed.
+///
+/// # Generics
+///
+/// Type parameters get the bounds `Send + Sync + 'static`. All types of one generic message have one name, so
+/// a bus takes one of them.
+///
+/// # The idempotency key
+///
+/// `#[idempotency_key]` on a field makes `HasIdempotencyKey` of the command, for
+/// `Idempotency::key_in_message`. The field is an `IdempotencyKey`, a `String`, a `&'static str`, an
+/// `Arc<str>` or a `Box<str>`, or an `Option` of one.
+///
+/// ```
+/// use std::time::Duration;
+/// use arcbus::{Command, CommandBus, Context, from_fn};
+/// use arcbus::middleware::Idempotency;
+///
+/// #[derive(Command, Hash)]
+/// #[message(reply = u64)]
+/// struct Charge {
+///     #[idempotency_key]
+///     request: String,
+///     cents: u64,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bus = CommandBus::builder()
+///     .layer(Idempotency::in_memory(Duration::from_secs(3600)).key_in_message())
+///     .register(from_fn(|msg: Charge, _: &Context<'_>| Ok(msg.cents)))
+///     .build()?;
+/// assert_eq!(bus.execute_blocking(Charge { request: "7".into(), cents: 5 }), Ok(5));
+/// # Ok(())
+/// # }
+/// ```
+#[proc_macro_derive(Command, attributes(message, idempotency_key))]
+pub fn derive_command(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    answer(message::expand(message::Kind::Command, &input))
+}
+
+/// Makes a type a message of the kind `Query`.
+///
+/// The options of `#[message(..)]` and the default name are those of [`Command`](macro@Command), without
+/// `idempotent` and `#[idempotency_key]`, which are for commands.
+///
+/// ```
+/// use arcbus::{Message, Query};
+///
+/// #[derive(Query)]
+/// #[message(name = "users.by_role", reply = Vec<T>)]
+/// struct FindUsers<T> {
+///     role: T,
+/// }
+///
+/// assert_eq!(FindUsers::<String>::NAME, "users.by_role");
+/// ```
+#[proc_macro_derive(Query, attributes(message, idempotency_key))]
+pub fn derive_query(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    answer(message::expand(message::Kind::Query, &input))
+}
+
+/// Makes `Classify` of an error type: says of each variant whether another try can succeed.
+///
+/// | attribute of a variant | its class |
+/// |---|---|
+/// | `#[transient]` | `Class::Transient`: another try can succeed |
+/// | `#[permanent]` | `Class::Permanent`: another try fails in the same way |
+/// | `#[nested]` | that of the error inside, which is `Classify`: an `arcbus::Error`, say |
+/// | none | `Class::Unclassified` |
+///
+/// `#[nested]` stands on a variant with one field, or on the field that it means. A struct has the attribute on
+/// itself. `#[classify(crate = "..")]` on the type sets the path of the library.
+///
+/// ```
+/// use arcbus::{Class, Classify};
+///
+/// #[derive(Classify)]
+/// enum PayError {
+///     #[transient]
+///     BankIsDown,
+///     #[permanent]
+///     NoSuchAccount(u64),
+///     #[nested]
+///     Users(arcbus::Error<std::convert::Infallible>),
+///     Other,
+/// }
+///
+/// assert_eq!(PayError::BankIsDown.classify(), Class::Transient);
+/// assert_eq!(PayError::Other.classify(), Class::Unclassified);
+/// ```
+#[proc_macro_derive(Classify, attributes(classify, transient, permanent, nested))]
+pub fn derive_classify(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    answer(classify::expand(&input))
+}
+
+/// Makes `Cacheable` of a query: says under which key its reply is kept.
+///
+/// | fields with `#[key]` | key |
+/// |---|---|
+/// | none | the whole query, which derives `Clone, PartialEq, Eq, Hash` |
+/// | one | the field |
+/// | several | a struct of them, named as the query with `Key` behind: `GetPriceKey` |
+///
+/// All types that are keys are `Clone + Eq + Hash + Send + Sync`. A lookup clones none of them. Of several fields
+/// a predicate is lent a key with a method for each: `Outdated::<GetPrice>::If(Box::new(|key| *key.article() == 7))`.
+/// `#[message(crate = "..")]` sets the path of the library.
+///
+/// ```
+/// use arcbus::middleware::Cacheable;
+/// use arcbus::Query;
+///
+/// #[derive(Query, Cacheable)]
+/// #[message(reply = u64)]
+/// struct GetPrice {
+///     #[key]
+///     article: u64,
+///     #[key]
+///     currency: String,
+///     trace_me: bool, // the price does not depend on it
+/// }
+///
+/// let key = |currency: &str| GetPriceKey { article: 7, currency: currency.into() };
+/// let price = GetPrice { article: 7, currency: "EUR".into(), trace_me: true };
+/// assert!(price.key().to_owned() == key("EUR"));
+/// assert_eq!(*price.key().article(), 7);
+/// ```
+#[proc_macro_derive(Cacheable, attributes(message, key))]
+pub fn derive_cacheable(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    answer(cacheable::expand(&input))
+}
+
+/// Returns the code, or the error in its place.
+fn answer(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    expanded
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}
