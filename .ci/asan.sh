@@ -21,8 +21,7 @@ tests() {
 }
 
 if [ "${1:-}" != --planted ]; then
-    tests --lib --test stress --test safety --test linearizability --test dispatch --test registry \
-        --test context --test pipeline
+    tests --lib --test stress --test bus --test registry --test context --test pipeline
     tests --doc
     # And the kept blocks themselves, at full speed.
     export ARCBUS_STRESS_ROUNDS="${ARCBUS_STRESS_ROUNDS:-1000000}"

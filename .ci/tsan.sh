@@ -7,5 +7,4 @@ cd "$(dirname "$0")/.."
 rustup component add rust-src --toolchain nightly
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/tsan"
 export RUSTFLAGS="-Zsanitizer=thread"
-cargo +nightly test -Zbuild-std --locked --target x86_64-unknown-linux-gnu --test stress \
-    --test safety --test linearizability
+cargo +nightly test -Zbuild-std --locked --target x86_64-unknown-linux-gnu --test stress --test bus

@@ -5,15 +5,15 @@
 #[path = "../../support/acts.rs"]
 mod acts;
 #[allow(dead_code, reason = "the tests of the cache use more of it")]
-#[path = "../../repeat/cache_support.rs"]
+#[path = "../../support/cache_support.rs"]
 mod cache_support;
 #[path = "../../support/hasty.rs"]
 mod hasty;
 #[allow(dead_code, reason = "the tests of the policies use more of it")]
-#[path = "../../policies/jobs.rs"]
+#[path = "../../support/jobs.rs"]
 mod jobs;
 #[allow(dead_code, reason = "the tests of `explain` use more of it")]
-#[path = "../../repeat/explain/stand_ins.rs"]
+#[path = "../../middleware/explain/stand_ins.rs"]
 mod stand_ins;
 #[allow(dead_code, reason = "the tests of timeouts use more of it")]
 #[path = "../../support/worker.rs"]

@@ -1,9 +1,6 @@
 //! Once a thread has warmed up, a dispatch neither allocates nor frees: on any handle, in any lane,
 //! also while handlers are being swapped and while it waits.
 
-#[path = "support/counting.rs"]
-mod counting;
-
 use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,14 +9,11 @@ use std::task::{Context as Task, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use crate::counting::{Count, NOTHING, count, count_bytes};
 use arcbus::{
     BusBuilder, CancelToken, Context, Dispatch, Error, Gate, Gated, Handler, Layers, Message,
     Middleware, Next, NoLayers, Outcome, Query, QueryBus, Stack, static_bus,
 };
-use counting::{Count, Counting, NOTHING, count, count_bytes};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const WARM_UP: usize = 50;
 const ROUNDS: usize = 1000;

@@ -1,13 +1,9 @@
 //! A `CancellationToken` of tokio-util as a [`CancelToken`] (feature `tokio-util`).
-#![cfg(feature = "tokio-util")]
-
-#[path = "support/acts.rs"]
-mod acts;
 
 use std::thread;
 use std::time::Duration;
 
-use acts::{Act, Actor, Steps, block, each_lane_with, poll_once, ready};
+use crate::acts::{Act, Actor, Steps, block, each_lane_with, poll_once, ready};
 use arcbus::{CancelToken, CommandBus, Context, Error, Phase};
 use tokio_util::sync::CancellationToken;
 

@@ -1,13 +1,11 @@
 //! A message that its layers let pass, and whose handler does not wait, costs no allocation.
 
-#[path = "support/counting.rs"]
-mod counting;
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::Duration;
 
+use crate::counting::{Count, NOTHING, count};
 use arcbus::metrics::Metrics;
 use arcbus::middleware::cache::Outdated;
 use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit};
@@ -20,10 +18,6 @@ use arcbus::{
     BusBuilder, Command, CommandBus, Context, Error, Handler, Message, MessageType, Query,
     QueryBus, Stack, from_async_fn, from_fn,
 };
-use counting::{Count, Counting, NOTHING, count};
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const WARM_UP: usize = 50;
 const ROUNDS: usize = 1000;

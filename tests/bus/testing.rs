@@ -1,14 +1,10 @@
 //! The testing kit: a bus that records, and time that a test gives (feature `testing`).
-#![cfg(feature = "testing")]
-
-#[path = "support/acts.rs"]
-mod acts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
 
-use acts::{Act, Actor, Steps, ready};
+use crate::acts::{Act, Actor, Steps, ready};
 use arcbus::middleware::Timeout;
 use arcbus::testing::{FakeClock, Recorder, poll_once};
 use arcbus::{

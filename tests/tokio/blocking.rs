@@ -1,8 +1,4 @@
 //! Dispatching inside and outside tokio runtimes, and where blocking is refused (feature `tokio`).
-#![cfg(feature = "tokio")]
-
-#[path = "support/acts.rs"]
-mod acts;
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -10,7 +6,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use acts::{Act, Actor, Steps};
+use crate::acts::{Act, Actor, Steps};
 use arcbus::{
     Command, CommandBus, Context, Handler, Message, Middleware, Next, Outcome, from_async_fn,
     static_bus,

@@ -8,7 +8,7 @@ use arcbus::{
 
 use crate::cache_support::{Act, Failed, Get, SECOND, Sent, Store, each_lane, get, run_of};
 use crate::hostile::within_time;
-use crate::idempotency::pay::{HOUR, Run, Shop};
+use crate::replay::idempotency::pay::{HOUR, Run, Shop};
 
 fn overloaded<R, E>(outcome: &Result<R, Error<E>>, limit: usize) -> bool {
     matches!(outcome, Err(Error::Overloaded { limit: told }) if *told == limit)

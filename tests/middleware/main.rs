@@ -2,38 +2,29 @@
 
 #[path = "../support/acts.rs"]
 mod acts;
+#[path = "../support/asking.rs"]
+mod asking;
+#[path = "../support/cache_support.rs"]
+mod cache_support;
 #[path = "../support/hasty.rs"]
 mod hasty;
 #[path = "../support/hostile.rs"]
 mod hostile;
+#[path = "../support/jobs.rs"]
+mod jobs;
 #[path = "../support/worker.rs"]
 mod worker;
 
-mod adaptive_limit;
-mod adaptive_simulation;
-mod authorize;
-mod bulkhead;
+mod admission;
 mod cancellation;
-mod chaos;
-mod circuit_breaker;
 mod clocks;
-mod debug;
-mod haste;
-mod jobs;
-mod map_error;
-mod metrics;
-mod production;
-mod rate_limit;
+mod compose;
+mod explain;
+mod observe;
+mod replay;
+mod resilience;
 mod set_back;
 mod settings;
-mod sharing;
-mod timeout;
-mod touchy_keys;
-#[cfg(feature = "tracing")]
-mod trace;
-mod unhandled;
-mod validation;
 mod verdict;
 mod wakers;
-mod when;
 mod writers;

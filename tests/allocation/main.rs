@@ -1,0 +1,12 @@
+//! What a dispatch allocates, counted by an allocator.
+
+#[path = "../support/counting.rs"]
+mod counting;
+
+mod dispatch;
+mod middleware;
+
+use counting::Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;

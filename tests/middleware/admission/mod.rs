@@ -1,0 +1,9 @@
+//! Layers that decide if a message may run at all.
+
+mod adaptive_limit;
+mod adaptive_simulation;
+mod authorize;
+mod bulkhead;
+mod rate_limit;
+mod touchy_keys;
+mod validation;
