@@ -1,0 +1,184 @@
+//! The weaker forms of an ordering.
+
+use std::fmt;
+
+use crate::find::{Access, Order, Place};
+
+/// Returns the orderings next below that of the place; `None` stands for no fence at all.
+#[must_use]
+pub fn weaker(place: &Place) -> Vec<Option<Order>> {
+    use Order::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+    match (place.order, place.access) {
+        (Relaxed, _) => Vec::new(),
+        (Acquire | Release, Access::Fence) => vec![None],
+        (Acquire | Release, _) => vec![Some(Relaxed)],
+        (AcqRel, _) => vec![Some(Acquire), Some(Release)],
+        (SeqCst, Access::Load | Access::Failure) => vec![Some(Acquire)],
+        (SeqCst, Access::Store) => vec![Some(Release)],
+        (SeqCst, Access::Update | Access::Fence | Access::Value) => vec![Some(AcqRel)],
+    }
+}
+
+/// One weakened ordering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The place, by its number among all that can be weakened.
+    pub number: usize,
+    /// The name of the place.
+    pub place: String,
+    /// The use that is made of the ordering.
+    pub access: Access,
+    /// The ordering in the source.
+    pub from: Order,
+    /// The weaker one.
+    pub to: Option<Order>,
+}
+
+impl Change {
+    /// Returns the change as [`rewrite`](crate::rewrite) reads it from the environment.
+    #[must_use]
+    pub fn switch(&self) -> String {
+        match self.to {
+            Some(order) => format!("{}={order}", self.number),
+            None => format!("{}=none", self.number),
+        }
+    }
+
+    /// Returns the change in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self.to {
+            Some(order) => format!("{} -> {order}", self.from),
+            None => format!("{} -> none", self.from),
+        }
+    }
+}
+
+/// A build with one ordering weakened, or two of one function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mutant {
+    /// The name of the room.
+    pub room: String,
+    /// One or two.
+    pub changes: Vec<Change>,
+}
+
+impl Mutant {
+    /// Returns the name of the place, or of both.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.join(|change| change.place.clone())
+    }
+
+    /// Returns the mutation in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        self.join(Change::words)
+    }
+
+    /// Returns what goes into the environment of a model.
+    #[must_use]
+    pub fn switches(&self) -> String {
+        let switches = self.changes.iter().map(Change::switch);
+        switches.collect::<Vec<_>>().join(" ")
+    }
+
+    fn join(&self, part: impl Fn(&Change) -> String) -> String {
+        let parts = self.changes.iter().map(part);
+        parts.collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Returns both as one mutant, where they are of one function and of different places.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Option<Self> {
+        let function = |mutant: &Self| {
+            let place = &mutant.changes[0].place;
+            place.rsplit_once('#').map(|(name, _)| name.to_owned())
+        };
+        let is_pair =
+            function(self) == function(other) && self.changes[0].number != other.changes[0].number;
+        is_pair.then(|| Self {
+            room: self.room.clone(),
+            changes: [self.changes.clone(), other.changes.clone()].concat(),
+        })
+    }
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place(), self.words())
+    }
+}
+
+/// Returns every place that can be weakened, in the order of their numbers.
+#[must_use]
+pub fn weakenable(places: &[Place]) -> Vec<Place> {
+    let strong = places.iter().filter(|place| !weaker(place).is_empty());
+    strong.cloned().collect()
+}
+
+/// Makes the mutants of places that can be weakened, each of one change; `room` names the room of a file.
+#[must_use]
+pub fn mutants(weakenable: &[Place], room: impl Fn(&str) -> Option<String>) -> Vec<Mutant> {
+    let mut mutants = Vec::new();
+    for (number, place) in weakenable.iter().enumerate() {
+        let Some(room) = room(&place.file) else {
+            continue;
+        };
+        mutants.extend(weaker(place).into_iter().map(|to| Mutant {
+            room: room.clone(),
+            changes: vec![Change {
+                number,
+                place: place.to_string(),
+                access: place.access,
+                from: place.order,
+                to,
+            }],
+        }));
+    }
+    mutants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::find;
+
+    fn mutants_of(body: &str) -> Vec<Mutant> {
+        let text = format!("fn f() {{ {body} }}");
+        let places = find::in_text("a.rs", &text).expect("it is Rust").places;
+        mutants(&weakenable(&places), |_| Some("room".to_owned()))
+    }
+
+    fn words(body: &str) -> Vec<String> {
+        let mutants = mutants_of(body);
+        mutants.iter().map(Mutant::words).collect()
+    }
+
+    #[test]
+    fn each_ordering_is_weakened_by_one_step() {
+        assert_eq!(words("a.load(Ordering::Relaxed);"), [""; 0]);
+        assert_eq!(words("a.load(Ordering::Acquire);"), ["Acquire -> Relaxed"]);
+        let both = ["AcqRel -> Acquire", "AcqRel -> Release"];
+        assert_eq!(words("a.swap(1, Ordering::AcqRel);"), both);
+        assert_eq!(words("fence(Ordering::Acquire);"), ["Acquire -> none"]);
+        assert_eq!(words("a.load(Ordering::SeqCst);"), ["SeqCst -> Acquire"]);
+        assert_eq!(
+            words("a.store(1, Ordering::SeqCst);"),
+            ["SeqCst -> Release"]
+        );
+        assert_eq!(words("fence(Ordering::SeqCst);"), ["SeqCst -> AcqRel"]);
+    }
+
+    #[test]
+    fn two_changes_of_one_function_go_together() {
+        let mutants = mutants_of("a.swap(1, Ordering::AcqRel); a.load(Ordering::Acquire);");
+        let [acquire, release, load] = &mutants[..] else {
+            panic!("{mutants:?}");
+        };
+        assert_eq!(acquire.with(release), None, "of one ordering");
+        let pair = release.with(load).expect("of one function");
+        assert_eq!(pair.place(), "a.rs::f#1 and a.rs::f#2");
+        assert_eq!(pair.switches(), "0=Release 1=Relaxed");
+    }
+}
