@@ -108,6 +108,32 @@ fn who_closes_a_window_has_what_the_one_before_wrote() {
     });
 }
 
+/// Two overloads of dispatches that entered together, and an answer of one that entered later. The second
+/// overload says nothing new: it opens the window again that it had closed, with all that the first one wrote.
+#[test]
+fn a_window_that_is_opened_again_hands_on_what_was_written_before() {
+    static LOWERED: Seen = Seen::new();
+    static GROWN: Seen = Seen::new();
+    let states = [("lowered last", &LOWERED), ("grown last", &GROWN)];
+    explore_bounded("adaptive, opened again", 3, states, || {
+        let policy = policy(6);
+        let [one, two] = [(); 2].map(|()| enter(policy, 1).unwrap());
+        let three = enter(policy, 9).unwrap();
+        let first = thread::spawn(move || one.overloaded(at(5)));
+        let answer = thread::spawn(move || three.answered(at(9)));
+        two.overloaded(at(5));
+        first.join().unwrap();
+        answer.join().unwrap();
+        let limit = policy.usage().limit;
+        LOWERED.count(limit == 3);
+        GROWN.count(limit == 7);
+        assert!(
+            limit == 3 || limit == 7,
+            "a limit just lowered grew: {limit}"
+        );
+    });
+}
+
 #[test]
 #[should_panic(expected = "assertion `left == right` failed")]
 fn who_closes_a_window_has_it_not_when_weakened() {

@@ -207,6 +207,36 @@ fn a_lower_limit_holds_for_who_comes_after_it() {
     });
 }
 
+/// One thread gives the permit back, and another one, which changes the limit, hands it to the waiter.
+#[test]
+fn a_permit_that_another_thread_hands_on_brings_what_its_holder_did() {
+    static HANDED: Seen = Seen::new();
+    static GIVEN: Seen = Seen::new();
+    let states = [("handed on", &HANDED), ("given back", &GIVEN)];
+    explore("bulkhead, handed on", 3, states, || {
+        let policy = policy(1, 1);
+        let payload = Arc::new(Payload::new(0));
+        let permit = policy.try_acquire().unwrap();
+        let turn = policy.join().unwrap();
+        let hands = thread::spawn(move || {
+            policy.set_limit(1).unwrap();
+            HANDED.count(policy.usage().waiting == 0);
+        });
+        let theirs = Arc::clone(&payload);
+        let holder = thread::spawn(move || {
+            theirs.set(1);
+            drop(permit);
+            GIVEN.count(policy.usage().waiting == 0);
+        });
+        let (permit, _) = wait(turn);
+        assert_eq!(payload.get(), 1);
+        payload.set(2);
+        drop(permit);
+        hands.join().unwrap();
+        holder.join().unwrap();
+    });
+}
+
 /// The mistake: who waits has given no waker.
 #[test]
 #[should_panic(expected = "deadlock")]

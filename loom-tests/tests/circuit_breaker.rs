@@ -104,6 +104,37 @@ fn fails_to_know_when_it_opened_when_weakened() {
     weakened(|| admission(&Seen::new(), &Seen::new(), &Seen::new()));
 }
 
+/// The clock of the caller was set back to before the breaker opened: from its time on, the breaker is open for
+/// as long as it is meant to be, and no longer.
+#[test]
+fn a_caller_whose_clock_was_set_back_finds_the_moment_of_opening() {
+    static THROUGH: Seen = Seen::new();
+    static REFUSED: Seen = Seen::new();
+    let states = [("let through", &THROUGH), ("refused", &REFUSED)];
+    explore_bounded("breaker, set back", 3, states, || {
+        let breaker = made(CircuitBreaker::consecutive(1));
+        let meeting = Meeting::default();
+        let theirs = meeting.clone();
+        let other = spawn(&breaker, move |breaker| {
+            theirs.step();
+            call(breaker, 2 * OPEN, Failure);
+            theirs.step();
+        });
+        meeting.step();
+        match breaker.try_admit(OPEN) {
+            Ok(admission) => {
+                THROUGH.count(true);
+                admission.complete(Success, OPEN);
+            }
+            Err(refusal) => {
+                REFUSED.count(true);
+                assert_eq!(refusal.retry_after(), OPEN, "it is of another time");
+            }
+        }
+        other.join().unwrap();
+    });
+}
+
 /// Takes a probe if there is one, and drops it or says that it went well.
 fn probe(breaker: &CircuitBreakerPolicy, out: &AtomicUsize, ends: bool) -> bool {
     let Ok(admission) = breaker.try_admit(OPEN) else {

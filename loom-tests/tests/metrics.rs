@@ -123,6 +123,27 @@ fn threads_without_a_slot_share() {
     });
 }
 
+/// A dispatch begins on one thread without a slot, and ends on another one without a slot.
+#[test]
+fn a_dispatch_moves_between_threads_without_a_slot() {
+    static MOVED: Seen = Seen::new();
+    explore(
+        "metrics, moved without a slot",
+        3,
+        [("moved", &MOVED)],
+        || {
+            let recorded = Arc::new(Recorded::new(2));
+            let slots = [(); 3].map(|()| recorded.take_slot());
+            let reads = reader(&recorded);
+            recorded.start(slots[2]);
+            let other = Arc::clone(&recorded);
+            thread::spawn(move || other.fail(2)).join().unwrap();
+            MOVED.count(reads.join().unwrap() == [1, 0, 1]);
+            assert_eq!(recorded.totals(), [1, 0, 1]);
+        },
+    );
+}
+
 /// Two threads with one slot, as if it were not given back before it is taken again.
 #[test]
 #[should_panic(expected = "left == right")]

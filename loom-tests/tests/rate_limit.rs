@@ -112,6 +112,42 @@ fn who_takes_by_the_old_limits_does_it_before_the_change() {
     explore("rate limit, change", 3, states, || change(&OLD, &NEW));
 }
 
+/// The thread that changes the limits runs first: its own load of the bucket would hide that of a taker
+/// which runs before it.
+#[test]
+fn a_taker_that_finds_the_bucket_changed_reads_the_new_limits() {
+    static OLD: Seen = Seen::new();
+    static NEW: Seen = Seen::new();
+    let states = [("by the old", &OLD), ("by the new", &NEW)];
+    explore("rate limit, changer first", 3, states, || {
+        let policy = Arc::new(RateLimitPolicy::new(Rate::every(DAY).burst(1)).unwrap());
+        let takes = Arc::clone(&policy);
+        let taker = thread::spawn(move || (0..2).filter(|_| takes.check(NOW).is_ok()).count());
+        policy.change(NOW, Rate::every(ms(1)).burst(4)).unwrap();
+        let passed = taker.join().unwrap();
+        OLD.count(passed == 1);
+        NEW.count(passed == 2);
+        let available = policy.available(NOW + ms(4));
+        assert_eq!(available, 4, "a day of debt is left");
+    });
+}
+
+/// One message, so that no second one corrects the debt that the first has left.
+#[test]
+fn a_taker_that_is_overtaken_by_a_change_takes_by_the_new_limits() {
+    static OVERTAKEN: Seen = Seen::new();
+    explore("rate limit, overtaken", 3, [("any", &OVERTAKEN)], || {
+        let policy = Arc::new(RateLimitPolicy::new(Rate::every(DAY).burst(1)).unwrap());
+        let changed = Arc::clone(&policy);
+        let fast = Rate::every(ms(1)).burst(4);
+        let changing = thread::spawn(move || changed.change(NOW, fast).unwrap());
+        OVERTAKEN.count(policy.check(NOW).is_ok());
+        changing.join().unwrap();
+        let available = policy.available(NOW + ms(4));
+        assert_eq!(available, 4, "a day of debt is left");
+    });
+}
+
 #[test]
 #[should_panic]
 fn who_takes_by_the_old_limits_weakened() {

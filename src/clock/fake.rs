@@ -3,7 +3,7 @@
 use super::timer::{Alarm, TimerQueue};
 use super::{Anchor, Clock, epoch};
 use crate::clock::nanos;
-use crate::sync::{Arc, Ordering, PlainU64};
+use crate::sync::{Arc, AtomicU64, Ordering, PlainU64};
 use std::fmt;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ impl FakeClock {
         epoch();
         let shared = Shared {
             start: Instant::now(),
-            now: Now(PlainU64::new(START)),
+            now: Now(AtomicU64::new(START)),
             reads: PlainU64::new(0),
             queue: Arc::new(TimerQueue::new()),
         };
@@ -173,22 +173,29 @@ impl From<FakeClock> for Clock {
 }
 
 /// The tick at which the clock stands.
-struct Now(PlainU64);
+struct Now(AtomicU64);
 
 impl Now {
     /// Acquire: pairs with the Release in [`advance`](Self::advance), so that who sees a time sees
-    /// what was done before the clock was moved there. No model: the fake clock is for tests.
+    /// what was done before the clock was moved there. Model: `clock`.
     fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
 
     /// Release: pairs with the Acquire in [`get`](Self::get).
     fn advance(&self, by: u64) -> u64 {
-        let add = |now: u64| Some(now.saturating_add(by));
-        let before = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
-        before.unwrap_or_else(|now| now).saturating_add(by)
+        // Relaxed: only the sum is read.
+        let mut now = self.0.load(Ordering::Relaxed);
+        loop {
+            let later = now.saturating_add(by);
+            let moved =
+                self.0
+                    .compare_exchange_weak(now, later, Ordering::Release, Ordering::Relaxed);
+            match moved {
+                Ok(_) => return later,
+                Err(newer) => now = newer,
+            }
+        }
     }
 }
 

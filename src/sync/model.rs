@@ -1,8 +1,8 @@
 //! The primitives of a model build: those of `loom`, in the shape of the real ones.
 //!
-//! [`PlainU64`] and [`OnceLock`] are those of std. A context holds them and is made in a `const fn`,
-//! which a modelled atomic has not; only one thread at a time uses a context, and the fake clock,
-//! the other user of `PlainU64`, takes no part in a model. Nor do the counts of [`PlainArc`].
+//! [`PlainU64`] and [`OnceLock`] are those of std. A context holds them and is made in a `const fn`, which a
+//! modelled atomic has not; only one thread at a time uses a context. The other users of `PlainU64` are
+//! tallies, which order nothing. The counts of [`PlainArc`] take no part in a model either.
 
 pub(crate) use loom::sync::Arc;
 pub(crate) use std::sync::atomic::AtomicU64 as PlainU64;

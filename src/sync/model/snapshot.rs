@@ -82,7 +82,7 @@ impl<T> Snapshot<T> {
             arena.places.push(Some(Share::new(value)));
             arena.places.len() - 1
         };
-        let old = self.current.swap(number, Ordering::AcqRel);
+        let old = self.current.swap(number, Ordering::Release);
         let share = {
             let mut arena = self.arena();
             arena.latest = number;

@@ -165,10 +165,10 @@ impl Bucket {
         let settled = |tick: u64| tick.checked_sub(1).map_or(1, |less| less.min(latest));
         let mut tick = self.0.load(Ordering::Relaxed);
         // Release: pairs with the Acquire of `take`, so that who finds the bucket changed reads the new
-        // limits. Model: `rate_limit`.
+        // limits. It reads nothing but the word itself. Model: `rate_limit`.
         while let Err(newer) =
             self.0
-                .compare_exchange_weak(tick, settled(tick), Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange_weak(tick, settled(tick), Ordering::Release, Ordering::Relaxed)
         {
             tick = newer;
         }

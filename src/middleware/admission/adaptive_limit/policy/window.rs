@@ -86,7 +86,8 @@ impl Window {
     /// that closed the window.
     #[inline]
     pub(super) fn add(&self, entered: u64, now: u64) -> Option<Closed> {
-        let mut word = self.read();
+        // Relaxed: a size or a time of an earlier window lets this one close at most a little early.
+        let mut word = self.word.load(Ordering::Relaxed);
         let size = self.size.load(Ordering::Relaxed);
         if count(word) < size {
             // None of a clock that was set back meanwhile.
@@ -133,7 +134,8 @@ impl Window {
 
     /// Closes the window if it has so many samples; what stood in the word, for the one who does.
     fn close(&self, samples: u64) -> Option<u64> {
-        let mut word = self.read();
+        // Relaxed: the swap below acquires.
+        let mut word = self.word.load(Ordering::Relaxed);
         while word < CLOSED && count(word) >= samples {
             // Acquire: pairs with the Release in `open`, so that who closes a window has all that the
             // one before it wrote. Model: `adaptive_limit`.
@@ -146,12 +148,6 @@ impl Window {
             }
         }
         None
-    }
-
-    /// Acquire: pairs with the Release in [`open`](Self::open), for the times beside the word.
-    #[inline]
-    fn read(&self) -> u64 {
-        self.word.load(Ordering::Acquire)
     }
 
     /// By who closed it.
@@ -174,7 +170,7 @@ impl Window {
         self.size.store(size, Ordering::Relaxed);
         self.opened.store(now, Ordering::Relaxed);
         self.peak.store(0, Ordering::Relaxed);
-        // Release: pairs with the Acquires of `close` and `read`. A sample that came too late for the
+        // Release: pairs with the Acquire of `close`. A sample that came too late for the
         // last window is lost here.
         self.word.store(0, Ordering::Release);
     }

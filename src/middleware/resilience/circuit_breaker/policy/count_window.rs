@@ -233,9 +233,10 @@ impl Block {
                 return;
             }
             let next = if is_mine { held } else { empty } | 1 << (index % BITS);
+            // Relaxed when it fails: the load above is made again.
             let swapped = self
                 .0
-                .compare_exchange(held, next, Ordering::AcqRel, Ordering::Acquire);
+                .compare_exchange(held, next, Ordering::Release, Ordering::Relaxed);
             if swapped.is_ok() {
                 return;
             }

@@ -6,7 +6,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// belongs to any bucket.
 ///
 /// Relaxed everywhere: what one thread counts another finds through the word of the breaker, which
-/// whoever has counted something bad changes before it judges (`AcqRel`). Models: `circuit_breaker`.
+/// whoever has counted something bad loads and changes before it judges (Acquire, Release). Models: `circuit_breaker`.
 #[derive(Debug, Default)]
 pub(super) struct Tally(AtomicU64);
 

@@ -226,8 +226,10 @@ impl Word {
 
 /// Where the word stands.
 ///
-/// All changes are read-modify-writes by `AcqRel`: in their one order each sees what those before it
-/// have counted in the window. Models: `circuit_breaker`.
+/// Each change is a compare-and-swap by Release of a word that was loaded by Acquire: in their one order each
+/// sees what those before it have counted in the window. The swap need not acquire again: it finds the word
+/// that was loaded, and no word stands there twice with other counts behind it, for each bad call adds a mark.
+/// Models: `circuit_breaker`.
 #[derive(Debug)]
 pub(super) struct WordCell(AtomicU64);
 
@@ -243,10 +245,10 @@ impl WordCell {
         Word(self.0.load(Ordering::Acquire))
     }
 
-    /// Puts `next` in the place of `word`, unless it is another by now.
+    /// Puts `next` in the place of `word`, unless it is another by now. Whoever finds another loads it again.
     pub(super) fn change(&self, word: Word, next: Word) -> bool {
         self.0
-            .compare_exchange(word.0, next.0, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(word.0, next.0, Ordering::Release, Ordering::Relaxed)
             .is_ok()
     }
 
