@@ -8,7 +8,7 @@ use super::{Gated, Shared};
 use crate::sync::Arc;
 
 /// A layer that acts on some dispatches only; it stands above this module, so it is named by text.
-const WHEN: &str = "arcbus::middleware::when::When";
+const WHEN: &str = "arcbus::middleware::compose::when::When";
 
 /// The name of a type without its path and generic arguments; of a gate's adapter, an optional, a
 /// shared or a conditional layer, the inner one's.
