@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arcbus::{
-    Command, CommandBus, Context, Error, Gate, Gated, Layer, LayerExt, Message, Middleware, Next,
-    Outcome, RegistrationError, Rejection, RouteInfo, from_fn, guard, inspect, middleware,
+    Command, CommandBus, Context, Error, Gate, Gated, InvalidSetting, Layer, LayerExt, Message,
+    Middleware, Next, Outcome, RegistrationError, Rejection, RouteInfo, from_fn, guard, inspect,
+    middleware,
 };
 
 /// Moves money out of an account; answers how much.
@@ -99,9 +100,15 @@ struct MeasureLayer {
 impl<M: Message> Layer<M> for MeasureLayer {
     type Middleware = Gated<Measure>;
 
-    fn middleware(&self, route: &RouteInfo) -> Gated<Measure> {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Gated<Measure>>,
+    ) -> Result<Gated<Measure>, InvalidSetting> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        Gated(Measure(Arc::clone(routes.entry(route.name()).or_default())))
+        Ok(Gated(Measure(Arc::clone(
+            routes.entry(route.name()).or_default(),
+        ))))
     }
 }
 
@@ -143,10 +150,14 @@ struct QuotaLayer(u64);
 impl<M: Message> Layer<M> for QuotaLayer {
     type Middleware = Gated<Quota>;
 
-    fn middleware(&self, _route: &RouteInfo) -> Gated<Quota> {
-        Gated(Quota {
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Gated<Quota>>,
+    ) -> Result<Gated<Quota>, InvalidSetting> {
+        Ok(Gated(Quota {
             left: AtomicU64::new(self.0),
-        })
+        }))
     }
 }
 

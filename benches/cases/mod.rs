@@ -19,8 +19,8 @@ use ahash::RandomState;
 use arc_swap::{ArcSwap, Cache};
 use arcbus::middleware::Cacheable;
 use arcbus::{
-    BusBuilder, Context, Error, Gate, Gated, Handler, Layer, Message, Middleware, Next, NoLayers,
-    Outcome, Query, QueryBus, RouteInfo, static_bus,
+    BusBuilder, Context, Error, Gate, Gated, Handler, InvalidSetting, Layer, Message, Middleware,
+    Next, NoLayers, Outcome, Query, QueryBus, RouteInfo, static_bus,
 };
 
 pub mod rounds;
@@ -279,8 +279,12 @@ pub struct NoOpLayer;
 impl<M: Message> Layer<M> for NoOpLayer {
     type Middleware = Gated<NoOp>;
 
-    fn middleware(&self, _route: &RouteInfo) -> Gated<NoOp> {
-        Gated(NoOp)
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Gated<NoOp>>,
+    ) -> Result<Gated<NoOp>, InvalidSetting> {
+        Ok(Gated(NoOp))
     }
 }
 

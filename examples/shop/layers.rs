@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arcbus::{Context, Error, Gate, Gated, Layer, Message, Outcome, RouteInfo};
+use arcbus::{Context, Error, Gate, Gated, InvalidSetting, Layer, Message, Outcome, RouteInfo};
 
 /// Counts every dispatch, nested ones too. Clones share their counts.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +32,12 @@ impl<M: Message> Layer<M> for Count {
     type Middleware = Gated<RouteCount>;
 
     /// The lock is taken here, once a registration; a dispatch only adds to its own route's count.
-    fn middleware(&self, route: &RouteInfo) -> Gated<RouteCount> {
-        Gated(RouteCount(self.of(route.name())))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Gated<RouteCount>>,
+    ) -> Result<Gated<RouteCount>, InvalidSetting> {
+        Ok(Gated(RouteCount(self.of(route.name()))))
     }
 }
 

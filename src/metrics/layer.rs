@@ -4,6 +4,7 @@ use super::MetricsMiddleware;
 use crate::message::Message;
 use crate::metrics::Metrics;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::setting::InvalidSetting;
 
 impl Metrics {
     /// The layer that records. Outermost, it sees what every other layer refuses; innermost, the
@@ -31,8 +32,12 @@ impl<M: Message> Layer<M> for MetricsLayer {
 
     const ROLE: Role = Role::Metrics;
 
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        MetricsMiddleware::new(self.metrics.recorder(route))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        Ok(MetricsMiddleware::new(self.metrics.recorder(route)))
     }
 
     fn facts(&self) -> Facts {

@@ -27,7 +27,7 @@ use crate::sync::PlainArc;
 /// # Example
 ///
 /// ```
-/// use arcbus::{Context, Error, Gate, Gated, Layer, Message, Outcome, RouteInfo};
+/// use arcbus::{Context, Error, Gate, Gated, InvalidSetting, Layer, Message, Outcome, RouteInfo};
 ///
 /// struct Named { route: &'static str }
 ///
@@ -46,8 +46,12 @@ use crate::sync::PlainArc;
 ///
 /// impl<M: Message> Layer<M> for NamedLayer {
 ///     type Middleware = Gated<Named>;
-///     fn middleware(&self, route: &RouteInfo) -> Gated<Named> {
-///         Gated(Named { route: route.name() })
+///     fn middleware(
+///         &self,
+///         route: &RouteInfo,
+///         _previous: Option<&Gated<Named>>,
+///     ) -> Result<Gated<Named>, InvalidSetting> {
+///         Ok(Gated(Named { route: route.name() }))
 ///     }
 /// }
 /// ```
@@ -68,18 +72,16 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
     #[doc(hidden)]
     const ROLES: Roles = Roles::of(Self::ROLE);
 
-    /// Whether its settings are in range. Asked before [`middleware`](Layer::middleware), once a
-    /// registration. Default: they are.
+    /// Makes the instance for `route`. Called once a registration, outside every lock.
     ///
     /// # Errors
     ///
-    /// The first setting that is not; the registration is then refused with it.
-    fn check(&self) -> Result<(), InvalidSetting> {
-        Ok(())
-    }
-
-    /// Makes the instance for `route`. Called once a registration, outside every lock.
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware;
+    /// Returns the first setting that is out of range. The registration is then refused with it.
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting>;
 
     /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain): of the message
     /// `M`, as set up. Default: [`unknown`](Facts::unknown).
@@ -101,12 +103,16 @@ impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
     const ROLE: Role = L::ROLE;
     const ROLES: Roles = Roles::NONE;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.as_ref().map_or(Ok(()), Layer::check)
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        self.as_ref().map(|layer| layer.middleware(route))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        let previous = previous.and_then(Option::as_ref);
+        let layer = self.as_ref();
+        layer
+            .map(|layer| layer.middleware(route, previous))
+            .transpose()
     }
 
     fn facts(&self) -> Facts {

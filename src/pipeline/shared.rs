@@ -32,8 +32,12 @@ impl<M: Message, W: Middleware<M>> Layer<M> for Wrapped<W> {
     const ROLE: Role = W::ROLE;
     const ROLES: Roles = Roles::NONE;
 
-    fn middleware(&self, _route: &RouteInfo) -> Arc<W> {
-        Arc::clone(&self.0)
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Arc<W>>,
+    ) -> Result<Arc<W>, InvalidSetting> {
+        Ok(Arc::clone(&self.0))
     }
 
     fn facts(&self) -> Facts {
@@ -186,14 +190,19 @@ impl<M: Message, L: Layer<M>> Layer<M> for Shared<L> {
     const ROLE: Role = L::ROLE;
     const ROLES: Roles = L::ROLES;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.0.layer.check()
-    }
-
     /// Makes the instance outside the lock: a layer is user code and may register in turn.
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        self.find()
-            .unwrap_or_else(|| self.keep(Arc::new(self.0.layer.middleware(route))))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        match self.find() {
+            Some(instance) => Ok(instance),
+            None => {
+                let made = self.0.layer.middleware(route, None)?;
+                Ok(self.keep(Arc::new(made)))
+            }
+        }
     }
 
     fn facts(&self) -> Facts {

@@ -137,8 +137,8 @@ impl<S> Layers<S> {
     where
         S: Stack<M>,
     {
-        self.stack.check()?;
-        Ok(self.stack.around(info, Leaf::new(handler)))
+        let made = self.stack.make(info)?;
+        Ok(S::around(made, Leaf::new(handler)))
     }
 
     /// `handler` with an instance of every layer around it, for a static bus.
@@ -178,19 +178,23 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
     /// `N` with the stack around it.
     type Around<N: Next<M>>: Next<M>;
 
+    /// An instance of every layer that has met no handler yet.
+    #[doc(hidden)]
+    type Made;
+
     /// What its layers are for.
     #[doc(hidden)]
     const ROLES: Roles;
 
-    /// Whether the settings of every layer are in range, from the outermost inwards.
+    /// Makes an instance of every layer for `route`, the outermost first.
     ///
     /// # Errors
     ///
-    /// The first one that is not.
-    fn check(&self) -> Result<(), InvalidSetting>;
+    /// Returns the first setting that is out of range.
+    fn make(&self, route: &RouteInfo) -> Result<Self::Made, InvalidSetting>;
 
-    /// Puts an instance of every layer around `next`.
-    fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N>;
+    /// Puts the instances around `next`.
+    fn around<N: Next<M>>(made: Self::Made, next: N) -> Self::Around<N>;
 
     /// Adds what is known of the layers, outermost first.
     fn list(&self, layers: &mut Vec<LayerInfo>);
@@ -198,13 +202,14 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
 
 impl<M: Message> Stack<M> for NoLayers {
     type Around<N: Next<M>> = N;
+    type Made = ();
     const ROLES: Roles = Roles::NONE;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
+    fn make(&self, _route: &RouteInfo) -> Result<(), InvalidSetting> {
         Ok(())
     }
 
-    fn around<N: Next<M>>(&self, _route: &RouteInfo, next: N) -> N {
+    fn around<N: Next<M>>((): (), next: N) -> N {
         next
     }
 
@@ -213,17 +218,17 @@ impl<M: Message> Stack<M> for NoLayers {
 
 impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
     type Around<N: Next<M>> = S::Around<Chain<L::Middleware, N>>;
+    type Made = (S::Made, L::Middleware);
     const ROLES: Roles = S::ROLES.and(L::ROLES);
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.outer.check()?;
-        self.layer.check()
+    fn make(&self, route: &RouteInfo) -> Result<Self::Made, InvalidSetting> {
+        const { assert_order(S::ROLES, L::ROLES) };
+        let outer = self.outer.make(route)?;
+        Ok((outer, self.layer.middleware(route, None)?))
     }
 
-    fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N> {
-        const { assert_order(S::ROLES, L::ROLES) };
-        let inner = Chain::new(self.layer.middleware(route), next);
-        self.outer.around(route, inner)
+    fn around<N: Next<M>>((outer, middleware): Self::Made, next: N) -> Self::Around<N> {
+        S::around(outer, Chain::new(middleware, next))
     }
 
     fn list(&self, layers: &mut Vec<LayerInfo>) {
@@ -234,16 +239,17 @@ impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
 
 impl<M: Message, S: Stack<M>, T: Stack<M>> Stack<M> for Joined<S, T> {
     type Around<N: Next<M>> = S::Around<T::Around<N>>;
+    type Made = (S::Made, T::Made);
     const ROLES: Roles = S::ROLES.and(T::ROLES);
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.outer.check()?;
-        self.inner.check()
+    fn make(&self, route: &RouteInfo) -> Result<Self::Made, InvalidSetting> {
+        const { assert_order(S::ROLES, T::ROLES) };
+        let outer = self.outer.make(route)?;
+        Ok((outer, self.inner.make(route)?))
     }
 
-    fn around<N: Next<M>>(&self, route: &RouteInfo, next: N) -> Self::Around<N> {
-        const { assert_order(S::ROLES, T::ROLES) };
-        self.outer.around(route, self.inner.around(route, next))
+    fn around<N: Next<M>>((outer, inner): Self::Made, next: N) -> Self::Around<N> {
+        S::around(outer, T::around(inner, next))
     }
 
     fn list(&self, layers: &mut Vec<LayerInfo>) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use acts::{Act, Actor, Steps, each_lane, layers};
 use arcbus::{
-    Command, CommandBus, Context, Gated, Layer, LayerExt, Layers, Message, Middleware, Next,
-    Outcome, Rejection, RouteInfo, from_fn, guard, inspect, middleware, static_bus,
+    Command, CommandBus, Context, Gated, InvalidSetting, Layer, LayerExt, Layers, Message,
+    Middleware, Next, Outcome, Rejection, RouteInfo, from_fn, guard, inspect, middleware,
+    static_bus,
 };
 
 use crate::acts;
@@ -162,9 +163,13 @@ struct TypedLayer(Steps);
 impl<M: Message> Layer<M> for TypedLayer {
     type Middleware = Typed<M>;
 
-    fn middleware(&self, route: &RouteInfo) -> Typed<M> {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Typed<M>>,
+    ) -> Result<Typed<M>, InvalidSetting> {
         self.0.note(route.name());
-        Typed(PhantomData)
+        Ok(Typed(PhantomData))
     }
 }
 

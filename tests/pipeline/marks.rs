@@ -2,7 +2,8 @@
 
 use acts::{Noted, Steps};
 use arcbus::{
-    Context, Error, Gate, Gated, Layer, Message, Middleware, Next, Outcome, Rejection, RouteInfo,
+    Context, Error, Gate, Gated, InvalidSetting, Layer, Message, Middleware, Next, Outcome,
+    Rejection, RouteInfo,
 };
 
 use crate::acts;
@@ -72,8 +73,12 @@ pub(crate) struct MarkLayer(pub(crate) Steps);
 impl<M: Message> Layer<M> for MarkLayer {
     type Middleware = Gated<MarkGate>;
 
-    fn middleware(&self, route: &RouteInfo) -> Gated<MarkGate> {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Gated<MarkGate>>,
+    ) -> Result<Gated<MarkGate>, InvalidSetting> {
         self.0.note(route.name());
-        Gated(MarkGate(route.name(), self.0.clone()))
+        Ok(Gated(MarkGate(route.name(), self.0.clone())))
     }
 }

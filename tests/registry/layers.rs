@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use arcbus::{Context, Gated, Layer, Message, Query, QueryBus, RouteInfo, from_fn};
+use arcbus::{Context, Gated, InvalidSetting, Layer, Message, Query, QueryBus, RouteInfo, from_fn};
 
 use crate::support::{Ask, Drops, Notes, all, ask, open};
 
@@ -182,9 +182,13 @@ struct Fragile;
 impl<M: Message> Layer<M> for Fragile {
     type Middleware = Nothing;
 
-    fn middleware(&self, route: &RouteInfo) -> Nothing {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Nothing>,
+    ) -> Result<Nothing, InvalidSetting> {
         assert_ne!(route.name(), <Ask<2>>::NAME, "fragile");
-        Nothing
+        Ok(Nothing)
     }
 }
 

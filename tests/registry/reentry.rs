@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arcbus::{
-    Batch, Context, Error, Gate, Gated, Handler, Layer, LayerExt, Message, NoLayers, Outcome,
-    Query, QueryBus, RegistrationError, Retired, RouteInfo, from_fn,
+    Batch, Context, Error, Gate, Gated, Handler, InvalidSetting, Layer, LayerExt, Message,
+    NoLayers, Outcome, Query, QueryBus, RegistrationError, Retired, RouteInfo, from_fn,
 };
 
 use crate::support::{Ask, Changer, Do, Drops, Notes, Noting, answer, ask, block, open, watched};
@@ -271,12 +271,16 @@ struct Registering {
 impl<M: Message> Layer<M> for Registering {
     type Middleware = Gated<Noting>;
 
-    fn middleware(&self, route: &RouteInfo) -> Gated<Noting> {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Gated<Noting>>,
+    ) -> Result<Gated<Noting>, InvalidSetting> {
         let handler = self.drops.handler(3);
         drop(self.registrar.update(|batch| {
             batch.register::<Ask<3>, _>(handler);
         }));
-        Layer::<M>::middleware(&self.inner, route)
+        Layer::<M>::middleware(&self.inner, route, None)
     }
 
     fn name(&self) -> &'static str {
@@ -380,11 +384,15 @@ struct Pass {
 impl<M: Message> Layer<M> for Busy {
     type Middleware = Gated<Pass>;
 
-    fn middleware(&self, _route: &RouteInfo) -> Gated<Pass> {
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Gated<Pass>>,
+    ) -> Result<Gated<Pass>, InvalidSetting> {
         self.when_asked.run();
-        Gated(Pass {
+        Ok(Gated(Pass {
             when_dropped: self.when_dropped.clone(),
-        })
+        }))
     }
 }
 

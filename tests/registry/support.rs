@@ -8,8 +8,8 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use arcbus::{
-    Context, Error, Gate, Gated, Handler, Layer, Message, NoLayers, Outcome, Query, QueryBus,
-    Registrar, RouteInfo,
+    Context, Error, Gate, Gated, Handler, InvalidSetting, Layer, Message, NoLayers, Outcome, Query,
+    QueryBus, Registrar, RouteInfo,
 };
 
 pub(crate) type Changer = Registrar<Query, NoLayers>;
@@ -175,10 +175,14 @@ pub(crate) struct Noting {
 impl<M: Message> Layer<M> for Noting {
     type Middleware = Gated<Self>;
 
-    fn middleware(&self, route: &RouteInfo) -> Gated<Self> {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Gated<Self>>,
+    ) -> Result<Gated<Self>, InvalidSetting> {
         self.notes
             .push(format!("{} for {}", self.name, route.name()));
-        Gated(self.notes.layer(self.name))
+        Ok(Gated(self.notes.layer(self.name)))
     }
 
     fn name(&self) -> &'static str {

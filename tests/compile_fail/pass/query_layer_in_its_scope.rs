@@ -1,6 +1,6 @@
 use arcbus::{
-    Command, Context, Handler, Layer, Message, Middleware, Next, Outcome, Query, QueryBus,
-    RouteInfo,
+    Command, Context, Handler, InvalidSetting, Layer, Message, Middleware, Next, Outcome, Query,
+    QueryBus, RouteInfo,
 };
 
 struct GetUser;
@@ -43,8 +43,12 @@ struct CacheLayer;
 impl<M: Message<Kind = Query>> Layer<M> for CacheLayer {
     type Middleware = Cache;
 
-    fn middleware(&self, _route: &RouteInfo) -> Cache {
-        Cache
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Cache>,
+    ) -> Result<Cache, InvalidSetting> {
+        Ok(Cache)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Layers that do nothing but say what they are for and what they would do.
 
-use arcbus::{Context, Error, Facts, Gate, Gated, Layer, Message, Outcome, Query, Role, RouteInfo};
+use arcbus::{
+    Context, Error, Facts, Gate, Gated, InvalidSetting, Layer, Message, Outcome, Query, Role,
+    RouteInfo,
+};
 
 pub(super) struct Ask;
 
@@ -34,8 +37,12 @@ macro_rules! stand_ins {
                 type Middleware = Gated<Through>;
                 const ROLE: Role = Role::$role;
 
-                fn middleware(&self, _route: &RouteInfo) -> Gated<Through> {
-                    Gated(Through)
+                fn middleware(
+                    &self,
+                    _route: &RouteInfo,
+                    _previous: Option<&Gated<Through>>,
+                ) -> Result<Gated<Through>, InvalidSetting> {
+                    Ok(Gated(Through))
                 }
 
                 fn facts(&self) -> Facts {

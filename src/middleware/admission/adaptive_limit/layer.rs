@@ -144,13 +144,13 @@ impl<M: Message> Layer<M> for AdaptiveLimit {
 
     const ROLE: Role = Role::AdaptiveLimit;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.settings.check()
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> AdaptiveLimitMiddleware {
-        let policy = self.policy().expect("checked");
-        AdaptiveLimitMiddleware::new(self.handles.add(route.name(), policy))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&AdaptiveLimitMiddleware>,
+    ) -> Result<AdaptiveLimitMiddleware, InvalidSetting> {
+        let policy = self.handles.add(route.name(), self.policy()?);
+        Ok(AdaptiveLimitMiddleware::new(policy))
     }
 
     fn facts(&self) -> Facts {

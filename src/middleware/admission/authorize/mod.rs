@@ -8,6 +8,7 @@ use crate::message::{Message, MessageType};
 use crate::outcome::Rejection;
 use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo};
+use crate::setting::InvalidSetting;
 
 /// Refuses a message whose context does not satisfy a predicate. It fits every message, so it can
 /// stand above a whole bus; to decide by what is in the message, use [`guard`](crate::guard).
@@ -81,8 +82,12 @@ where
 
     const ROLE: Role = Role::Authorize;
 
-    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        Gated(AuthorizeGate(self.0.clone()))
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        Ok(Gated(AuthorizeGate(self.0.clone())))
     }
 
     fn facts(&self) -> Facts {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{BulkheadMiddleware, BulkheadPolicy, QueuedBulkheadMiddleware};
+use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
@@ -62,13 +63,14 @@ impl<M: Message> Layer<M> for Bulkhead {
 
     const ROLE: Role = Role::Bulkhead;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        BulkheadPolicy::new(self.limit).map(drop)
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> BulkheadMiddleware {
-        let policy = BulkheadPolicy::new(self.limit).expect("checked");
-        BulkheadMiddleware::new(self.handles.add(route.name(), policy))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&BulkheadMiddleware>,
+    ) -> Result<BulkheadMiddleware, InvalidSetting> {
+        let policy = BulkheadPolicy::new(self.limit)?;
+        let policy = self.handles.add(route.name(), policy);
+        Ok(BulkheadMiddleware::new(policy))
     }
 
     fn facts(&self) -> Facts {
@@ -97,10 +99,15 @@ impl QueuedBulkhead {
         self.bulkhead.handles()
     }
 
-    /// The longest wait in nanoseconds, if it is one.
-    fn max_wait(&self) -> Option<u64> {
-        let nanos = u64::try_from(self.max_wait.as_nanos()).ok();
-        nanos.filter(|nanos| (1..=i64::MAX as u64).contains(nanos))
+    /// The longest wait in nanoseconds.
+    fn max_wait(&self) -> Result<u64, InvalidSetting> {
+        let nanos = nanos(self.max_wait);
+        InvalidSetting::unless(
+            (1..=i64::MAX as u64).contains(&nanos),
+            "Bulkhead.max_wait",
+            "longer than zero and shorter than 292 years",
+        )?;
+        Ok(nanos)
     }
 }
 
@@ -110,19 +117,15 @@ impl<M: Message> Layer<M> for QueuedBulkhead {
 
     const ROLE: Role = Role::Bulkhead;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        BulkheadPolicy::check(self.bulkhead.limit, self.len)?;
-        InvalidSetting::unless(
-            self.max_wait().is_some(),
-            "Bulkhead.max_wait",
-            "longer than zero and shorter than 292 years",
-        )
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> QueuedBulkheadMiddleware {
-        let policy = BulkheadPolicy::with_queue(self.bulkhead.limit, self.len).expect("checked");
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&QueuedBulkheadMiddleware>,
+    ) -> Result<QueuedBulkheadMiddleware, InvalidSetting> {
+        let policy = BulkheadPolicy::with_queue(self.bulkhead.limit, self.len)?;
+        let max_wait = self.max_wait()?;
         let policy = self.bulkhead.handles.add(route.name(), policy);
-        QueuedBulkheadMiddleware::new(policy, self.max_wait().expect("checked"))
+        Ok(QueuedBulkheadMiddleware::new(policy, max_wait))
     }
 
     fn facts(&self) -> Facts {

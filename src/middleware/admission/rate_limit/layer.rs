@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::middleware::RateLimitGate;
-use super::policy::{RATE, RateLimitPolicy};
+use super::policy::RateLimitPolicy;
 use super::rate::Rate;
 use super::waiting::WaitingRateLimitMiddleware;
 use crate::clock::nanos;
@@ -73,11 +73,13 @@ impl RateLimit {
         self.handles.clone()
     }
 
-    /// Only after `check`.
-    fn policy(&self, route: &RouteInfo, patience: Duration) -> PlainArc<RateLimitPolicy> {
-        let policy = RateLimitPolicy::new(self.rate).expect("checked before");
-        self.handles
-            .add(route.name(), policy.wait_at_most(patience))
+    fn policy(
+        &self,
+        route: &RouteInfo,
+        patience: Duration,
+    ) -> Result<PlainArc<RateLimitPolicy>, InvalidSetting> {
+        let policy = RateLimitPolicy::new(self.rate)?.wait_at_most(patience);
+        Ok(self.handles.add(route.name(), policy))
     }
 }
 
@@ -87,12 +89,13 @@ impl<M: Message> Layer<M> for RateLimit {
 
     const ROLE: Role = Role::RateLimit;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.rate.pack(RATE).map(drop)
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        Gated(RateLimitGate::new(self.policy(route, Duration::ZERO)))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        let policy = self.policy(route, Duration::ZERO)?;
+        Ok(Gated(RateLimitGate::new(policy)))
     }
 
     fn facts(&self) -> Facts {
@@ -141,17 +144,18 @@ impl<M: Message> Layer<M> for WaitingRateLimit {
 
     const ROLE: Role = Role::RateLimit;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        Layer::<M>::check(&self.inner)?;
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         InvalidSetting::unless(
             (1..u64::MAX).contains(&nanos(self.longest)),
             "RateLimit.wait_at_most",
             "between a nanosecond and 584 years",
-        )
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        WaitingRateLimitMiddleware::new(self.inner.policy(route, self.longest))
+        )?;
+        let policy = self.inner.policy(route, self.longest)?;
+        Ok(WaitingRateLimitMiddleware::new(policy))
     }
 
     fn facts(&self) -> Facts {

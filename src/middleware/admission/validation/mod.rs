@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo, validate};
+use crate::setting::InvalidSetting;
 
 /// Validates the message where it stands, so that an invalid one takes no permit and no token of the
 /// layers further in.
@@ -63,8 +64,12 @@ impl<M: Message> Layer<M> for Validation {
 
     const ROLE: Role = Role::Validation;
 
-    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        Gated(ValidationGate(()))
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        Ok(Gated(ValidationGate(())))
     }
 
     fn facts(&self) -> Facts {

@@ -162,14 +162,15 @@ impl<M: Message, F: MakeError<M>> Layer<M> for Chaos<F> {
 
     const ROLE: Role = Role::Chaos;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.policy("").map(drop)
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        let policy = self.policy(route.name()).expect("checked before");
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        let policy = self.policy(route.name())?;
         let policy = self.handles.add(route.name(), policy);
-        ChaosMiddleware::new(policy, self.latency, self.error.clone())
+        let error = self.error.clone();
+        Ok(ChaosMiddleware::new(policy, self.latency, error))
     }
 
     /// At worst all its rates are 1: they can be changed.

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Blocked, Facts, Layer, Middleware, Next, Role, RouteInfo};
+use crate::setting::InvalidSetting;
 
 /// Passes the error of what runs inside it through a closure; a reply is not touched. The layers
 /// outside see the new error.
@@ -64,8 +65,12 @@ where
 
     const ROLE: Role = Role::MapError;
 
-    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        MapErrorMiddleware(self.0.clone())
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        Ok(MapErrorMiddleware(self.0.clone()))
     }
 
     fn facts(&self) -> Facts {

@@ -106,15 +106,16 @@ impl<M: Message, C: Condition<M>, L: Layer<M>> Layer<M> for When<C, L> {
     const ROLE: Role = L::ROLE;
     const ROLES: Roles = Roles::NONE;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.layer.check()
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        WhenMiddleware {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        let previous = previous.map(|previous| &previous.middleware);
+        Ok(WhenMiddleware {
             condition: self.condition.clone(),
-            middleware: self.layer.middleware(route),
-        }
+            middleware: self.layer.middleware(route, previous)?,
+        })
     }
 
     fn facts(&self) -> Facts {

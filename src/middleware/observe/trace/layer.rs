@@ -6,6 +6,7 @@ use super::TraceMiddleware;
 use super::levels::Levels;
 use crate::message::Message;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::setting::InvalidSetting;
 
 /// Puts a `tracing` span around each dispatch, and an event at its end.
 ///
@@ -103,8 +104,12 @@ impl<M: Message> Layer<M> for Trace {
 
     const ROLE: Role = Role::Trace;
 
-    fn middleware(&self, _route: &RouteInfo) -> TraceMiddleware {
-        TraceMiddleware::new(self.levels)
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&TraceMiddleware>,
+    ) -> Result<TraceMiddleware, InvalidSetting> {
+        Ok(TraceMiddleware::new(self.levels))
     }
 
     fn facts(&self) -> Facts {

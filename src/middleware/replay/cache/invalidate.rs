@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::message::{Class, Message};
 use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Entry, Facts, Layer, LayerInfo, Middleware, Role, RouteInfo, through_entry};
+use crate::setting::InvalidSetting;
 use crate::sync::drop_caught;
 
 /// A command that changes what replies to the query `Q` say.
@@ -151,11 +152,15 @@ impl<M: Invalidates<Q>, Q: Cacheable> Layer<M> for Invalidator<Q> {
 
     const ROLE: Role = Role::Invalidator;
 
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        InvalidatorMiddleware {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        Ok(InvalidatorMiddleware {
             cache: self.0.clone(),
             hides_attempts: hides_attempts(route),
-        }
+        })
     }
 
     fn facts(&self) -> Facts {

@@ -177,13 +177,18 @@ impl<V, K> Cache<V, K> {
         }
     }
 
-    fn terms(&self) -> Terms {
-        Terms {
-            ttl: nanos(self.ttl),
-            error_ttl: self.error_ttl.map_or(0, nanos),
-            stale: self.stale.map_or(0, nanos),
+    fn terms(&self) -> Result<Terms, InvalidSetting> {
+        let optional =
+            |time: Option<Duration>, field| time.map_or(Ok(0), |time| ticks(time, field));
+        let terms = Terms {
+            ttl: ticks(self.ttl, "Cache.ttl")?,
+            error_ttl: optional(self.error_ttl, "Cache.cache_errors")?,
+            stale: optional(self.stale, "Cache.stale_while_revalidate")?,
             jitter: self.jitter,
-        }
+        };
+        let jitter = (0.0..=1.0).contains(&self.jitter);
+        InvalidSetting::unless(jitter, "Cache.jitter", "a part from 0 to 1")?;
+        Ok(terms)
     }
 
     fn note(&self) -> String {
@@ -200,9 +205,10 @@ impl<V, K> Cache<V, K> {
     }
 }
 
-fn check_time(time: Duration, field: &'static str) -> Result<(), InvalidSetting> {
+fn ticks(time: Duration, field: &'static str) -> Result<u64, InvalidSetting> {
     let holds = (1..=i64::MAX as u128).contains(&time.as_nanos());
-    InvalidSetting::unless(holds, field, "longer than zero and shorter than 292 years")
+    InvalidSetting::unless(holds, field, "longer than zero and shorter than 292 years")?;
+    Ok(nanos(time))
 }
 
 impl<M: Cacheable, V: Vary, K: Keep<M>> Layer<M> for Cache<V, K> {
@@ -210,23 +216,17 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> Layer<M> for Cache<V, K> {
 
     const ROLE: Role = Role::Cache;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        check_time(self.ttl, "Cache.ttl")?;
-        let (errors, stale) = (self.error_ttl, self.stale);
-        errors.map_or(Ok(()), |ttl| check_time(ttl, "Cache.cache_errors"))?;
-        stale.map_or(Ok(()), |time| {
-            check_time(time, "Cache.stale_while_revalidate")
-        })?;
-        let jitter = (0.0..=1.0).contains(&self.jitter);
-        InvalidSetting::unless(jitter, "Cache.jitter", "a part from 0 to 1")?;
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        let terms = self.terms()?;
         let capacity = (1..=1_000_000_000).contains(&self.capacity);
         InvalidSetting::unless(capacity, "Cache.capacity", "from 1 to 1,000,000,000")?;
-        check_waiters(self.max_waiters, "Cache.max_waiters")
-    }
-
-    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        let shelf = Shelf::new(self.capacity, self.terms());
-        route(Some(shelf), self.max_waiters, &self.handles)
+        let max_waiters = most_waiters(self.max_waiters, "Cache.max_waiters")?;
+        let shelf = Shelf::new(self.capacity, terms);
+        Ok(route(Some(shelf), max_waiters, &self.handles))
     }
 
     fn facts(&self) -> Facts {
@@ -249,12 +249,13 @@ pub(in crate::middleware) fn waiting(max_waiters: Option<usize>) -> Facts {
     }
 }
 
-/// Checks how many may wait for one run.
-pub(in crate::middleware) fn check_waiters(
+/// Returns how many may wait for one run, without a bound the most there can be.
+pub(in crate::middleware) fn most_waiters(
     max_waiters: Option<usize>,
     field: &'static str,
-) -> Result<(), InvalidSetting> {
-    InvalidSetting::unless(max_waiters != Some(0), field, "at least 1")
+) -> Result<usize, InvalidSetting> {
+    InvalidSetting::unless(max_waiters != Some(0), field, "at least 1")?;
+    Ok(max_waiters.unwrap_or(usize::MAX))
 }
 
 /// The bound as a part of a note, empty without one.
@@ -288,7 +289,7 @@ impl<V, K> fmt::Debug for Cache<V, K> {
 
 /// The middleware of a route that keeps nothing.
 pub(in crate::middleware) fn keeping_nothing<M: Cacheable, V: Vary>(
-    max_waiters: Option<usize>,
+    max_waiters: usize,
     handles: &Handles,
 ) -> CacheMiddleware<M, V, Replies> {
     route(None, max_waiters, handles)
@@ -296,10 +297,9 @@ pub(in crate::middleware) fn keeping_nothing<M: Cacheable, V: Vary>(
 
 fn route<M: Cacheable, V: Vary, K: Keep<M>>(
     shelf: Option<Shelf<IdOf<M, V>, K::Value>>,
-    max_waiters: Option<usize>,
+    max_waiters: usize,
     handles: &Handles,
 ) -> CacheMiddleware<M, V, K> {
-    let max_waiters = max_waiters.unwrap_or(usize::MAX);
     let route = PlainArc::new(CacheRoute::new(shelf, max_waiters));
     handles.of::<M>().add(&route);
     CacheMiddleware::new(route)

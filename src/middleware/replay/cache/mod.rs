@@ -81,5 +81,5 @@ pub use stats::CacheStats;
 
 pub(super) use handle::Handles;
 pub(super) use keep::Replies;
-pub(super) use layer::{check_waiters, keeping_nothing, waiters_note, waiting};
+pub(super) use layer::{keeping_nothing, most_waiters, waiters_note, waiting};
 pub(super) use vary::{Alike, By, Vary};

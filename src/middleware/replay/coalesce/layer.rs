@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use crate::bounds::KeptKey;
 use crate::middleware::Cacheable;
 use crate::middleware::cache::{
-    Alike, By, CacheHandle, CacheMiddleware, Handles, Invalidator, Replies, Vary, check_waiters,
-    keeping_nothing, waiters_note, waiting,
+    Alike, By, CacheHandle, CacheMiddleware, Handles, Invalidator, Replies, Vary, keeping_nothing,
+    most_waiters, waiters_note, waiting,
 };
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
@@ -95,12 +95,13 @@ impl<M: Cacheable, V: Vary> Layer<M> for Coalesce<V> {
 
     const ROLE: Role = Role::Coalesce;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        check_waiters(self.max_waiters, "Coalesce.max_waiters")
-    }
-
-    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        keeping_nothing(self.max_waiters, &self.handles)
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        let max_waiters = most_waiters(self.max_waiters, "Coalesce.max_waiters")?;
+        Ok(keeping_nothing(max_waiters, &self.handles))
     }
 
     fn facts(&self) -> Facts {

@@ -13,7 +13,7 @@ use crate::bounds::{CommandKind, MessageHash, ReplyClone};
 use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::middleware::cache::{check_waiters, waiters_note};
+use crate::middleware::cache::{most_waiters, waiters_note};
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
@@ -185,28 +185,23 @@ where
 
     const ROLE: Role = Role::Idempotency;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         check_window(self.window)?;
-        check_waiters(self.max_waiters, "Idempotency.max_waiters")?;
-        self.stores.check()
-    }
-
-    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        let max_waiters = self.max_waiters.unwrap_or(usize::MAX);
+        let max_waiters = most_waiters(self.max_waiters, "Idempotency.max_waiters")?;
         let make = || {
+            let store = self.stores.store(self.window)?;
             let counts = self.handles.add(M::NAME, IdempotencyCounts::default());
-            Keys::new(
-                self.stores.store(self.window),
-                self.window,
-                max_waiters,
-                counts,
-            )
+            Ok(Keys::new(store, self.window, max_waiters, counts))
         };
-        IdempotencyMiddleware {
-            keys: self.routes.get_or_make(make),
+        Ok(IdempotencyMiddleware {
+            keys: self.routes.get_or_make(make)?,
             source: PlainArc::clone(&self.source),
             require_key: self.require_key,
-        }
+        })
     }
 
     fn facts(&self) -> Facts {

@@ -21,19 +21,19 @@ type Kept = PlainArc<dyn Any + Send + Sync>;
 impl Routes {
     /// The value of type `T`, made if there is none. `make` runs under the lock, so that there is one
     /// alone: nothing of a user's, and nothing that comes back here.
-    pub(super) fn get_or_make<T: Any + Send + Sync>(
+    pub(super) fn get_or_make<T: Any + Send + Sync, E>(
         &self,
-        make: impl FnOnce() -> T,
-    ) -> PlainArc<T> {
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<PlainArc<T>, E> {
         let mut kept = self.kept.lock();
         let mut known = kept.iter().cloned();
         if let Some(known) = known.find_map(|known| known.downcast::<T>().ok()) {
-            return known;
+            return Ok(known);
         }
         drop(known);
-        let made = PlainArc::new(make());
+        let made = PlainArc::new(make()?);
         kept.push(PlainArc::clone(&made) as Kept);
-        made
+        Ok(made)
     }
 
     pub(super) fn tie(&self) -> &Tie {

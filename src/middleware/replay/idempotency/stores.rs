@@ -19,10 +19,7 @@ pub trait Stores<M: Message>: Send + Sync + 'static {
     type Store: Store<M>;
 
     #[doc(hidden)]
-    fn store(&self, window: Duration) -> Self::Store;
-
-    #[doc(hidden)]
-    fn check(&self) -> Result<(), InvalidSetting>;
+    fn store(&self, window: Duration) -> Result<Self::Store, InvalidSetting>;
 
     /// In a few words.
     #[doc(hidden)]
@@ -42,13 +39,9 @@ where
 {
     type Store = MemoryStore<M::Reply>;
 
-    fn store(&self, window: Duration) -> Self::Store {
-        let room = self.rooms.add(M::NAME, Room::new(self.capacity));
-        MemoryStore::in_room(window, room)
-    }
-
-    fn check(&self) -> Result<(), InvalidSetting> {
-        Room::check(self.capacity)
+    fn store(&self, window: Duration) -> Result<Self::Store, InvalidSetting> {
+        let room = self.rooms.add(M::NAME, Room::new(self.capacity)?);
+        Ok(MemoryStore::in_room(window, room))
     }
 
     fn note(&self) -> String {
@@ -69,12 +62,8 @@ impl<S> Clone for Shared<S> {
 impl<M: Message, S: Store<M>> Stores<M> for Shared<S> {
     type Store = Self;
 
-    fn store(&self, _window: Duration) -> Self {
-        self.clone()
-    }
-
-    fn check(&self) -> Result<(), InvalidSetting> {
-        Ok(())
+    fn store(&self, _window: Duration) -> Result<Self, InvalidSetting> {
+        Ok(self.clone())
     }
 
     fn note(&self) -> String {

@@ -190,13 +190,14 @@ impl<M: Message> Layer<M> for CircuitBreaker {
 
     const ROLE: Role = Role::CircuitBreaker;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.limits.check(self.window)
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> CircuitBreakerMiddleware {
-        let policy = self.policy_of(route.name()).expect("checked before");
-        CircuitBreakerMiddleware::new(self.handles.add(route.name(), policy))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&CircuitBreakerMiddleware>,
+    ) -> Result<CircuitBreakerMiddleware, InvalidSetting> {
+        let policy = self.policy_of(route.name())?;
+        let policy = self.handles.add(route.name(), policy);
+        Ok(CircuitBreakerMiddleware::new(policy))
     }
 
     fn facts(&self) -> Facts {

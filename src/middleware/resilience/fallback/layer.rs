@@ -9,6 +9,7 @@ use crate::handler::Handler;
 use crate::message::Message;
 use crate::outcome::Error;
 use crate::pipeline::{Facts, Layer, Leaf, Role, RouteInfo, short_type_name};
+use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
 /// Replaces errors by a reply. See [the module](super) for which, and for what it means on commands.
@@ -160,11 +161,15 @@ where
 
     const ROLE: Role = Role::Fallback;
 
-    fn middleware(&self, _route: &RouteInfo) -> Self::Middleware {
-        FallbackMiddleware {
+    fn middleware(
+        &self,
+        _route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        Ok(FallbackMiddleware {
             substitute: PlainArc::clone(&self.substitute),
             when: PlainArc::clone(&self.when),
-        }
+        })
     }
 
     fn facts(&self) -> Facts {

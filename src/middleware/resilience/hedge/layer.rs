@@ -236,17 +236,16 @@ impl<M: QueryMessage + MessageClone> Layer<M> for Hedge {
 
     const ROLE: Role = Role::Hedge;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.check()
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> HedgeMiddleware {
-        let policy = self.policy().expect("checked");
-        HedgeMiddleware::new(self.handles.add(route.name(), policy))
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&HedgeMiddleware>,
+    ) -> Result<HedgeMiddleware, InvalidSetting> {
+        let policy = self.handles.add(route.name(), self.policy()?);
+        Ok(HedgeMiddleware::new(policy))
     }
 
     fn facts(&self) -> Facts {
-        // Asked before the check.
         let stagger = self.longest_delay().saturating_mul(self.max_hedges);
         let facts = Facts::new()
             .at_once(self.max_hedges.saturating_add(1))

@@ -45,11 +45,11 @@ where
 
     const ROLE: Role = Role::Retry;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.retry.check()
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         self.retry
             .make(route, Chosen(PlainArc::clone(&self.repeats)))
     }

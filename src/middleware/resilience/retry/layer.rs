@@ -161,11 +161,6 @@ impl Retry {
         self.handles.clone()
     }
 
-    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
-        self.policy()?;
-        self.budget.as_ref().map_or(Ok(()), Budget::check)
-    }
-
     fn policy(&self) -> Result<RetryPolicy, InvalidSetting> {
         let policy = RetryPolicy::new(self.attempts, self.backoff)?;
         Ok(match self.seed {
@@ -175,15 +170,19 @@ impl Retry {
     }
 
     /// The middleware of one route.
-    pub(super) fn make<J>(&self, route: &RouteInfo, judge: J) -> RetryMiddleware<J> {
-        let policy = self.policy().expect("checked before");
+    pub(super) fn make<J>(
+        &self,
+        route: &RouteInfo,
+        judge: J,
+    ) -> Result<RetryMiddleware<J>, InvalidSetting> {
+        let policy = self.policy()?;
+        self.budget.as_ref().map_or(Ok(()), Budget::check)?;
         let policy = self.handles.add(route.name(), policy);
-        RetryMiddleware::new(policy, self.budget.clone(), judge)
+        Ok(RetryMiddleware::new(policy, self.budget.clone(), judge))
     }
 
     pub(super) fn facts(&self) -> Facts {
-        // Asked before the check.
-        let pauses = self.attempts.clamp(1, MOST_ATTEMPTS) - 1;
+        let pauses = self.attempts.min(MOST_ATTEMPTS).saturating_sub(1);
         let each = (1..=pauses).map(|failed| self.backoff.longest(failed));
         let waits = each.fold(Duration::ZERO, Duration::saturating_add);
         let longest = self.backoff.longest_delay();
@@ -211,11 +210,11 @@ impl<M: Message + Repeatable> Layer<M> for Retry {
 
     const ROLE: Role = Role::Retry;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.check()
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> RetryMiddleware {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&RetryMiddleware>,
+    ) -> Result<RetryMiddleware, InvalidSetting> {
         self.make(route, ByClass)
     }
 

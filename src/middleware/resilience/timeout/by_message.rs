@@ -46,11 +46,11 @@ where
 
     const ROLE: Role = Role::Timeout;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.timeout.check()
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         self.timeout
             .make(route, Chosen(PlainArc::clone(&self.choose)))
     }

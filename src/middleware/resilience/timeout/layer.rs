@@ -115,18 +115,18 @@ impl Timeout {
         self.handles.clone()
     }
 
-    pub(super) fn check(&self) -> Result<(), InvalidSetting> {
-        let routes = self.routes.iter().map(|(_, timeout)| *timeout);
-        routes
-            .chain([self.timeout])
-            .try_for_each(|timeout| TimeoutPolicy::new(timeout, self.grace).map(drop))
-    }
-
     /// The middleware of one route.
-    pub(super) fn make<C>(&self, route: &RouteInfo, choose: C) -> TimeoutMiddleware<C> {
-        let timeout = self.timeout_of(route.name());
-        let policy = TimeoutPolicy::new(timeout, self.grace).expect("checked before");
-        TimeoutMiddleware::new(self.handles.add(route.name(), policy), choose)
+    pub(super) fn make<C>(
+        &self,
+        route: &RouteInfo,
+        choose: C,
+    ) -> Result<TimeoutMiddleware<C>, InvalidSetting> {
+        for (_, timeout) in &self.routes {
+            TimeoutPolicy::new(*timeout, self.grace)?;
+        }
+        let policy = TimeoutPolicy::new(self.timeout_of(route.name()), self.grace)?;
+        let policy = self.handles.add(route.name(), policy);
+        Ok(TimeoutMiddleware::new(policy, choose))
     }
 
     fn timeout_of(&self, route: &str) -> Duration {
@@ -151,11 +151,11 @@ impl<M: Message> Layer<M> for Timeout {
 
     const ROLE: Role = Role::Timeout;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        self.check()
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> TimeoutMiddleware {
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&TimeoutMiddleware>,
+    ) -> Result<TimeoutMiddleware, InvalidSetting> {
         self.make(route, Same)
     }
 

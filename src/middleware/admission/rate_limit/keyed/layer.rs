@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::middleware::KeyedRateLimitGate;
-use super::policy::{self, KeyedRateLimitPolicy};
+use super::policy::KeyedRateLimitPolicy;
 use super::source::{ByContext, ByMessage, ByRef, KeySource};
 use crate::bounds::{KeptKey, LookupKey};
 use crate::context::Context;
@@ -141,14 +141,15 @@ where
 
     const ROLE: Role = Role::KeyedRateLimit;
 
-    fn check(&self) -> Result<(), InvalidSetting> {
-        policy::check(self.rate, self.max_keys)
-    }
-
-    fn middleware(&self, route: &RouteInfo) -> Self::Middleware {
-        let policy = KeyedRateLimitPolicy::new(self.rate, self.max_keys).expect("checked before");
+    fn middleware(
+        &self,
+        route: &RouteInfo,
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        let policy = KeyedRateLimitPolicy::new(self.rate, self.max_keys)?;
         let policy = self.handles.add(route.name(), policy);
-        Gated(KeyedRateLimitGate::new(policy, Arc::clone(&self.source)))
+        let source = Arc::clone(&self.source);
+        Ok(Gated(KeyedRateLimitGate::new(policy, source)))
     }
 
     fn facts(&self) -> Facts {

@@ -64,8 +64,7 @@ impl<R> MemoryStore<R> {
     /// The setting that is out of range.
     pub fn new(window: Duration, capacity: usize) -> Result<Self, InvalidSetting> {
         check_window(window)?;
-        Room::check(capacity)?;
-        Ok(Self::in_room(window, PlainArc::new(Room::new(capacity))))
+        Ok(Self::in_room(window, PlainArc::new(Room::new(capacity)?)))
     }
 
     pub(super) fn in_room(window: Duration, room: PlainArc<Room>) -> Self {

@@ -25,15 +25,12 @@ pub struct Room {
 }
 
 impl Room {
-    pub(in super::super) fn new(capacity: usize) -> Self {
-        Self {
+    pub(in super::super) fn new(capacity: usize) -> Result<Self, InvalidSetting> {
+        InvalidSetting::unless(capacity != 0, "Idempotency.capacity", "at least 1")?;
+        Ok(Self {
             taken: AtomicUsize::new(0),
             capacity,
-        }
-    }
-
-    pub(in super::super) fn check(capacity: usize) -> Result<(), InvalidSetting> {
-        InvalidSetting::unless(capacity != 0, "Idempotency.capacity", "at least 1")
+        })
     }
 
     /// How many keys there are, those included whose window is over and that nobody needed the room of.
