@@ -19,9 +19,9 @@
 //! that is missing, and not why a layer needs it.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::hash::Hash;
 
+use crate::context::Context;
 use crate::message::{Command, Kind, Message, Query, Same};
 
 /// A handler error that is a standard error, so that [`Error`](crate::Error) is one, too, and `?` turns it into
@@ -38,17 +38,6 @@ pub trait HandlerError: StdError + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<E: StdError + 'static> HandlerError for E {}
-
-/// The error of a message: it says what went wrong, to people and in logs, and may go to another thread.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of a message",
-    label = "needs `Display + Debug + Send + Sync` of the error `{Self}`",
-    note = "add `#[derive(Debug)]` and `impl std::fmt::Display` to `{Self}`, and best `impl std::error::Error`, or derive all by the crate `thiserror`"
-)]
-pub trait MessageError: fmt::Display + fmt::Debug + Send + Sync + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<E: fmt::Display + fmt::Debug + Send + Sync + 'static> MessageError for E {}
 
 /// A message that can be copied. Needed by layers that may run it more than once, since the handler takes it by
 /// value.
@@ -159,20 +148,93 @@ pub trait QueryMessage: Message<Kind = Query> {}
 #[diagnostic::do_not_recommend]
 impl<M: Message<Kind = Query>> QueryMessage for M {}
 
+/// The shape of a handler function that takes a message alone.
+#[derive(Debug)]
+pub enum WithoutContext {}
+
+/// The shape of a handler function that takes a message and a context.
+#[derive(Debug)]
+pub enum WithContext {}
+
+/// A function or closure of a message, or of a message and a context. Both have a `Shape`, which the compiler
+/// finds by their arguments.
+#[diagnostic::on_unimplemented(
+    message = "this is not a handler function",
+    label = "takes other arguments, or is an async closure that captures variables",
+    note = "a handler function is `async fn name(msg: Message) -> Result<Reply, Error>`; a context comes last: `(msg: Message, cx: &Context<'_>)`",
+    note = "put what an async closure captures into its state: `.handle_with(state, async |state: &State, msg: Message| ..)`",
+    note = "or clone it into each future: `.handle(move |msg: Message| {{ let state = state.clone(); async move {{ .. }} }})`",
+    note = "a closure names the types of its arguments: `|msg: Message, cx: &Context<'_>|`"
+)]
+pub trait HandlerFn<M, Shape> {}
+
+#[diagnostic::do_not_recommend]
+impl<M, F: CallableWith<(M,)>> HandlerFn<M, WithoutContext> for F {}
+
+#[diagnostic::do_not_recommend]
+impl<M, F> HandlerFn<M, WithContext> for F where F: for<'a> CallableWith<(M, &'a Context<'a>)> {}
+
+/// A function or closure of a state and a message, or of a state, a message and a context. Both have a `Shape`,
+/// which the compiler finds by their arguments.
+#[diagnostic::on_unimplemented(
+    message = "this is not a handler function with the state `{S}`",
+    label = "takes other arguments, or captures variables",
+    note = "write `async fn name(state: &{S}, msg: Message) -> Result<Reply, Error>`; a context comes last: `(state: &{S}, msg: Message, cx: &Context<'_>)`",
+    note = "put what an async closure captures into its state",
+    note = "a closure names the types of its arguments: `async |state: &{S}, msg: Message| ..`"
+)]
+pub trait HandlerFnWith<S, M, Shape> {}
+
+#[diagnostic::do_not_recommend]
+impl<S, M, F> HandlerFnWith<S, M, WithoutContext> for F where F: for<'s> CallableWith<(&'s S, M)> {}
+
+#[diagnostic::do_not_recommend]
+impl<S, M, F> HandlerFnWith<S, M, WithContext> for F where
+    F: for<'s, 'a> CallableWith<(&'s S, M, &'a Context<'a>)>
+{
+}
+
+/// A function or closure that takes the arguments `Args` and returns the future of a handler of `M`.
+pub trait AsyncCall<Args, M: Message> {
+    /// The future that it returns.
+    type Future: Future<Output = Result<M::Reply, M::Error>> + Send;
+
+    /// Calls it.
+    fn call(&self, args: Args) -> Self::Future;
+}
+
+impl<Args, M, F, Fut> AsyncCall<Args, M> for F
+where
+    M: Message,
+    F: CallableWith<Args, Output = Fut>,
+    Fut: Future<Output = Result<M::Reply, M::Error>> + Send, // the `reply` and `error` of its message
+{
+    type Future = Fut;
+
+    #[inline(always)]
+    fn call(&self, args: Args) -> Fut {
+        CallableWith::call(self, args)
+    }
+}
+
 /// A function or closure that takes the arguments `Args`, and whose result borrows nothing from the closure
 /// itself. An async closure that captures is none: its futures borrow what it has captured.
-#[diagnostic::on_unimplemented(
-    message = "this is not a function of `{Args}` whose future borrows nothing from the closure",
-    label = "captures variables, or takes other arguments",
-    note = "put what an async closure captures into the state of `from_async_fn_with(state, async |state: &S, msg: M, cx: &Context<'_>| ..)`",
-    note = "or clone it into each future: `from_detached_fn(move |msg: M, cx| {{ let state = state.clone(); async move {{ .. }} }})`"
-)]
 pub trait CallableWith<Args> {
     /// The value that a call returns.
     type Output;
 
     /// Calls it.
     fn call(&self, args: Args) -> Self::Output;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Fn(A) -> R, A, R> CallableWith<(A,)> for F {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(&self, (a,): (A,)) -> R {
+        self(a)
+    }
 }
 
 #[diagnostic::do_not_recommend]

@@ -24,8 +24,8 @@ pub use clock::{Clock, FakeClock};
 pub use context::{CancelToken, Cancelled, Context, Source, TraceParent, TraceParentError};
 pub use explain::{Explanation, Warning};
 pub use handler::{
-    AsyncFnHandler, AsyncHandlerFn, AsyncWithHandler, AsyncWithHandlerFn, DetachedFnHandler,
-    FnHandler, Handler, from_async_fn, from_async_fn_with, from_detached_fn, from_fn,
+    AsyncFnHandler, AsyncWithHandler, DetachedFnHandler, FnHandler, Handler, from_async_fn,
+    from_async_fn_with, from_detached_fn, from_fn,
 };
 pub use message::{Class, Command, Kind, Message, MessageType, Query, Same};
 pub use outcome::{
@@ -36,11 +36,11 @@ pub use pipeline::{
     Facts, Gate, Gated, Guard, Inspect, Joined, Layer, LayerExt, LayerInfo, Layers, Middleware,
     More, Next, NoLayers, Role, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
-pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired, UnusedLayers};
+pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired, Service, UnusedLayers};
 pub use setting::InvalidSetting;
 
 #[cfg(feature = "derive")]
-pub use arcbus_macros::{Classify, Command, Query};
+pub use arcbus_macros::{Classify, Command, Query, handler, handlers};
 
 /// What the macros expand to.
 #[doc(hidden)]

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::Violations;
-use crate::bounds::MessageError;
 
 /// A value with exactly one handler, which answers with a [`Reply`](Message::Reply) or an
 /// [`Error`](Message::Error).
@@ -56,7 +55,8 @@ use crate::bounds::MessageError;
     message = "`{Self}` is not a message",
     label = "`Message` is not implemented for `{Self}`",
     note = "add `#[derive(arcbus::Command)]` or `#[derive(arcbus::Query)]` to `{Self}`",
-    note = "or write `impl Message for {Self}` with `NAME`, `Kind` (`Command` or `Query`), `Reply` and `Error`"
+    note = "or write `impl Message for {Self}` with `NAME`, `Kind` (`Command` or `Query`), `Reply` and `Error`",
+    note = "a handler takes its message by value: `msg: M`, not `msg: &M`"
 )]
 pub trait Message: Send + Sync + 'static {
     /// The stable name used in logs, metrics and on a wire. Not blank, and unique within a bus.
@@ -74,7 +74,7 @@ pub trait Message: Send + Sync + 'static {
     /// [`Error`](crate::Error) around it is a standard error, too, and `?` works. `String` and `anyhow::Error` fit
     /// as well, and need [`into_boxed`](crate::Error::into_boxed) before a `?`.
     /// [`Infallible`](std::convert::Infallible) says that it never fails.
-    type Error: MessageError;
+    type Error: fmt::Display + fmt::Debug + Send + Sync + 'static;
 
     /// Checks the message itself. Always called before the handler, which never sees a message that
     /// is refused here. A panic is caught like the handler's. Default: accepts.

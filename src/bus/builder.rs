@@ -7,12 +7,17 @@ use std::panic::Location;
 
 use super::Bus;
 use super::coverage::{Call, Coverage};
-use crate::bounds::MessageOn;
+use crate::bounds::{HandlerFn, HandlerFnWith, MessageOn};
 use crate::clock::Clock;
-use crate::handler::Handler;
+use crate::handler::{
+    AsyncFnHandler, AsyncWithHandler, FnHandler, Handler, from_async_fn, from_async_fn_with,
+    from_fn,
+};
 use crate::message::Kind;
 use crate::pipeline::{Joined, Layers, More, NoLayers, Stack, Wrapped};
-use crate::registry::{Change, Changes, Names, Registrar, RegistrationError, Store, Table};
+use crate::registry::{
+    Batch, Change, Changes, Names, Registrar, RegistrationError, Service, Store, Table,
+};
 use crate::setting::InvalidSetting;
 use crate::sync::{Arc, PlainArc};
 
@@ -122,6 +127,126 @@ impl<K: Kind, S> BusBuilder<K, S> {
         self.changes.add(&self.layers, handler, Change::Register);
         self.coverage.add_handler();
         self
+    }
+
+    /// Registers an async function or closure as the handler of the message that it takes; a context may follow the
+    /// message. Short for [`register`](Self::register) of a [`from_async_fn`].
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use arcbus::{Context, Message, Query, QueryBus};
+    ///
+    /// struct Double(u64);
+    /// impl Message for Double {
+    ///     const NAME: &'static str = "double";
+    ///     type Kind = Query;
+    ///     type Reply = u64;
+    ///     type Error = Infallible;
+    /// }
+    ///
+    /// async fn double(msg: Double) -> Result<u64, Infallible> {
+    ///     Ok(msg.0 * 2)
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bus = QueryBus::builder().handle(double).build()?;
+    /// assert_eq!(bus.execute_blocking(Double(21)), Ok(42));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn handle<M, Shape, F>(self, function: F) -> Self
+    where
+        F: HandlerFn<M, Shape>,
+        AsyncFnHandler<F, Shape>: Handler<M>, // not async? `.handle_sync(f)`
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_async_fn(function))
+    }
+
+    /// Registers a plain function or closure as the handler of the message that it takes; a context may follow the
+    /// message. Short for [`register`](Self::register) of a [`from_fn`].
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use arcbus::{Message, Query, QueryBus};
+    /// # struct Double(u64);
+    /// # impl Message for Double {
+    /// #     const NAME: &'static str = "double";
+    /// #     type Kind = Query;
+    /// #     type Reply = u64;
+    /// #     type Error = Infallible;
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let factor = 2;
+    /// let bus = QueryBus::builder()
+    ///     .handle_sync(move |msg: Double| Ok(msg.0 * factor))
+    ///     .build()?;
+    /// assert_eq!(bus.execute_blocking(Double(21)), Ok(42));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn handle_sync<M, Shape, F>(self, function: F) -> Self
+    where
+        F: HandlerFn<M, Shape>,
+        FnHandler<F, Shape>: Handler<M>, // async? `.handle(f)`
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_fn(function))
+    }
+
+    /// Registers an async function or closure with a state as the handler of the message that it takes. The state
+    /// comes first, by reference; a context may come last. Short for [`register`](Self::register) of a
+    /// [`from_async_fn_with`].
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use arcbus::{Message, Query, QueryBus};
+    ///
+    /// struct Times(u64);
+    /// # impl Message for Times {
+    /// #     const NAME: &'static str = "times";
+    /// #     type Kind = Query;
+    /// #     type Reply = u64;
+    /// #     type Error = Infallible;
+    /// # }
+    ///
+    /// async fn times(factor: &u64, msg: Times) -> Result<u64, Infallible> {
+    ///     Ok(msg.0 * factor)
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bus = QueryBus::builder().handle_with(3_u64, times).build()?;
+    /// assert_eq!(bus.execute_blocking(Times(14)), Ok(42));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn handle_with<M, Shape, T, F>(self, state: T, function: F) -> Self
+    where
+        F: HandlerFnWith<T, M, Shape>,
+        AsyncWithHandler<T, F, Shape>: Handler<M>,
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_async_fn_with(state, function))
+    }
+
+    /// Registers each handler of a service, which [`#[handlers]`](crate::handlers) has written.
+    ///
+    /// Mistakes are reported by [`build`](BusBuilder::build).
+    pub fn service<T: Service<K, S>>(self, service: Arc<T>) -> Self {
+        let mut batch = Batch::of(self.layers, self.changes);
+        T::register(&service, &mut batch);
+        let (layers, changes) = batch.into_parts();
+        let mut coverage = self.coverage;
+        coverage.add_handler();
+        Self {
+            layers,
+            changes,
+            coverage,
+            ..self
+        }
     }
 
     /// Makes room for this many handlers at least, so that registering up to as many later need not make

@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::future::ready;
+use std::marker::PhantomData;
 
 use super::Handler;
-use crate::bounds::CallableWith;
+use crate::bounds::{AsyncCall, HandlerFn, HandlerFnWith, WithContext, WithoutContext};
 use crate::context::Context;
 use crate::message::Message;
 
-/// A plain function or closure as a handler.
+/// A plain function or closure as a handler. It takes the message, or the message and the context.
+///
+/// A closure that takes the context names its type, `|msg: Double, cx: &Context<'_>| ..`.
 ///
 /// ```
-/// use arcbus::{Context, Message, Query, QueryBus, from_fn};
+/// use arcbus::{Message, Query, QueryBus, from_fn};
 ///
 /// struct Double(u64);
 /// impl Message for Double {
@@ -23,29 +26,31 @@ use crate::message::Message;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let bus = QueryBus::builder()
-///     .register(from_fn(|msg: Double, _cx: &Context<'_>| Ok(msg.0 * 2)))
+///     .register(from_fn(|msg: Double| Ok(msg.0 * 2)))
 ///     .build()?;
 /// assert_eq!(bus.execute_blocking(Double(21)), Ok(42));
 /// # Ok(())
 /// # }
 /// ```
-pub fn from_fn<M, F>(function: F) -> FnHandler<F>
+pub fn from_fn<M, Shape, F>(function: F) -> FnHandler<F, Shape>
 where
+    F: HandlerFn<M, Shape>,
+    FnHandler<F, Shape>: Handler<M>, // async? `.handle(f)` or `from_async_fn(f)`
     M: Message,
-    F: Fn(M, &Context<'_>) -> Result<M::Reply, M::Error> + Send + Sync + 'static, // async? from_async_fn
 {
-    FnHandler(function)
+    FnHandler(function, PhantomData)
 }
 
-/// An `async fn` item, or an async closure that captures nothing, as a handler. What needs state goes
-/// through [`from_async_fn_with`].
+/// An `async fn`, or a closure that returns a future, as a handler. It takes the message, or the message and the
+/// context. An async closure captures nothing; what needs state goes through [`from_async_fn_with`].
 ///
-/// An async closure names the types of both arguments, `async |msg: Double, cx: &Context<'_>| ..`. A closure that
-/// returns an `async` block cannot borrow its context: it goes through [`from_detached_fn`].
+/// An async closure names the types of its arguments, `async |msg: Double, cx: &Context<'_>| ..`. A closure that
+/// returns an `async` block may capture, as long as each block owns what it uses. It cannot borrow its context:
+/// for that there is [`from_detached_fn`].
 ///
 /// ```
 /// use std::convert::Infallible;
-/// use arcbus::{Context, Message, Query, QueryBus, from_async_fn};
+/// use arcbus::{Message, Query, QueryBus, from_async_fn};
 ///
 /// struct Double(u64);
 /// impl Message for Double {
@@ -55,7 +60,7 @@ where
 ///     type Error = Infallible;
 /// }
 ///
-/// async fn double(msg: Double, _cx: &Context<'_>) -> Result<u64, Infallible> {
+/// async fn double(msg: Double) -> Result<u64, Infallible> {
 ///     Ok(msg.0 * 2)
 /// }
 ///
@@ -65,19 +70,20 @@ where
 /// # Ok(())
 /// # }
 /// ```
-pub fn from_async_fn<M, F>(function: F) -> AsyncFnHandler<F>
+pub fn from_async_fn<M, Shape, F>(function: F) -> AsyncFnHandler<F, Shape>
 where
+    F: HandlerFn<M, Shape>,
+    AsyncFnHandler<F, Shape>: Handler<M>, // not async? `.handle_sync(f)` or `from_fn(f)`
     M: Message,
-    F: for<'a> AsyncHandlerFn<'a, M> + Send + Sync + 'static, // captures? `from_async_fn_with`
 {
-    AsyncFnHandler(function)
+    AsyncFnHandler(function, PhantomData)
 }
 
-/// State and an async closure over it as a handler. The closure captures nothing: what it needs is
-/// in the state.
+/// State and an async function over it as a handler. It takes the state by reference, the message, and the
+/// context if it needs it. A closure captures nothing: what it needs is in the state.
 ///
 /// ```
-/// use arcbus::{Context, Message, Query, QueryBus, from_async_fn_with};
+/// use arcbus::{Message, Query, QueryBus, from_async_fn_with};
 ///
 /// struct Times(u64);
 /// impl Message for Times {
@@ -89,9 +95,7 @@ where
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let factor = 3_u64;
-/// let handler = from_async_fn_with(factor, async |factor: &u64, msg: Times, _cx: &Context<'_>| {
-///     Ok(msg.0 * factor)
-/// });
+/// let handler = from_async_fn_with(factor, async |factor: &u64, msg: Times| Ok(msg.0 * factor));
 /// let bus = QueryBus::builder().register(handler).build()?;
 /// assert_eq!(bus.execute_blocking(Times(14)), Ok(42));
 /// # Ok(())
@@ -99,13 +103,17 @@ where
 /// ```
 #[doc(alias = "capture")]
 #[doc(alias = "state")]
-pub fn from_async_fn_with<M, S, F>(state: S, function: F) -> AsyncWithHandler<S, F>
+pub fn from_async_fn_with<M, Shape, S, F>(state: S, function: F) -> AsyncWithHandler<S, F, Shape>
 where
+    F: HandlerFnWith<S, M, Shape>,
+    AsyncWithHandler<S, F, Shape>: Handler<M>,
     M: Message,
-    S: Send + Sync + 'static,
-    F: for<'s, 'a> AsyncWithHandlerFn<'s, 'a, S, M> + Send + Sync + 'static, // captures? the state
 {
-    AsyncWithHandler { state, function }
+    AsyncWithHandler {
+        state,
+        function,
+        shape: PhantomData,
+    }
 }
 
 /// A closure that may capture and returns a future that owns all it needs, with a
@@ -144,10 +152,24 @@ where
 }
 
 /// Made by [`from_fn`].
-#[derive(Clone)]
-pub struct FnHandler<F>(F);
+pub struct FnHandler<F, Shape>(F, PhantomData<fn() -> Shape>);
 
-impl<M, F> Handler<M> for FnHandler<F>
+impl<M, F> Handler<M> for FnHandler<F, WithoutContext>
+where
+    M: Message,
+    F: Fn(M) -> Result<M::Reply, M::Error> + Send + Sync + 'static,
+{
+    #[inline(always)]
+    fn handle(
+        &self,
+        msg: M,
+        _cx: &Context<'_>,
+    ) -> impl Future<Output = Result<M::Reply, M::Error>> + Send {
+        ready((self.0)(msg))
+    }
+}
+
+impl<M, F> Handler<M> for FnHandler<F, WithContext>
 where
     M: Message,
     F: Fn(M, &Context<'_>) -> Result<M::Reply, M::Error> + Send + Sync + 'static,
@@ -162,43 +184,28 @@ where
     }
 }
 
-/// What [`from_async_fn`] takes. Implemented for the functions that fit; nobody writes it.
-#[diagnostic::on_unimplemented(
-    message = "this is not an async handler function for the message `{M}`",
-    label = "captures variables, or does not take `(msg: {M}, cx: &Context<'_>)`",
-    note = "write `async fn handle(msg: {M}, cx: &Context<'_>) -> Result<Reply, Error>`, or an async closure that captures nothing",
-    note = "put what a closure captures into the state of `from_async_fn_with(state, async |state: &S, msg: {M}, cx: &Context<'_>| ..)`",
-    note = "or clone it into each future: `from_detached_fn(move |msg: {M}, cx| {{ let state = state.clone(); async move {{ .. }} }})`"
-)]
-pub trait AsyncHandlerFn<'a, M: Message> {
-    /// The future it returns.
-    type Future: Future<Output = Result<M::Reply, M::Error>> + Send + 'a;
-    /// Calls it.
-    fn call(&self, msg: M, cx: &'a Context<'a>) -> Self::Future;
-}
+/// Made by [`from_async_fn`].
+pub struct AsyncFnHandler<F, Shape>(F, PhantomData<fn() -> Shape>);
 
-impl<'a, M, F, Fut> AsyncHandlerFn<'a, M> for F
+impl<M, F> Handler<M> for AsyncFnHandler<F, WithoutContext>
 where
     M: Message,
-    F: CallableWith<(M, &'a Context<'a>), Output = Fut>,
-    Fut: Future<Output = Result<M::Reply, M::Error>> + Send + 'a,
+    F: AsyncCall<(M,), M> + Send + Sync + 'static,
 {
-    type Future = Fut;
-
     #[inline(always)]
-    fn call(&self, msg: M, cx: &'a Context<'a>) -> Fut {
-        CallableWith::call(self, (msg, cx))
+    fn handle(
+        &self,
+        msg: M,
+        _cx: &Context<'_>,
+    ) -> impl Future<Output = Result<M::Reply, M::Error>> + Send {
+        self.0.call((msg,))
     }
 }
 
-/// Made by [`from_async_fn`].
-#[derive(Clone)]
-pub struct AsyncFnHandler<F>(F);
-
-impl<M, F> Handler<M> for AsyncFnHandler<F>
+impl<M, F> Handler<M> for AsyncFnHandler<F, WithContext>
 where
     M: Message,
-    F: for<'a> AsyncHandlerFn<'a, M> + Send + Sync + 'static,
+    F: for<'a> AsyncCall<(M, &'a Context<'a>), M> + Send + Sync + 'static,
 {
     #[inline(always)]
     fn handle(
@@ -206,50 +213,38 @@ where
         msg: M,
         cx: &Context<'_>,
     ) -> impl Future<Output = Result<M::Reply, M::Error>> + Send {
-        self.0.call(msg, cx)
-    }
-}
-
-/// What [`from_async_fn_with`] takes. Implemented for the functions that fit; nobody writes it.
-#[diagnostic::on_unimplemented(
-    message = "this is not an async handler function for the message `{M}` with the state `{S}`",
-    label = "captures variables, or does not take `(state: &{S}, msg: {M}, cx: &Context<'_>)`",
-    note = "write `async |state: &{S}, msg: {M}, cx: &Context<'_>| {{ .. }}`, and put what it captures into the state"
-)]
-pub trait AsyncWithHandlerFn<'s, 'a, S, M: Message> {
-    /// The future it returns.
-    type Future: Future<Output = Result<M::Reply, M::Error>> + Send;
-    /// Calls it.
-    fn call(&self, state: &'s S, msg: M, cx: &'a Context<'a>) -> Self::Future;
-}
-
-impl<'s, 'a, S, M, F, Fut> AsyncWithHandlerFn<'s, 'a, S, M> for F
-where
-    S: 's,
-    M: Message,
-    F: CallableWith<(&'s S, M, &'a Context<'a>), Output = Fut>,
-    Fut: Future<Output = Result<M::Reply, M::Error>> + Send,
-{
-    type Future = Fut;
-
-    #[inline(always)]
-    fn call(&self, state: &'s S, msg: M, cx: &'a Context<'a>) -> Fut {
-        CallableWith::call(self, (state, msg, cx))
+        self.0.call((msg, cx))
     }
 }
 
 /// Made by [`from_async_fn_with`].
-#[derive(Clone)]
-pub struct AsyncWithHandler<S, F> {
+pub struct AsyncWithHandler<S, F, Shape> {
     state: S,
     function: F,
+    shape: PhantomData<fn() -> Shape>,
 }
 
-impl<M, S, F> Handler<M> for AsyncWithHandler<S, F>
+impl<M, S, F> Handler<M> for AsyncWithHandler<S, F, WithoutContext>
 where
     M: Message,
     S: Send + Sync + 'static,
-    F: for<'s, 'a> AsyncWithHandlerFn<'s, 'a, S, M> + Send + Sync + 'static,
+    F: for<'s> AsyncCall<(&'s S, M), M> + Send + Sync + 'static,
+{
+    #[inline(always)]
+    fn handle(
+        &self,
+        msg: M,
+        _cx: &Context<'_>,
+    ) -> impl Future<Output = Result<M::Reply, M::Error>> + Send {
+        self.function.call((&self.state, msg))
+    }
+}
+
+impl<M, S, F> Handler<M> for AsyncWithHandler<S, F, WithContext>
+where
+    M: Message,
+    S: Send + Sync + 'static,
+    F: for<'s, 'a> AsyncCall<(&'s S, M, &'a Context<'a>), M> + Send + Sync + 'static,
 {
     #[inline(always)]
     fn handle(
@@ -257,7 +252,7 @@ where
         msg: M,
         cx: &Context<'_>,
     ) -> impl Future<Output = Result<M::Reply, M::Error>> + Send {
-        self.function.call(&self.state, msg, cx)
+        self.function.call((&self.state, msg, cx))
     }
 }
 
@@ -280,6 +275,28 @@ where
     }
 }
 
+impl<F: Clone, Shape> Clone for FnHandler<F, Shape> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<F: Clone, Shape> Clone for AsyncFnHandler<F, Shape> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<S: Clone, F: Clone, Shape> Clone for AsyncWithHandler<S, F, Shape> {
+    fn clone(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            function: self.function.clone(),
+            shape: PhantomData,
+        }
+    }
+}
+
 macro_rules! flat_debug {
     ($($name:ident<$($param:ident),*>),* $(,)?) => {
         $(impl<$($param),*> fmt::Debug for $name<$($param),*> {
@@ -290,4 +307,9 @@ macro_rules! flat_debug {
     };
 }
 
-flat_debug!(FnHandler<F>, AsyncFnHandler<F>, AsyncWithHandler<S, F>, DetachedFnHandler<F>);
+flat_debug!(
+    FnHandler<F, Shape>,
+    AsyncFnHandler<F, Shape>,
+    AsyncWithHandler<S, F, Shape>,
+    DetachedFnHandler<F>,
+);

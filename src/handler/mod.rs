@@ -7,8 +7,8 @@ use crate::sync::Arc;
 mod from_fn;
 
 pub use from_fn::{
-    AsyncFnHandler, AsyncHandlerFn, AsyncWithHandler, AsyncWithHandlerFn, DetachedFnHandler,
-    FnHandler, from_async_fn, from_async_fn_with, from_detached_fn, from_fn,
+    AsyncFnHandler, AsyncWithHandler, DetachedFnHandler, FnHandler, from_async_fn,
+    from_async_fn_with, from_detached_fn, from_fn,
 };
 
 /// User code for one message type.
@@ -103,7 +103,7 @@ pub use from_fn::{
     message = "`{Self}` does not handle the message `{M}`",
     label = "`Handler<{M}>` is not implemented for `{Self}`",
     note = "write `impl Handler<{M}>` for it, with `async fn handle(&self, msg: {M}, cx: &Context<'_>) -> Result<Reply, Error>`",
-    note = "a function or closure becomes a handler through `arcbus::from_fn(..)`, an async one through `from_async_fn(..)` or `from_async_fn_with(..)`"
+    note = "an async function or closure goes through `.handle(f)` or `from_async_fn(f)`, with state through `.handle_with(state, f)` or `from_async_fn_with(state, f)`, a plain one through `.handle_sync(f)` or `from_fn(f)`"
 )]
 pub trait Handler<M: Message>: Send + Sync + 'static {
     /// Handles one message. A panic in it is caught and becomes

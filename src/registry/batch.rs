@@ -9,13 +9,17 @@ use smallvec::SmallVec;
 
 use super::erased::Entry;
 use super::error::RegistrationError;
+use super::service::Service;
 use super::table::Draft;
-use crate::bounds::MessageOn;
-use crate::handler::Handler;
+use crate::bounds::{HandlerFn, HandlerFnWith, MessageOn};
+use crate::handler::{
+    AsyncFnHandler, AsyncWithHandler, FnHandler, Handler, from_async_fn, from_async_fn_with,
+    from_fn,
+};
 use crate::message::{Kind, Message, MessageType, Same};
 use crate::pipeline::{Layers, Stack, Ties};
 use crate::registry::Unhandled;
-use crate::sync::PlainArc;
+use crate::sync::{Arc, PlainArc};
 
 /// One change to a table.
 pub(crate) enum Change {
@@ -129,11 +133,20 @@ pub struct Batch<K, S> {
 
 impl<K: Kind, S> Batch<K, S> {
     pub(crate) fn new(layers: Layers<S>, unhandled: PlainArc<Unhandled>) -> Self {
+        Self::of(layers, Changes::new(unhandled))
+    }
+
+    /// A batch with the changes of a builder.
+    pub(crate) fn of(layers: Layers<S>, changes: Changes) -> Self {
         Self {
             layers,
-            changes: Changes::new(unhandled),
+            changes,
             _kind: std::marker::PhantomData,
         }
+    }
+
+    pub(crate) fn into_parts(self) -> (Layers<S>, Changes) {
+        (self.layers, self.changes)
     }
 
     pub(crate) fn into_changes(self) -> Changes {
@@ -148,6 +161,49 @@ impl<K: Kind, S> Batch<K, S> {
         S: Stack<M>,
     {
         self.changes.add(&self.layers, handler, Change::Register);
+        self
+    }
+
+    /// Registers an async function or closure as the handler of the message that it takes; a context may follow the
+    /// message. Short for [`register`](Self::register) of a [`from_async_fn`].
+    pub fn handle<M, Shape, F>(&mut self, function: F) -> &mut Self
+    where
+        F: HandlerFn<M, Shape>,
+        AsyncFnHandler<F, Shape>: Handler<M>, // not async? `.handle_sync(f)`
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_async_fn(function))
+    }
+
+    /// Registers a plain function or closure as the handler of the message that it takes; a context may follow the
+    /// message. Short for [`register`](Self::register) of a [`from_fn`].
+    pub fn handle_sync<M, Shape, F>(&mut self, function: F) -> &mut Self
+    where
+        F: HandlerFn<M, Shape>,
+        FnHandler<F, Shape>: Handler<M>, // async? `.handle(f)`
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_fn(function))
+    }
+
+    /// Registers an async function or closure with a state as the handler of the message that it takes. The state
+    /// comes first, by reference; a context may come last. Short for [`register`](Self::register) of a
+    /// [`from_async_fn_with`].
+    pub fn handle_with<M, Shape, T, F>(&mut self, state: T, function: F) -> &mut Self
+    where
+        F: HandlerFnWith<T, M, Shape>,
+        AsyncWithHandler<T, F, Shape>: Handler<M>,
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_async_fn_with(state, function))
+    }
+
+    /// Registers each handler of a service, which [`#[handlers]`](crate::handlers) has written.
+    pub fn service<T: Service<K, S>>(&mut self, service: Arc<T>) -> &mut Self {
+        T::register(&service, self);
         self
     }
 

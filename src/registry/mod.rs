@@ -5,6 +5,7 @@ mod erased;
 mod error;
 mod registrar;
 mod retired;
+mod service;
 mod store;
 mod table;
 mod tomb;
@@ -15,6 +16,7 @@ pub use batch::Batch;
 pub use error::RegistrationError;
 pub use registrar::Registrar;
 pub use retired::{Drained, Retired};
+pub use service::Service;
 pub use unused::UnusedLayers;
 
 pub(crate) use batch::{Change, Changes};

@@ -7,10 +7,14 @@ use super::batch::{Batch, Change, Changes};
 use super::erased::Entry;
 use super::error::RegistrationError;
 use super::retired::Retired;
+use super::service::Service;
 use super::store::Store;
-use crate::bounds::MessageOn;
+use crate::bounds::{HandlerFn, HandlerFnWith, MessageOn};
 use crate::explain::Explanation;
-use crate::handler::Handler;
+use crate::handler::{
+    AsyncFnHandler, AsyncWithHandler, FnHandler, Handler, from_async_fn, from_async_fn_with,
+    from_fn,
+};
 use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Layers, More, NoLayers, Stack, Wrapped};
 use crate::sync::{Arc, PlainArc};
@@ -85,6 +89,68 @@ impl<K: Kind, S> Registrar<K, S> {
         S: Stack<M>,
     {
         self.put(handler, Change::Register).map(drop)
+    }
+
+    /// Registers an async function or closure as the handler of the message that it takes; a context may follow the
+    /// message. Short for [`register`](Self::register) of a [`from_async_fn`].
+    ///
+    /// # Errors
+    ///
+    /// As [`register`](Self::register); then nothing changed.
+    pub fn handle<M, Shape, F>(&self, function: F) -> Result<(), RegistrationError>
+    where
+        F: HandlerFn<M, Shape>,
+        AsyncFnHandler<F, Shape>: Handler<M>, // not async? `.handle_sync(f)`
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_async_fn(function))
+    }
+
+    /// Registers a plain function or closure as the handler of the message that it takes; a context may follow the
+    /// message. Short for [`register`](Self::register) of a [`from_fn`].
+    ///
+    /// # Errors
+    ///
+    /// As [`register`](Self::register); then nothing changed.
+    pub fn handle_sync<M, Shape, F>(&self, function: F) -> Result<(), RegistrationError>
+    where
+        F: HandlerFn<M, Shape>,
+        FnHandler<F, Shape>: Handler<M>, // async? `.handle(f)`
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_fn(function))
+    }
+
+    /// Registers an async function or closure with a state as the handler of the message that it takes. The state
+    /// comes first, by reference; a context may come last. Short for [`register`](Self::register) of a
+    /// [`from_async_fn_with`].
+    ///
+    /// # Errors
+    ///
+    /// As [`register`](Self::register); then nothing changed.
+    pub fn handle_with<M, Shape, T, F>(
+        &self,
+        state: T,
+        function: F,
+    ) -> Result<(), RegistrationError>
+    where
+        F: HandlerFnWith<T, M, Shape>,
+        AsyncWithHandler<T, F, Shape>: Handler<M>,
+        M: MessageOn<K>,
+        S: Stack<M>,
+    {
+        self.register(from_async_fn_with(state, function))
+    }
+
+    /// Registers each handler of a service, which [`#[handlers]`](crate::handlers) has written.
+    ///
+    /// # Errors
+    ///
+    /// The first handler that [`register`](Self::register) would refuse; then nothing changed.
+    pub fn service<T: Service<K, S>>(&self, service: Arc<T>) -> Result<(), RegistrationError> {
+        self.update(|batch| T::register(&service, batch)).map(drop)
     }
 
     /// [`register`](Registrar::register) for handlers that have to be there.

@@ -6,6 +6,7 @@ use std::future::{Ready, ready};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
+use arcbus::bounds::WithContext;
 use arcbus::middleware::adaptive_limit::{
     AdaptiveLimitMiddleware, AdaptiveLimitPolicy, AdaptiveUsage, InFlight,
 };
@@ -128,7 +129,8 @@ all! {
 all! {
     [NoLayers, Layers, Layers<Deep>, Deep, Gated<Answers>, Guard<Function>,
      Inspect<Function, Function>, Wrapped<Answers>, Shared<Answers>,
-     FnHandler<Function>, AsyncFnHandler<Function>, AsyncWithHandler<u32, Function>,
+     FnHandler<Function, WithContext>, AsyncFnHandler<Function, WithContext>,
+     AsyncWithHandler<u32, Function, WithContext>,
      DetachedFnHandler<Function>]:
         [Send, Sync, Unpin, Debug];
 }
@@ -136,7 +138,8 @@ all! {
 // What is not shared or sent stays that way inside of ours.
 none! {
     [Error<Rc<str>>, Gated<Rc<str>>, Guard<Rc<str>>, Inspect<Rc<str>, ()>, Wrapped<Rc<str>>,
-     Shared<Rc<str>>, FnHandler<Rc<str>>, AsyncFnHandler<Rc<str>>, AsyncWithHandler<Rc<str>, ()>,
+     Shared<Rc<str>>, FnHandler<Rc<str>, WithContext>,
+     AsyncFnHandler<Rc<str>, WithContext>, AsyncWithHandler<Rc<str>, (), WithContext>,
      DetachedFnHandler<Rc<str>>, More<NoLayers, Rc<str>>, Layers<More<NoLayers, Rc<str>>>,
      BusBuilder<Query, More<NoLayers, Rc<str>>>]:
         [Send, Sync];

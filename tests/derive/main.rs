@@ -8,6 +8,8 @@
 mod by_garde;
 mod cacheable;
 mod classify;
+mod functions;
 mod idempotency;
 mod message;
 mod paths;
+mod services;

@@ -4,6 +4,7 @@
 
 mod cacheable;
 mod classify;
+mod handlers;
 mod message;
 mod name;
 mod options;
@@ -177,6 +178,72 @@ pub fn derive_classify(input: TokenStream) -> TokenStream {
 pub fn derive_cacheable(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     answer(cacheable::expand(&input))
+}
+
+/// Makes handlers of the methods of a type, for `.service(..)` of a bus's builder.
+///
+/// `#[handlers(Command)]` or `#[handlers(Query)]` stands before the `impl`: one block a kind. `#[handler]` stands
+/// before each method that handles a message; the others stay what they are. Such a method takes `&self` and the
+/// message by value, then the context if it needs one, `cx: &Context<'_>`. It returns a `Result` of the message's
+/// reply and error, and is async or not.
+///
+/// The attribute writes `impl Handler<M>` for each such method, and `impl Service` for the block, which registers
+/// them in their order. `#[handlers(Command, crate = "..")]` sets the path of the library.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use arcbus::{Command, CommandBus, Context, Query, QueryBus, handlers};
+///
+/// #[derive(Command)]
+/// #[message(reply = u64)]
+/// struct CreateUser;
+///
+/// #[derive(Query)]
+/// #[message(reply = u64)]
+/// struct CountUsers;
+///
+/// #[derive(Default)]
+/// struct UserService {
+///     users: AtomicU64,
+/// }
+///
+/// #[handlers(Command)]
+/// impl UserService {
+///     #[handler]
+///     async fn create(&self, _msg: CreateUser, _cx: &Context<'_>) -> Result<u64, Infallible> {
+///         Ok(self.users.fetch_add(1, Ordering::Relaxed))
+///     }
+/// }
+///
+/// #[handlers(Query)]
+/// impl UserService {
+///     #[handler]
+///     fn count(&self, _msg: CountUsers) -> Result<u64, Infallible> {
+///         Ok(self.users.load(Ordering::Relaxed))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let users = Arc::new(UserService::default());
+/// let commands = CommandBus::builder().service(Arc::clone(&users)).build()?;
+/// let queries = QueryBus::builder().service(users).build()?;
+/// assert_eq!(commands.execute_blocking(CreateUser), Ok(0));
+/// assert_eq!(queries.execute_blocking(CountUsers), Ok(1));
+/// # Ok(())
+/// # }
+/// ```
+#[proc_macro_attribute]
+pub fn handlers(options: TokenStream, block: TokenStream) -> TokenStream {
+    answer(handlers::expand(options.into(), block.into()))
+}
+
+/// Marks a method as the handler of the message that it takes, inside a block with
+/// [`#[handlers]`](macro@handlers).
+#[proc_macro_attribute]
+pub fn handler(_options: TokenStream, item: TokenStream) -> TokenStream {
+    handlers::handler_alone(&item.into()).into()
 }
 
 /// Returns the code, or the error in its place.

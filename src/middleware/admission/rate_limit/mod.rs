@@ -18,7 +18,7 @@
 //! let bus = CommandBus::builder()
 //!     .clock(clock.clone())
 //!     .layer(limit)
-//!     .register(from_fn(|_: Mail, _: &_| Ok(())))
+//!     .register(from_fn(|_: Mail| Ok(())))
 //!     .build()?;
 //!
 //! assert!(bus.execute_blocking(Mail).is_ok());

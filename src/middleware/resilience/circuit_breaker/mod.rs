@@ -21,7 +21,7 @@
 //! let handles = breaker.handles();
 //! let bus = CommandBus::builder()
 //!     .layer(breaker)
-//!     .register(from_fn(|_: Pay, _: &_| Err(io::ErrorKind::ConnectionRefused.into())))
+//!     .register(from_fn(|_: Pay| Err(io::ErrorKind::ConnectionRefused.into())))
 //!     .build()?;
 //!
 //! let _ = bus.execute_blocking(Pay);

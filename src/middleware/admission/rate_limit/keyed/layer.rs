@@ -51,7 +51,7 @@ use crate::sync::Arc;
 /// let senders = KeyedRateLimit::by_ref(Rate::per_second(1), |mail: &Mail, _| mail.from.as_str());
 /// let bus = CommandBus::builder()
 ///     .layer(tenants.shared())
-///     .scope(|s| s.layer(senders.max_keys(1000)).register(from_fn(|_: Mail, _: &_| Ok(()))))
+///     .scope(|s| s.layer(senders.max_keys(1000)).register(from_fn(|_: Mail| Ok(()))))
 ///     .build()?;
 ///
 /// let mail = |from: &str| bus.execute_blocking(Mail { from: from.to_owned() });

@@ -1,0 +1,9 @@
+use arcbus::Classify;
+
+#[derive(Classify)]
+enum PayError {
+    #[nested]
+    Bank(std::io::Error),
+}
+
+fn main() {}

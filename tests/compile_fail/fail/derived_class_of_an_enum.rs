@@ -1,0 +1,9 @@
+use arcbus::Classify;
+
+#[derive(Classify)]
+#[transient]
+enum PayError {
+    Down,
+}
+
+fn main() {}

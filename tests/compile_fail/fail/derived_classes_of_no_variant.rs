@@ -1,0 +1,9 @@
+use arcbus::Classify;
+
+#[derive(Classify)]
+enum PayError {
+    Down,
+    Refused,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use arcbus::Query;
+
+#[derive(Query)]
+struct FindUser<'a> {
+    name: &'a str,
+}
+
+fn main() {}

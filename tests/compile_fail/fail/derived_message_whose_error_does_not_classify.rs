@@ -1,0 +1,7 @@
+use arcbus::Command;
+
+#[derive(Command)]
+#[message(error = std::io::Error, classify)]
+struct Pay;
+
+fn main() {}

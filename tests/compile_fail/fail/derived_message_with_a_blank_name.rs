@@ -1,0 +1,7 @@
+use arcbus::Command;
+
+#[derive(Command)]
+#[message(name = " ")]
+struct CreateUser;
+
+fn main() {}

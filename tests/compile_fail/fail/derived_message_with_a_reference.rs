@@ -1,0 +1,8 @@
+use arcbus::Query;
+
+#[derive(Query)]
+struct FindUser {
+    name: Option<&str>,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use arcbus::Query;
+
+#[derive(Query)]
+#[message(reply)]
+struct GetUser;
+
+fn main() {}

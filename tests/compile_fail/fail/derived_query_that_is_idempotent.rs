@@ -1,0 +1,7 @@
+use arcbus::Query;
+
+#[derive(Query)]
+#[message(idempotent)]
+struct GetUser;
+
+fn main() {}

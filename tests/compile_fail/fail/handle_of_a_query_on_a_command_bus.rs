@@ -1,0 +1,15 @@
+use std::convert::Infallible;
+
+use arcbus::{CommandBus, Query};
+
+#[derive(Query)]
+#[message(reply = u64)]
+struct Count;
+
+async fn count(_: Count) -> Result<u64, Infallible> {
+    Ok(7)
+}
+
+fn main() {
+    let _ = CommandBus::builder().handle(count).build();
+}
