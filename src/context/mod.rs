@@ -483,6 +483,19 @@ impl<'p> Context<'p> {
         self.timing.waited(|| self.clock().ticks())
     }
 
+    /// Reads the clock anew after a wait, and returns the interrupt of a dispatch that is not to begin any
+    /// more: its time is over, or it is cancelled.
+    pub(crate) fn may_begin(&self) -> Result<(), Interrupt> {
+        let now = self.waited();
+        if now >= self.expiry_tick() {
+            Err(Interrupt::late(self, now, self.time_limit()))
+        } else if self.is_cancelled() {
+            Err(Interrupt::cancelled(self))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Until when there is time, as a tick, if there is a limit.
     #[inline]
     pub(crate) fn expiry(&self) -> Option<u64> {

@@ -5,6 +5,8 @@
 //! the registry stores it.
 
 mod chain;
+mod enqueue;
+mod enqueued;
 mod facts;
 mod gate;
 mod gated;
@@ -21,6 +23,8 @@ mod tie;
 mod type_name;
 mod validate;
 
+pub use enqueue::Enqueue;
+pub use enqueued::Enqueued;
 pub use facts::Facts;
 pub use gate::Gate;
 pub use gated::Gated;

@@ -11,8 +11,7 @@ use arcbus::middleware::adaptive_limit::{
     AdaptiveLimitMiddleware, AdaptiveLimitPolicy, AdaptiveUsage, InFlight,
 };
 use arcbus::middleware::bulkhead::{
-    BulkheadMiddleware, BulkheadPolicy, BulkheadUsage, Permit, QueuedBulkhead,
-    QueuedBulkheadMiddleware, Turn,
+    BulkheadMiddleware, BulkheadPolicy, BulkheadQueue, BulkheadUsage, Permit, QueuedBulkhead, Turn,
 };
 use arcbus::middleware::retry::{Backoff, Course, Jitter, RetryBy, RetryMiddleware, RetryPolicy};
 use arcbus::middleware::timeout::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
@@ -98,7 +97,7 @@ all! {
 
 // Limits of concurrency, what they make and what a dispatch holds.
 all! {
-    [Bulkhead, QueuedBulkhead, BulkheadMiddleware, QueuedBulkheadMiddleware, BulkheadPolicy,
+    [Bulkhead, QueuedBulkhead, BulkheadMiddleware, BulkheadQueue, BulkheadPolicy,
      Permit<'static>, Turn<'static>, AdaptiveLimit, AdaptiveLimitMiddleware, AdaptiveLimitPolicy,
      InFlight<'static>]:
         [Send, Sync, Unpin, Debug];

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{BulkheadMiddleware, BulkheadPolicy, QueuedBulkheadMiddleware};
+use super::{BulkheadMiddleware, BulkheadPolicy, BulkheadQueue};
 use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Enqueued, Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Lets at most `limit` dispatches of a route run at once and refuses the others with
@@ -113,19 +113,19 @@ impl QueuedBulkhead {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for QueuedBulkhead {
-    type Middleware = QueuedBulkheadMiddleware;
+    type Middleware = Enqueued<BulkheadQueue>;
 
     const ROLE: Role = Role::Bulkhead;
 
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&QueuedBulkheadMiddleware>,
-    ) -> Result<QueuedBulkheadMiddleware, InvalidSetting> {
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = BulkheadPolicy::with_queue(self.bulkhead.limit, self.len)?;
         let max_wait = self.max_wait()?;
         let policy = self.bulkhead.handles.add(route.name(), policy);
-        Ok(QueuedBulkheadMiddleware::new(policy, max_wait))
+        Ok(Enqueued(BulkheadQueue::new(policy, max_wait)))
     }
 
     fn facts(&self) -> Facts {

@@ -44,10 +44,9 @@
 mod layer;
 mod middleware;
 mod policy;
-mod queued;
-mod wait;
+mod queue;
 
 pub use layer::{Bulkhead, QueuedBulkhead};
 pub use middleware::BulkheadMiddleware;
 pub use policy::{BulkheadPolicy, BulkheadUsage, Permit, Turn};
-pub use queued::QueuedBulkheadMiddleware;
+pub use queue::BulkheadQueue;

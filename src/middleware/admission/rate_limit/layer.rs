@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::middleware::RateLimitGate;
 use super::policy::RateLimitPolicy;
+use super::queue::RateLimitQueue;
 use super::rate::Rate;
-use super::waiting::WaitingRateLimitMiddleware;
 use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
+use crate::pipeline::{Enqueued, Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -140,7 +140,7 @@ impl WaitingRateLimit {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for WaitingRateLimit {
-    type Middleware = WaitingRateLimitMiddleware;
+    type Middleware = Enqueued<RateLimitQueue>;
 
     const ROLE: Role = Role::RateLimit;
 
@@ -155,7 +155,7 @@ impl<M: Message> Layer<M> for WaitingRateLimit {
             "between a nanosecond and 584 years",
         )?;
         let policy = self.inner.policy(route, self.longest)?;
-        Ok(WaitingRateLimitMiddleware::new(policy))
+        Ok(Enqueued(RateLimitQueue::new(policy)))
     }
 
     fn facts(&self) -> Facts {

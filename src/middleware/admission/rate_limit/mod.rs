@@ -45,10 +45,10 @@ mod layer;
 mod line;
 mod middleware;
 mod policy;
+mod queue;
 mod rate;
 #[cfg(test)]
 mod tests;
-mod waiting;
 
 pub use keyed::{
     ByContext, ByMessage, ByRef, KeyRefused, KeySource, KeyedRateLimit, KeyedRateLimitGate,
@@ -57,5 +57,5 @@ pub use keyed::{
 pub use layer::{RateLimit, WaitingRateLimit};
 pub use middleware::RateLimitGate;
 pub use policy::{RateLimitPolicy, Refused, Reservation};
+pub use queue::RateLimitQueue;
 pub use rate::Rate;
-pub use waiting::WaitingRateLimitMiddleware;

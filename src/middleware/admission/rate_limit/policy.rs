@@ -271,7 +271,7 @@ impl Drop for Reservation<'_> {
 
 /// There are too few tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Refused(Short);
+pub struct Refused(pub(super) Short);
 
 impl Refused {
     #[inline]

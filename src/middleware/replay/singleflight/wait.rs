@@ -19,7 +19,7 @@ pub(crate) async fn arrival<'f, K: Hash + Eq, V>(
     })
     .await?;
     match arrival {
-        Arrival::Leads(_) => may_begin(cx).map(|()| arrival),
+        Arrival::Leads(_) => cx.may_begin().map(|()| arrival),
         Arrival::Landed(_) => Ok(arrival),
     }
 }
@@ -34,17 +34,5 @@ fn interrupted(
     match watch.poll(cx, task.waker()) {
         Ok(()) => Poll::Pending,
         Err(interrupt) => Poll::Ready(interrupt),
-    }
-}
-
-/// Whether it is worth it that one who has waited begins.
-fn may_begin(cx: &Context<'_>) -> Result<(), Interrupt> {
-    let now = cx.waited();
-    if now >= cx.expiry_tick() {
-        Err(Interrupt::late(cx, now, cx.time_limit()))
-    } else if cx.is_cancelled() {
-        Err(Interrupt::cancelled(cx))
-    } else {
-        Ok(())
     }
 }

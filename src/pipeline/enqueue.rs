@@ -1,0 +1,98 @@
+//! [`Enqueue`]: a middleware that lets messages wait for their turn.
+
+use super::{Facts, Role};
+use crate::context::Context;
+use crate::message::Message;
+use crate::outcome::Error;
+
+/// A middleware that runs the inner service at once where it can, and after a wait where it cannot: a
+/// queue in front of a limited backend. [`Enqueued`](super::Enqueued) makes a middleware of it.
+///
+/// A message that passes at once costs no `async fn` level and no copy of the message.
+///
+/// ```
+/// use arcbus::{Context, Enqueue, Enqueued, Error, Message, Query, QueryBus, Rejection, from_fn};
+/// use tokio::sync::{Semaphore, SemaphorePermit};
+///
+/// struct Connections(Semaphore);
+///
+/// impl<M: Message> Enqueue<M> for Connections {
+///     type Pass<'a> = SemaphorePermit<'a>;
+///     type Ticket = ();
+///
+///     fn try_enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<SemaphorePermit<'_>, ()> {
+///         self.0.try_acquire().map_err(drop)
+///     }
+///
+///     async fn wait(&self, (): (), _cx: &Context<'_>) -> Result<SemaphorePermit<'_>, Error<M::Error>> {
+///         self.0.acquire().await.map_err(|_| Rejection::new("the pool is closed").into())
+///     }
+/// }
+///
+/// struct Count;
+/// impl Message for Count {
+///     const NAME: &'static str = "count";
+///     type Kind = Query;
+///     type Reply = u64;
+///     type Error = std::convert::Infallible;
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bus = QueryBus::builder()
+///     .wrap(Enqueued(Connections(Semaphore::new(2))))
+///     .register(from_fn(|_: Count, _: &Context<'_>| Ok(7)))
+///     .build()?;
+/// assert_eq!(bus.execute_blocking(Count), Ok(7));
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a queue for the message `{M}`",
+    label = "`Enqueue<{M}>` is not implemented for `{Self}`",
+    note = "write `impl<M: Message> Enqueue<M> for {Self}` with `type Pass<'a>`, `type Ticket`, `fn try_enter` and `async fn wait`"
+)]
+pub trait Enqueue<M: Message>: Send + Sync + 'static {
+    /// Held while the handler runs, and until its future is gone. Its drop gives back what it holds, also
+    /// when the dispatch is dropped half way or the inner service panics.
+    type Pass<'a>: Send
+    where
+        Self: 'a;
+
+    /// What a message takes with it from [`try_enter`](Enqueue::try_enter) to [`wait`](Enqueue::wait).
+    type Ticket: Send;
+
+    /// Its purpose, where the order of layers matters. Default: [`Role::Other`].
+    const ROLE: Role = Role::Other;
+
+    /// Lets the message pass at once, or gives it the ticket to [wait](Enqueue::wait) with.
+    ///
+    /// # Errors
+    ///
+    /// The ticket of a message that cannot pass now.
+    fn try_enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass<'_>, Self::Ticket>;
+
+    /// Waits for the turn of a message, or refuses it. Called at most once for each ticket.
+    ///
+    /// The adapter drops this future when the dispatch is cancelled or dropped, so a place in a queue is
+    /// given up by a drop. A cancelled message ends in [`Cancelled`](Error::Cancelled), and one whose time
+    /// is over when its turn comes in [`Timeout`](Error::Timeout), both with
+    /// [`Phase::NotStarted`](crate::Phase::NotStarted).
+    ///
+    /// # Errors
+    ///
+    /// What the caller gets in the place of a reply: the queue is full, or the wait was too long.
+    fn wait(
+        &self,
+        ticket: Self::Ticket,
+        cx: &Context<'_>,
+    ) -> impl Future<Output = Result<Self::Pass<'_>, Error<M::Error>>> + Send;
+
+    /// The worst it may do to a dispatch, for [`explain`](crate::Bus::explain), where it stands in
+    /// `.wrap(..)`. Default: it runs the inner service once, waits as long as the caller gives it, and may
+    /// refuse with any error.
+    fn facts(&self) -> Facts {
+        Facts::new()
+            .waits(std::time::Duration::MAX)
+            .fails_with_any()
+    }
+}
