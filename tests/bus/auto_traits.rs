@@ -13,7 +13,7 @@ use arcbus::middleware::adaptive_limit::{
 use arcbus::middleware::bulkhead::{
     BulkheadMiddleware, BulkheadPolicy, BulkheadQueue, BulkheadUsage, Permit, QueuedBulkhead, Turn,
 };
-use arcbus::middleware::retry::{Backoff, Course, Jitter, RetryBy, RetryMiddleware, RetryPolicy};
+use arcbus::middleware::retry::{Backoff, Course, Jitter, RetryBy, RetryPolicy, RetryRecovery};
 use arcbus::middleware::timeout::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
 use arcbus::middleware::{AdaptiveLimit, Budget, Bulkhead, Priority, Retry};
 use arcbus::middleware::{Handles, Timeout};
@@ -106,7 +106,7 @@ all! {
 
 // What repeats.
 all! {
-    [Retry, RetryBy<Function>, RetryPolicy, RetryMiddleware, Handles<RetryPolicy>, Course<'static>,
+    [Retry, RetryBy<Function>, RetryPolicy, RetryRecovery, Handles<RetryPolicy>, Course<'static>,
      Budget]:
         [Send, Sync, Unpin, Debug];
     [Retry, RetryBy<Function>, Budget]: [Clone];

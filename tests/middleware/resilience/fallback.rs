@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use arcbus::metrics::Metrics;
-use arcbus::middleware::fallback::{FallbackMiddleware, Unavailable, Value, With};
+use arcbus::middleware::fallback::{FallbackRecovery, Unavailable, Value, With};
 use arcbus::middleware::{Fallback, Timeout};
 use arcbus::{
     BusBuilder, CancelToken, Class, Command, CommandBus, Context, Error, Facts, FakeClock, Handler,
@@ -21,7 +21,7 @@ static_assertions::assert_impl_all!(
     Fallback<Value<u32>>: Layer<Act>, Send, Sync, Unpin, Clone, std::fmt::Debug
 );
 static_assertions::assert_impl_all!(
-    FallbackMiddleware<With<fn()>, Unavailable>: Send, Sync, Unpin, std::fmt::Debug
+    FallbackRecovery<With<fn()>, Unavailable>: Send, Sync, Unpin, std::fmt::Debug
 );
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,15 +1,12 @@
 //! [`MapError`]: changes how a dispatch fails.
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{self, Poll};
-
-use pin_project_lite::pin_project;
+use std::future::ready;
 
 use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, Outcome};
-use crate::pipeline::{Blocked, Facts, Layer, Middleware, Next, Role, RouteInfo};
+use crate::pipeline::{Facts, Layer, Next, Recover, Recovered, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Passes the error of what runs inside it through a closure; a reply is not touched. The layers
@@ -61,7 +58,7 @@ where
     M: Message,
     F: Fn(Error<M::Error>, &Context<'_>) -> Error<M::Error> + Clone + Send + Sync + 'static,
 {
-    type Middleware = MapErrorMiddleware<F>;
+    type Middleware = Recovered<MapErrorRecovery<F>>;
 
     const ROLE: Role = Role::MapError;
 
@@ -70,7 +67,7 @@ where
         _route: &RouteInfo,
         _previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
-        Ok(MapErrorMiddleware(self.0.clone()))
+        Ok(Recovered::new(MapErrorRecovery(self.0.clone())))
     }
 
     fn facts(&self) -> Facts {
@@ -78,59 +75,34 @@ where
     }
 }
 
-/// What [`MapError`] makes.
-pub struct MapErrorMiddleware<F>(F);
+/// Makes another error of an error. Made by [`MapError`].
+pub struct MapErrorRecovery<F>(F);
 
 #[diagnostic::do_not_recommend]
-impl<M, F> Middleware<M> for MapErrorMiddleware<F>
+impl<M, F> Recover<M> for MapErrorRecovery<F>
 where
     M: Message,
     F: Fn(Error<M::Error>, &Context<'_>) -> Error<M::Error> + Send + Sync + 'static,
 {
+    type Kept = ();
+    type Plan<'a> = ();
+
     #[inline(always)]
-    fn handle(
+    fn keep(&self, _msg: &M) {}
+
+    fn plan(&self, _error: &Error<M::Error>, _cx: &Context<'_>) -> Option<()> {
+        Some(())
+    }
+
+    fn recover(
         &self,
-        msg: M,
+        (): (),
+        (): (),
+        error: Error<M::Error>,
         cx: &Context<'_>,
-        next: &impl Next<M>,
+        _next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
-        MapErrorFuture {
-            rest: next.run(msg, cx),
-            map: &self.0,
-            cx,
-        }
-    }
-
-    #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        let outcome = next.block(msg, cx)?;
-        Ok(outcome.map_err(|error| (self.0)(error, cx)))
-    }
-}
-
-pin_project! {
-    struct MapErrorFuture<'f, 'c, F, R> {
-        #[pin]
-        rest: R,
-        map: &'f F,
-        cx: &'c Context<'c>,
-    }
-}
-
-impl<F, R, T, E> Future for MapErrorFuture<'_, '_, F, R>
-where
-    F: Fn(Error<E>, &Context<'_>) -> Error<E>,
-    R: Future<Output = Result<T, Error<E>>>,
-{
-    type Output = Result<T, Error<E>>;
-
-    #[inline(always)]
-    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.rest.poll(task) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err((this.map)(error, this.cx))),
-            other => other,
-        }
+        ready(Err((self.0)(error, cx)))
     }
 }
 
@@ -140,8 +112,8 @@ impl<F> fmt::Debug for MapError<F> {
     }
 }
 
-impl<F> fmt::Debug for MapErrorMiddleware<F> {
+impl<F> fmt::Debug for MapErrorRecovery<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MapErrorMiddleware")
+        f.write_str("MapErrorRecovery")
     }
 }

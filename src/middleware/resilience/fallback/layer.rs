@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::choice::{Choice, Unavailable};
-use super::middleware::FallbackMiddleware;
+use super::middleware::FallbackRecovery;
 use super::substitute::{Substitute, Value, With};
 use crate::handler::Handler;
 use crate::message::Message;
 use crate::outcome::Error;
-use crate::pipeline::{Facts, Layer, Leaf, Role, RouteInfo, short_type_name};
+use crate::pipeline::{Facts, Layer, Leaf, Recovered, Role, RouteInfo, short_type_name};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -157,7 +157,7 @@ where
     S: Substitute<M>,
     P: Choice<M>,
 {
-    type Middleware = FallbackMiddleware<S, P>;
+    type Middleware = Recovered<FallbackRecovery<S, P>>;
 
     const ROLE: Role = Role::Fallback;
 
@@ -166,10 +166,10 @@ where
         _route: &RouteInfo,
         _previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
-        Ok(FallbackMiddleware {
+        Ok(Recovered::new(FallbackRecovery {
             substitute: PlainArc::clone(&self.substitute),
             when: PlainArc::clone(&self.when),
-        })
+        }))
     }
 
     fn facts(&self) -> Facts {

@@ -64,12 +64,11 @@
 //! ```
 
 mod choice;
-mod falling;
 mod layer;
 mod middleware;
 mod substitute;
 
 pub use choice::Unavailable;
 pub use layer::Fallback;
-pub use middleware::FallbackMiddleware;
+pub use middleware::FallbackRecovery;
 pub use substitute::{Value, With};

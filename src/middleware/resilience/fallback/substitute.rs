@@ -10,7 +10,7 @@ use crate::handler::Handler;
 use crate::message::Message;
 use crate::outcome::panicked;
 use crate::outcome::{Error, Outcome};
-use crate::pipeline::{Blocked, Either, Leaf, Next};
+use crate::pipeline::{Either, Leaf, Next};
 
 /// Makes another outcome of an error.
 pub trait Substitute<M: Message>: Send + Sync + 'static {
@@ -39,9 +39,6 @@ pub trait Substitute<M: Message>: Send + Sync + 'static {
         error: Error<M::Error>,
         cx: &Context<'_>,
     ) -> impl Future<Output = Outcome<M>> + Send;
-
-    /// The same on this thread.
-    fn block(&self, kept: Self::Kept, error: Error<M::Error>, cx: &Context<'_>) -> Blocked<M>;
 }
 
 /// Runs what its user wrote; its panic becomes an error, as a handler's does.
@@ -74,10 +71,6 @@ where
         _cx: &Context<'_>,
     ) -> impl Future<Output = Outcome<M>> + Send {
         ready(copy::<M>(&self.0, error))
-    }
-
-    fn block(&self, (): (), error: Error<M::Error>, _cx: &Context<'_>) -> Blocked<M> {
-        Ok(copy::<M>(&self.0, error))
     }
 }
 
@@ -118,10 +111,6 @@ where
     ) -> impl Future<Output = Outcome<M>> + Send {
         ready(ask(&self.0, &msg, error))
     }
-
-    fn block(&self, msg: M, error: Error<M::Error>, _cx: &Context<'_>) -> Blocked<M> {
-        Ok(ask(&self.0, &msg, error))
-    }
 }
 
 fn ask<M, F>(substitute: &F, msg: &M, error: Error<M::Error>) -> Outcome<M>
@@ -155,13 +144,6 @@ impl<M: MessageClone, H: Handler<M>> Substitute<M> for Leaf<H> {
         match is_over(cx) {
             true => Either::off(ready(Err(error))),
             false => Either::on(Next::run(self, msg, cx)),
-        }
-    }
-
-    fn block(&self, msg: M, error: Error<M::Error>, cx: &Context<'_>) -> Blocked<M> {
-        match is_over(cx) {
-            true => Ok(Err(error)),
-            false => Next::block(self, msg, cx),
         }
     }
 }

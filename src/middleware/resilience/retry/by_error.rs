@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::judge::Chosen;
-use super::{Retry, RetryMiddleware, RetryPolicy};
+use super::{Retry, RetryPolicy, RetryRecovery};
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::outcome::Error;
 use crate::outcome::Repeatable;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Boxed, Facts, Layer, Recovered, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -41,7 +41,7 @@ where
     M: Message + Repeatable,
     F: Fn(&Error<M::Error>) -> bool + Send + Sync + 'static,
 {
-    type Middleware = RetryMiddleware<Chosen<F>>;
+    type Middleware = Recovered<RetryRecovery<Chosen<F>>, Boxed>;
 
     const ROLE: Role = Role::Retry;
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::judge::ByClass;
 use super::policy::MOST_ATTEMPTS;
-use super::{Backoff, Jitter, RetryBy, RetryMiddleware, RetryPolicy};
+use super::{Backoff, Jitter, RetryBy, RetryPolicy, RetryRecovery};
 use crate::message::Message;
 use crate::middleware::{Budget, Handles};
 use crate::outcome::Error;
 use crate::outcome::Repeatable;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Boxed, Facts, Layer, Recovered, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Attempts a message again when it fails, after a pause. See [the module](super).
@@ -174,11 +174,12 @@ impl Retry {
         &self,
         route: &RouteInfo,
         judge: J,
-    ) -> Result<RetryMiddleware<J>, InvalidSetting> {
+    ) -> Result<Recovered<RetryRecovery<J>, Boxed>, InvalidSetting> {
         let policy = self.policy()?;
         self.budget.as_ref().map_or(Ok(()), Budget::check)?;
         let policy = self.handles.add(route.name(), policy);
-        Ok(RetryMiddleware::new(policy, self.budget.clone(), judge))
+        let recovery = RetryRecovery::new(policy, self.budget.clone(), judge);
+        Ok(Recovered::boxed(recovery))
     }
 
     pub(super) fn facts(&self) -> Facts {
@@ -206,15 +207,15 @@ impl Retry {
 }
 
 impl<M: Message + Repeatable> Layer<M> for Retry {
-    type Middleware = RetryMiddleware;
+    type Middleware = Recovered<RetryRecovery, Boxed>;
 
     const ROLE: Role = Role::Retry;
 
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&RetryMiddleware>,
-    ) -> Result<RetryMiddleware, InvalidSetting> {
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         self.make(route, ByClass)
     }
 

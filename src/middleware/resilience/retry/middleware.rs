@@ -1,11 +1,10 @@
-//! [`RetryMiddleware`]: attempts a message until it has a reply.
+//! [`RetryRecovery`]: attempts a message until it has a reply.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::judge::{ByClass, Judge};
 use super::plan::Plan;
-use super::retrying::Retrying;
 use super::{Course, RetryPolicy};
 use crate::clock::nanos;
 use crate::context::{Context, Source};
@@ -14,17 +13,17 @@ use crate::middleware::Budget;
 use crate::middleware::budget::Withdrawal;
 use crate::outcome::Repeatable;
 use crate::outcome::{Error, Outcome};
-use crate::pipeline::{Blocked, Middleware, Next, block_on};
+use crate::pipeline::{Next, Recover};
 use crate::sync::PlainArc;
 
-/// What a [`Retry`](super::Retry) makes of each route.
-pub struct RetryMiddleware<J = ByClass> {
+/// Attempts a message again after a pause. Made by a [`Retry`](super::Retry) for each route.
+pub struct RetryRecovery<J = ByClass> {
     policy: PlainArc<RetryPolicy>,
     budget: Option<Budget>,
     judge: J,
 }
 
-impl<J> RetryMiddleware<J> {
+impl<J> RetryRecovery<J> {
     pub(super) fn new(policy: PlainArc<RetryPolicy>, budget: Option<Budget>, judge: J) -> Self {
         Self {
             policy,
@@ -33,21 +32,14 @@ impl<J> RetryMiddleware<J> {
         }
     }
 
-    #[inline(always)]
-    fn deposit(&self) {
-        if let Some(budget) = &self.budget {
-            budget.deposit();
-        }
-    }
-
     /// Decides on another attempt after one that has just ended in `error`.
     #[cold]
-    fn plan<'p, 'c, M: Message>(
+    fn next_attempt<'p, M: Message>(
         &'p self,
         mut course: Course<'p>,
         error: &Error<M::Error>,
-        cx: &'c Context<'c>,
-    ) -> Option<Plan<'p, 'c>>
+        cx: &Context<'_>,
+    ) -> Option<Plan<'p>>
     where
         J: Judge<M>,
     {
@@ -62,10 +54,9 @@ impl<J> RetryMiddleware<J> {
             None => None,
         };
         Some(Plan {
-            course: Some(course),
+            course,
             withdrawal,
-            sleep: (at > now).then(|| cx.clock().sleep_until(nanos(at))),
-            cx,
+            at: (at > now).then(|| nanos(at)),
         })
     }
 
@@ -76,22 +67,36 @@ impl<J> RetryMiddleware<J> {
         }
         withdrawal
     }
+}
 
-    /// Carries out `plan` and those that follow.
-    async fn repeat<M: Message + Clone>(
-        &self,
-        mut plan: Plan<'_, '_>,
+#[diagnostic::do_not_recommend]
+impl<M: Message + Repeatable, J: Judge<M>> Recover<M> for RetryRecovery<J> {
+    type Kept = M;
+    type Plan<'a> = Plan<'a>;
+
+    #[inline(always)]
+    fn keep(&self, msg: &M) -> M {
+        if let Some(budget) = &self.budget {
+            budget.deposit();
+        }
+        msg.clone()
+    }
+
+    fn plan<'a>(&'a self, error: &Error<M::Error>, cx: &Context<'_>) -> Option<Plan<'a>> {
+        self.next_attempt::<M>(self.policy.first_failed(), error, cx)
+    }
+
+    async fn recover<'a>(
+        &'a self,
+        mut plan: Plan<'a>,
         msg: M,
         mut error: Error<M::Error>,
         cx: &Context<'_>,
         next: &impl Next<M>,
-    ) -> Outcome<M>
-    where
-        J: Judge<M>,
-    {
+    ) -> Outcome<M> {
         let mut msg = Some(msg);
         loop {
-            let Some(course) = plan.await else {
+            let Some(course) = plan.pause(cx).await else {
                 cx.handler_done();
                 return Err(error);
             };
@@ -109,66 +114,17 @@ impl<J> RetryMiddleware<J> {
                 Ok(reply) => return Ok(reply),
                 Err(newer) => error = newer,
             }
-            plan = match self.plan::<M>(course, &error, cx) {
+            plan = match self.next_attempt::<M>(course, &error, cx) {
                 Some(plan) => plan,
                 None => return Err(error),
             };
         }
     }
-
-    #[cold]
-    #[inline(never)]
-    fn block_again<M: Message + Clone>(
-        &self,
-        msg: M,
-        error: Error<M::Error>,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Blocked<M>
-    where
-        J: Judge<M>,
-    {
-        match self.plan::<M>(self.policy.first_failed(), &error, cx) {
-            Some(plan) => block_on::<M>(self.repeat(plan, msg, error, cx, next), cx),
-            None => Ok(Err(error)),
-        }
-    }
 }
 
-#[diagnostic::do_not_recommend]
-impl<M: Message + Repeatable, J: Judge<M>> Middleware<M> for RetryMiddleware<J> {
-    /// Begins at once, so that the message is handed on instead of being stored a third time.
-    #[inline(always)]
-    fn handle(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        self.deposit();
-        let kept = msg.clone();
-        Retrying::first(next.run(msg, cx), kept, move |msg, error| {
-            match self.plan::<M>(self.policy.first_failed(), &error, cx) {
-                Some(plan) => Ok(self.repeat(plan, msg, error, cx, next)),
-                None => Err(error),
-            }
-        })
-    }
-
-    #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        self.deposit();
-        let kept = msg.clone();
-        match next.block(msg, cx)? {
-            Ok(reply) => Ok(Ok(reply)),
-            Err(error) => self.block_again(kept, error, cx, next),
-        }
-    }
-}
-
-impl<J> fmt::Debug for RetryMiddleware<J> {
+impl<J> fmt::Debug for RetryRecovery<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RetryMiddleware")
+        f.debug_struct("RetryRecovery")
             .field("policy", &self.policy)
             .field("budget", &self.budget)
             .finish_non_exhaustive()

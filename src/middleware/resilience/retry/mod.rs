@@ -69,12 +69,11 @@ mod layer;
 mod middleware;
 mod plan;
 mod policy;
-mod retrying;
 
 pub use backoff::Backoff;
 pub use by_error::RetryBy;
 pub use course::Course;
 pub use jitter::Jitter;
 pub use layer::Retry;
-pub use middleware::RetryMiddleware;
+pub use middleware::RetryRecovery;
 pub use policy::RetryPolicy;

@@ -1,5 +1,6 @@
 //! [`Plan`]: another attempt that is decided on and has not begun.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
 
@@ -8,17 +9,41 @@ use crate::clock::Sleep;
 use crate::context::Context;
 use crate::middleware::budget::Withdrawal;
 
-/// Waits for the moment at which the attempt begins. Dropped before, it gives back what it took out of
-/// the budget.
-pub(super) struct Plan<'p, 'c> {
-    pub(super) course: Option<Course<'p>>,
+/// An attempt that is decided on. Dropped, it gives back what it took out of the budget.
+pub struct Plan<'p> {
+    pub(super) course: Course<'p>,
     pub(super) withdrawal: Option<Withdrawal<'p>>,
-    /// `None`: at once.
-    pub(super) sleep: Option<Sleep<'c>>,
-    pub(super) cx: &'c Context<'c>,
+    /// When it begins, as a tick. `None`: at once.
+    pub(super) at: Option<u64>,
 }
 
-impl<'p> Plan<'p, '_> {
+impl<'p> Plan<'p> {
+    /// Waits for the moment at which the attempt begins.
+    pub(super) fn pause<'c>(self, cx: &'c Context<'c>) -> Pause<'p, 'c> {
+        Pause {
+            course: Some(self.course),
+            withdrawal: self.withdrawal,
+            sleep: self.at.map(|at| cx.clock().sleep_until(at)),
+            cx,
+        }
+    }
+}
+
+impl fmt::Debug for Plan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plan")
+    }
+}
+
+/// The pause before an attempt. Dropped while it waits, it gives back what was taken out of the budget.
+pub(super) struct Pause<'p, 'c> {
+    course: Option<Course<'p>>,
+    withdrawal: Option<Withdrawal<'p>>,
+    sleep: Option<Sleep<'c>>,
+    cx: &'c Context<'c>,
+}
+
+impl<'p> Pause<'p, '_> {
     fn begin(&mut self) -> Option<Course<'p>> {
         if let Some(withdrawal) = self.withdrawal.take() {
             withdrawal.used();
@@ -30,7 +55,7 @@ impl<'p> Plan<'p, '_> {
 }
 
 /// It is not carried out: what it took out of the budget goes back.
-impl Drop for Plan<'_, '_> {
+impl Drop for Pause<'_, '_> {
     fn drop(&mut self) {
         if let Some(withdrawal) = self.withdrawal.take() {
             withdrawal.give_back(self.cx.clock().ticks());
@@ -39,7 +64,7 @@ impl Drop for Plan<'_, '_> {
 }
 
 /// The course with the attempt begun; or none, if its caller has gone or its time is over.
-impl<'p> Future for Plan<'p, '_> {
+impl<'p> Future for Pause<'p, '_> {
     type Output = Option<Course<'p>>;
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {

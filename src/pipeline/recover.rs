@@ -1,0 +1,108 @@
+//! [`Recover`]: a middleware that acts on an error.
+
+use super::{Facts, Next, Role};
+use crate::context::Context;
+use crate::message::Message;
+use crate::outcome::{Error, Outcome};
+
+/// A middleware that acts where the inner service fails: it runs it again, asks somebody else, or makes
+/// another error of the error. [`Recovered`](super::Recovered) makes a middleware of it.
+///
+/// A message that succeeds costs what it [keeps](Recover::keep), and no `async fn` level.
+///
+/// ```
+/// use std::io;
+/// use arcbus::{Context, Error, Message, Next, Outcome, Query, QueryBus, Recover, Recovered, from_fn};
+///
+/// /// Runs a query once more where no permit, token or circuit was to be had.
+/// struct OnceMore;
+///
+/// impl<M: Message<Kind = Query> + Clone> Recover<M> for OnceMore {
+///     type Kept = M;
+///     type Plan<'a> = ();
+///
+///     fn keep(&self, msg: &M) -> M {
+///         msg.clone()
+///     }
+///
+///     fn plan(&self, error: &Error<M::Error>, _cx: &Context<'_>) -> Option<()> {
+///         (!error.is_indeterminate()).then_some(())
+///     }
+///
+///     async fn recover(
+///         &self,
+///         (): (),
+///         msg: M,
+///         _error: Error<M::Error>,
+///         cx: &Context<'_>,
+///         next: &impl Next<M>,
+///     ) -> Outcome<M> {
+///         next.run(msg, cx).await
+///     }
+/// }
+///
+/// # use std::sync::atomic::{AtomicU64, Ordering};
+/// #[derive(Clone)]
+/// struct Count;
+/// impl Message for Count {
+///     const NAME: &'static str = "count";
+///     type Kind = Query;
+///     type Reply = u64;
+///     type Error = io::Error;
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let calls = AtomicU64::new(0);
+/// let bus = QueryBus::builder()
+///     .wrap(Recovered::new(OnceMore))
+///     .register(from_fn(move |_: Count, _: &Context<'_>| match calls.fetch_add(1, Ordering::Relaxed) {
+///         0 => Err(io::ErrorKind::ConnectionReset.into()),
+///         calls => Ok(calls),
+///     }))
+///     .build()?;
+/// assert_eq!(bus.execute_blocking(Count)?, 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Run a command again only where it cannot act twice: where its error is not
+/// [indeterminate](Error::is_indeterminate), or where the message is [`Idempotent`](crate::Idempotent).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` recovers no message `{M}`",
+    label = "`Recover<{M}>` is not implemented for `{Self}`",
+    note = "write `impl<M: Message> Recover<M> for {Self}` with `type Kept`, `type Plan<'a>`, `fn keep`, `fn plan` and `async fn recover`"
+)]
+pub trait Recover<M: Message>: Send + Sync + 'static {
+    /// What it keeps of each message, which the handler takes: a copy, or `()`.
+    type Kept: Send;
+
+    /// How it recovers from an error, decided before it begins: a permit to repeat, or `()`.
+    type Plan<'a>: Send
+    where
+        Self: 'a;
+
+    /// Its purpose, where the order of layers matters. Default: [`Role::Other`].
+    const ROLE: Role = Role::Other;
+
+    /// Keeps what it needs of a message. Called once for each, before the inner service runs.
+    fn keep(&self, msg: &M) -> Self::Kept;
+
+    /// Decides whether to recover from the error. `None` gives the error to the caller.
+    fn plan<'a>(&'a self, error: &Error<M::Error>, cx: &Context<'_>) -> Option<Self::Plan<'a>>;
+
+    /// Makes the outcome that the caller gets in the place of the error, which may be the error itself.
+    fn recover<'a>(
+        &'a self,
+        plan: Self::Plan<'a>,
+        kept: Self::Kept,
+        error: Error<M::Error>,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> impl Future<Output = Outcome<M>> + Send;
+
+    /// The worst it may do to a dispatch, for [`explain`](crate::Bus::explain), where it stands in
+    /// `.wrap(..)`. Default: [`unknown`](Facts::unknown).
+    fn facts(&self) -> Facts {
+        Facts::unknown()
+    }
+}
