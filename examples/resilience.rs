@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arcbus::metrics::{FailureKind, Metrics};
+use arcbus::ErrorKind;
+use arcbus::metrics::Metrics;
 use arcbus::middleware::{
     Bulkhead, CircuitBreaker, Handles, ProductionConfig, ProductionLayers, RateLimit, Timeout,
     bulkhead::BulkheadPolicy, circuit_breaker::CircuitBreakerPolicy,
@@ -188,10 +189,10 @@ fn show(watched: &Watched, started: Instant) {
         100.0 * reading.failure_rate(),
         format!("{}/{}", usage.in_use, usage.limit),
         quotes.replies(),
-        quotes.failures(FailureKind::Timeout),
-        quotes.failures(FailureKind::Transient),
-        quotes.failures(FailureKind::CircuitOpen),
-        quotes.failures(FailureKind::Overloaded) + quotes.failures(FailureKind::RateLimited),
+        quotes.failures(ErrorKind::Timeout),
+        quotes.failures(ErrorKind::Transient),
+        quotes.failures(ErrorKind::CircuitOpen),
+        quotes.failures(ErrorKind::Overloaded) + quotes.failures(ErrorKind::RateLimited),
     );
 }
 

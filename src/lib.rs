@@ -27,10 +27,10 @@ pub use handler::{
     AsyncFnHandler, AsyncWithHandler, DetachedFnHandler, FnHandler, Handler, from_async_fn,
     from_async_fn_with, from_detached_fn, from_fn,
 };
-pub use message::{Class, Command, Kind, Message, MessageType, Query, Same};
+pub use message::{Command, Kind, Message, MessageType, Query, Same};
 pub use outcome::{
-    Classify, Error, Idempotent, Outcome, Phase, Rejection, RejectionKind, Repeatable, Repeats,
-    TimeLimit, Verdict, Violation, Violations,
+    Class, Classify, Error, ErrorKind, Idempotent, Outcome, Phase, Rejection, RejectionKind,
+    Repeatable, Repeats, TimeLimit, Verdict, Violation, Violations,
 };
 pub use pipeline::{
     Boxed, Enqueue, Enqueued, Facts, Gate, Gated, Guard, Hold, InPlace, Inspect, Joined, Layer,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Violations;
+use crate::outcome::{Class, Violations};
 
 /// A value with exactly one handler, which answers with a [`Reply`](Message::Reply) or an
 /// [`Error`](Message::Error).
@@ -87,25 +87,14 @@ pub trait Message: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What a handler's error says about trying again; the one place all policies ask.
+    /// Returns the class of a handler's error: what it says about trying again. All policies ask here, and
+    /// nowhere else. For an error that carries one of a nested dispatch, call [`Class::nested`].
     /// Default: [`Class::Unclassified`].
     #[inline]
     fn classify(error: &Self::Error) -> Class {
         let _ = error;
         Class::Unclassified
     }
-}
-
-/// What an error says about trying again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// It may pass: another try can succeed, and too many of them mean trouble at the other end.
-    Transient,
-    /// It stays: another try of the same message fails the same way.
-    Permanent,
-    /// The message does not say. Policies take the careful side: a breaker counts it, a query's
-    /// retry repeats it, a command's does not.
-    Unclassified,
 }
 
 /// The two kinds of message: [`Command`] and [`Query`]. Closed: no other type can be one.
@@ -128,6 +117,10 @@ impl Kind for Command {
 
 impl Kind for Query {
     const NAME: &'static str = "query";
+}
+
+pub(crate) fn is_command<M: Message>() -> bool {
+    M::Kind::NAME == Command::NAME
 }
 
 mod sealed {

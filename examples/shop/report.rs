@@ -101,11 +101,7 @@ impl Report {
 fn name_of(error: &Error<ShopError>) -> &'static str {
     match error {
         Error::Handler(error) => error.name(),
-        Error::Invalid(_) => "invalid",
-        Error::Rejected(_) => "rejected",
-        Error::HandlerNotFound { .. } => "handler_not_found",
-        Error::Panicked { .. } => "panicked",
-        _ => "other",
+        other => other.kind().code(),
     }
 }
 

@@ -3,6 +3,9 @@
 #[doc = include_str!("guide.md")]
 pub mod guide {}
 
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
 #[doc = include_str!("type_errors.md")]
 pub mod type_errors {}
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Explanation;
 use super::worst::Time;
+use crate::outcome::ErrorKind;
 use crate::pipeline::LayerInfo;
 
 impl fmt::Display for Explanation {
@@ -43,7 +44,7 @@ impl Explanation {
         self.write_line(f, "errors", &self.all_errors())?;
         match self.errors_by_caller() {
             [] => Ok(()),
-            errors => self.write_line(f, "by the caller", &errors.join(", ")),
+            errors => self.write_line(f, "by the caller", &listed(errors)),
         }
     }
 
@@ -114,8 +115,13 @@ impl Explanation {
         if self.worst.errors.are_all() {
             return "any".to_owned();
         }
-        self.errors().join(", ")
+        listed(self.errors())
     }
+}
+
+fn listed(kinds: &[ErrorKind]) -> String {
+    let codes: Vec<_> = kinds.iter().map(|kind| kind.code()).collect();
+    codes.join(", ")
 }
 
 /// The settings of a layer.

@@ -1,76 +1,72 @@
-//! [`Errors`]: a set of errors by name.
+//! [`Errors`]: a set of kinds of error.
 
+use crate::outcome::ErrorKind;
 use crate::pipeline::Facts;
 
-/// The variants of [`Error`](crate::Error), in its order.
-const ALL: [&str; 12] = [
-    "HandlerNotFound",
-    "Invalid",
-    "Timeout",
-    "Cancelled",
-    "CircuitOpen",
-    "RateLimited",
-    "Overloaded",
-    "Rejected",
-    "Panicked",
-    "WouldDeadlock",
-    "InDoubt",
-    "Handler",
+/// What a handler may end in without any layer.
+const OF_A_HANDLER: [ErrorKind; 5] = [
+    ErrorKind::Invalid,
+    ErrorKind::Panicked,
+    ErrorKind::Transient,
+    ErrorKind::Permanent,
+    ErrorKind::Unclassified,
 ];
 
-/// What a handler may end in without any layer.
-const OF_A_HANDLER: [&str; 3] = ["Invalid", "Panicked", "Handler"];
-
 /// What the caller and its lane add, whatever the layers.
-const OF_THE_CALLER: [&str; 3] = ["Timeout", "Cancelled", "WouldDeadlock"];
+const OF_THE_CALLER: [ErrorKind; 5] = [
+    ErrorKind::Late,
+    ErrorKind::CallerTimeout,
+    ErrorKind::CancelledEarly,
+    ErrorKind::Cancelled,
+    ErrorKind::WouldDeadlock,
+];
 
-/// In the order of [`ALL`]; a name that is none of those stands behind them.
+/// In the order of [`ErrorKind::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Errors(Vec<&'static str>);
+pub(super) struct Errors(Vec<ErrorKind>);
 
 impl Errors {
     pub(super) fn of_a_handler() -> Self {
         Self(OF_A_HANDLER.to_vec())
     }
 
-    /// What they become in a layer.
+    /// Returns what they become in a layer.
     pub(super) fn through(mut self, facts: &Facts) -> Self {
-        self.0.retain(|error| !facts.replaced.contains(error));
-        self.add(&facts.errors);
+        self.0.retain(|kind| !facts.replaced.contains(kind));
+        self.0.extend(&facts.errors);
         if facts.any_error {
-            self.add(&ALL);
+            self.0.extend(all());
         }
+        self.0.sort_unstable();
+        self.0.dedup();
         self
     }
 
-    fn add(&mut self, errors: &[&'static str]) {
-        self.0.extend(errors);
-        let place = |error: &str| ALL.iter().position(|name| *name == error);
-        self.0
-            .sort_by_key(|error| (place(error).unwrap_or(ALL.len()), *error));
-        self.0.dedup();
-    }
-
-    pub(super) fn names(&self) -> &[&'static str] {
+    pub(super) fn kinds(&self) -> &[ErrorKind] {
         &self.0
     }
 
-    /// Whether one of them may say when it is worth trying again.
+    /// Returns whether one of them may say when it is worth trying again.
     pub(super) fn may_say_when(&self) -> bool {
-        let says = |error| matches!(error, "CircuitOpen" | "RateLimited");
-        self.0.iter().copied().any(says)
+        self.0.iter().any(|kind| kind.says_when())
     }
 
-    /// Those that the caller may bring about, and no layer does.
-    pub(super) fn of_the_caller(&self) -> Vec<&'static str> {
-        let by_layers = |error: &&str| self.0.contains(error);
+    /// Returns those that the caller may bring about, and no layer does.
+    pub(super) fn of_the_caller(&self) -> Vec<ErrorKind> {
+        let by_layers = |kind: &ErrorKind| self.0.contains(kind);
         OF_THE_CALLER
             .into_iter()
-            .filter(|e| !by_layers(e))
+            .filter(|kind| !by_layers(kind))
             .collect()
     }
 
     pub(super) fn are_all(&self) -> bool {
-        self.0.len() >= ALL.len()
+        self.0.len() >= all().count()
     }
+}
+
+/// Every kind that an error may have.
+fn all() -> impl Iterator<Item = ErrorKind> {
+    let kinds = ErrorKind::ALL.iter().copied();
+    kinds.filter(|kind| *kind != ErrorKind::Dropped)
 }

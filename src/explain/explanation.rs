@@ -6,6 +6,7 @@ use super::Warning;
 use super::rules::warnings;
 use super::worst::Worst;
 use crate::message::MessageType;
+use crate::outcome::ErrorKind;
 use crate::pipeline::{LayerInfo, RouteInfo};
 
 /// What a route may do at worst, added up from the [`Facts`](crate::Facts) of its layers; and which of
@@ -54,8 +55,8 @@ use crate::pipeline::{LayerInfo, RouteInfo};
 ///   handler calls   1
 ///   time            2.5s, unless a handler computes that long without waiting
 ///   kept            nothing
-///   errors          Invalid, Timeout, CircuitOpen, Overloaded, Panicked, Handler
-///   by the caller   Cancelled, WouldDeadlock
+///   errors          invalid, queue_timeout, timeout, circuit_open, overloaded, panicked, transient, permanent, unclassified
+///   by the caller   late, caller_timeout, cancelled_early, cancelled, would_deadlock
 /// Each layer has one instance a route.
 /// No dangerous order.
 /// ");
@@ -68,7 +69,7 @@ pub struct Explanation {
     pub(super) kind: &'static str,
     pub(super) layers: Vec<LayerInfo>,
     pub(super) worst: Worst,
-    pub(super) by_caller: Vec<&'static str>,
+    pub(super) by_caller: Vec<ErrorKind>,
     pub(super) unknown: Vec<&'static str>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -131,18 +132,18 @@ impl Explanation {
         self.worst.keeps
     }
 
-    /// The errors in which the route may end, by the names of [`Error`](crate::Error)'s variants and in
-    /// their order. The handler's own stand for all that are not known not to come: `Invalid` is there
-    /// whether the message has rules or not.
+    /// Returns the kinds of error in which the route may end, in the order of [`ErrorKind::ALL`]. The handler's
+    /// own are there unless they are known not to come, and so is `Invalid`, whether the message has rules or
+    /// not. An error that carries one of a nested dispatch counts among the handler's own.
     #[must_use]
-    pub fn errors(&self) -> &[&'static str] {
-        self.worst.errors.names()
+    pub fn errors(&self) -> &[ErrorKind] {
+        self.worst.errors.kinds()
     }
 
-    /// The errors that none of the layers make but the caller may bring about: `Timeout` by the deadline
-    /// and `Cancelled` by the cancellation of its context, `WouldDeadlock` in the blocking lane.
+    /// Returns the kinds that none of the layers make but the caller may bring about: by the deadline of its
+    /// context, by cancelling it, or by a blocking dispatch where that is never answered.
     #[must_use]
-    pub fn errors_by_caller(&self) -> &[&'static str] {
+    pub fn errors_by_caller(&self) -> &[ErrorKind] {
         &self.by_caller
     }
 

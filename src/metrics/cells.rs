@@ -1,8 +1,8 @@
 //! [`Cells`]: what one thread records of one route.
 
-use super::failure::FailureKind;
 use super::histogram::{BUCKETS, bucket_of};
 use crate::context::Source;
+use crate::outcome::ErrorKind;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Bytes for each thread that has dispatched through a route.
@@ -12,7 +12,7 @@ pub const MEMORY_PER_THREAD_AND_ROUTE: usize = size_of::<Cells>();
 const FAILURES: usize = if cfg!(arcbus_loom) {
     1
 } else {
-    FailureKind::COUNT
+    ErrorKind::COUNT
 };
 
 /// The sources of replies but the handler, which is the rest.
@@ -90,7 +90,7 @@ impl Cells {
 
     /// After so many nanoseconds; of a negative number, after none. The kind last, as the bucket of a reply.
     #[cold]
-    pub(super) fn fail(&self, kind: FailureKind, nanos: u64) {
+    pub(super) fn fail(&self, kind: ErrorKind, nanos: u64) {
         let place = if cfg!(arcbus_loom) { 0 } else { kind as usize };
         self.failed_sum.add(elapsed(nanos), self.shared);
         self.failures[place].add(1, self.shared);
@@ -193,8 +193,8 @@ mod tests {
     #[test]
     fn a_failure_adds_its_time_to_that_of_the_failures() {
         let cells = Cells::new(false);
-        cells.fail(FailureKind::Timeout, 70);
-        cells.fail(FailureKind::Dropped, 0_u64.wrapping_sub(5));
+        cells.fail(ErrorKind::Timeout, 70);
+        cells.fail(ErrorKind::Dropped, 0_u64.wrapping_sub(5));
         assert_eq!((cells.failed_sum(), cells.sum(), cells.max()), (70, 0, 0));
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::context::Context;
 use crate::message::Message;
-use crate::metrics::{FailureKind, Recorder};
-use crate::outcome::{Error, Outcome};
+use crate::metrics::Recorder;
+use crate::outcome::{Error, ErrorKind, Outcome};
 use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
 
@@ -40,7 +40,7 @@ impl Drop for Begun<'_, '_> {
     #[cold]
     fn drop(&mut self) {
         let nanos = self.cx.clock().ticks().wrapping_sub(self.at);
-        self.recorder.fail(FailureKind::Dropped, nanos);
+        self.recorder.fail(ErrorKind::Dropped, nanos);
     }
 }
 
@@ -48,7 +48,7 @@ impl Meter<'_> {
     /// Counts it as dropped where the message's own `classify` panics.
     #[cold]
     fn fail<M: Message>(self, begun: Begun<'_, '_>, error: &Error<M::Error>) {
-        let kind = FailureKind::of::<M>(error);
+        let kind = ErrorKind::of::<M>(error);
         let nanos = begun.cx.done_tick().wrapping_sub(begun.at);
         std::mem::forget(begun);
         self.0.fail(kind, nanos);

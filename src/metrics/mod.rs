@@ -2,7 +2,8 @@
 //!
 //! ```
 //! use std::io;
-//! use arcbus::metrics::{FailureKind, Metrics};
+//! use arcbus::ErrorKind;
+//! use arcbus::metrics::Metrics;
 //! use arcbus::{Context, Message, Query, QueryBus, from_fn};
 //!
 //! struct Half(u64);
@@ -37,12 +38,12 @@
 //! let snapshot = metrics.snapshot();
 //! let half = snapshot.route("half").expect("registered");
 //! assert_eq!((half.count(), half.replies()), (10, 5));
-//! assert_eq!(half.failures(FailureKind::Unclassified), 5);
+//! assert_eq!(half.failures(ErrorKind::Unclassified), 5);
 //! assert!(half.percentile(0.99) <= half.max());
 //! assert!(half.mean_of_replies() <= half.max());
 //!
 //! let nobody = snapshot.route("nobody").expect("counted by the bus");
-//! assert_eq!(nobody.failures(FailureKind::HandlerNotFound), 1);
+//! assert_eq!(nobody.failures(ErrorKind::HandlerNotFound), 1);
 //! assert_eq!(snapshot.total().count(), 11);
 //! println!("{snapshot}");
 //! # Ok(())
@@ -78,7 +79,6 @@
 //! deregistered (it goes on counting when registered again).
 
 mod cells;
-mod failure;
 pub(crate) mod histogram;
 mod layer;
 mod middleware;
@@ -91,7 +91,6 @@ mod snapshot;
 mod totals;
 
 pub use cells::MEMORY_PER_THREAD_AND_ROUTE;
-pub use failure::FailureKind;
 pub use layer::MetricsLayer;
 pub use middleware::MetricsMiddleware;
 pub use registry::Metrics;

@@ -1,7 +1,7 @@
 //! [`Recorded`]: a recorder whose threads take their slots themselves, for the models.
 
-use super::failure::FailureKind;
 use super::recorder::Recorder;
+use crate::outcome::ErrorKind;
 use crate::sync::{SLOTS, Slots};
 
 /// A route's metrics, and the slots of the threads that record them.
@@ -47,7 +47,7 @@ impl Recorded {
 
     /// A dispatch ends otherwise.
     pub fn fail(&self, slot: usize) {
-        self.recorder.cells_of(slot).fail(FailureKind::Dropped, 1);
+        self.recorder.cells_of(slot).fail(ErrorKind::Dropped, 1);
     }
 
     /// How many have begun, replied and failed.

@@ -1,9 +1,9 @@
 //! [`Recorder`]: what is recorded of one route.
 
 use super::cells::Cells;
-use super::failure::FailureKind;
 use super::totals::Totals;
 use crate::context::Source;
+use crate::outcome::ErrorKind;
 use crate::sync::{OnceLock, SLOTS, thread_slot};
 
 /// The cells of every thread, by its slot; in the last place those that threads without one share.
@@ -32,7 +32,7 @@ impl Recorder {
 
     /// A dispatch ends without a reply after so many nanoseconds, which may be a negative number.
     #[cold]
-    pub(crate) fn fail(&self, kind: FailureKind, nanos: u64) {
+    pub(crate) fn fail(&self, kind: ErrorKind, nanos: u64) {
         self.cells().fail(kind, nanos);
     }
 

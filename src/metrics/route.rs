@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::failure::FailureKind;
 use super::histogram::highest_of;
 use super::totals::Totals;
 use crate::context::Source;
+use crate::outcome::ErrorKind;
 
 /// The totals of one route, or of all of them together
 /// ([`MetricsSnapshot::total`](super::MetricsSnapshot::total)).
@@ -89,7 +89,7 @@ impl RouteMetrics {
 
     /// How many failed in this way.
     #[must_use]
-    pub fn failures(&self, kind: FailureKind) -> u64 {
+    pub fn failures(&self, kind: ErrorKind) -> u64 {
         self.totals.failures[kind as usize]
     }
 
@@ -250,10 +250,10 @@ impl fmt::Display for RouteMetrics {
                 count => writeln!(f, "  {:22} {count:>12}", source.name())?,
             }
         }
-        for kind in FailureKind::ALL {
+        for kind in ErrorKind::ALL {
             match self.failures(*kind) {
                 0 => {}
-                count => writeln!(f, "  {:22} {count:>12}", kind.name())?,
+                count => writeln!(f, "  {:22} {count:>12}", kind.code())?,
             }
         }
         Ok(())

@@ -31,7 +31,7 @@ impl MetricsSnapshot {
     }
 
     /// The routes, in the order of their first registration; after them the messages that never had a
-    /// handler, with nothing but [`HandlerNotFound`](super::FailureKind::HandlerNotFound).
+    /// handler, with nothing but [`HandlerNotFound`](crate::ErrorKind::HandlerNotFound).
     #[must_use]
     pub fn routes(&self) -> &[RouteMetrics] {
         &self.routes

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::failure::FailureKind;
 use super::histogram::BUCKETS;
 use crate::context::Source;
+use crate::outcome::ErrorKind;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Totals {
@@ -17,7 +17,7 @@ pub(crate) struct Totals {
     pub(super) reply_time: Duration,
     /// Of the slowest reply.
     pub(super) max: Duration,
-    pub(super) failures: [u64; FailureKind::COUNT],
+    pub(super) failures: [u64; ErrorKind::COUNT],
     /// Of all failures together.
     pub(super) failure_time: Duration,
     /// Of the failures, how many found no handler: they passed no layer, and have no time.
@@ -32,7 +32,7 @@ impl Default for Totals {
             substitutes: [0; Source::ALL.len() - 1],
             reply_time: Duration::ZERO,
             max: Duration::ZERO,
-            failures: [0; FailureKind::COUNT],
+            failures: [0; ErrorKind::COUNT],
             failure_time: Duration::ZERO,
             unhandled: 0,
         }
@@ -52,7 +52,7 @@ impl Totals {
     pub(super) fn add_unhandled(&mut self, count: u64) {
         self.started += count;
         self.unhandled += count;
-        self.failures[FailureKind::HandlerNotFound as usize] += count;
+        self.failures[ErrorKind::HandlerNotFound as usize] += count;
     }
 
     /// Adds another route.

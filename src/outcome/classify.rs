@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use super::Error;
-use crate::message::Class;
+use super::class::Class;
+use super::error::Error;
 use crate::sync::PlainArc;
 
 /// An error that says whether another try can succeed.
@@ -39,29 +39,15 @@ pub trait Classify {
     fn classify(&self) -> Class;
 }
 
-/// The error of a nested dispatch.
-///
-/// | error | class |
-/// |---|---|
-/// | the handler's | its own |
-/// | a circuit is open; a rate or concurrency limit is reached | `Transient` |
-/// | invalid, rejected, no handler, would deadlock | `Permanent` |
-/// | a time limit, a cancellation, a panic, in doubt | `Unclassified`: a query may be repeated, a command not |
+/// The error of a nested dispatch: its class is [`Class::Nested`], by which an outer dispatch is judged as the
+/// nested one. It does not know that a query changes nothing, so for the error of a nested query call
+/// [`Class::nested`].
 impl<E: Classify> Classify for Error<E> {
     fn classify(&self) -> Class {
-        match self {
-            Self::Handler(error) => error.classify(),
-            Self::CircuitOpen { .. } | Self::RateLimited { .. } | Self::Overloaded { .. } => {
-                Class::Transient
-            }
-            Self::Invalid(_)
-            | Self::Rejected(_)
-            | Self::HandlerNotFound { .. }
-            | Self::WouldDeadlock { .. } => Class::Permanent,
-            Self::Timeout { .. }
-            | Self::Cancelled { .. }
-            | Self::Panicked { .. }
-            | Self::InDoubt => Class::Unclassified,
+        let (kind, may_have_acted) = self.judge(E::classify);
+        Class::Nested {
+            kind,
+            may_have_acted,
         }
     }
 }

@@ -4,21 +4,15 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use super::class::Class;
+use super::kind::ErrorKind;
+use super::phase::Phase;
 use crate::bounds::HandlerError;
-use crate::message::{Message, MessageType};
-use crate::{Rejection, Violations};
+use crate::message::{Message, MessageType, is_command};
+use crate::{Rejection, RejectionKind, Violations};
 
 /// What a dispatch ends in: the handler's reply, or an [`Error`] around the handler's own error type.
 pub type Outcome<M> = Result<<M as Message>::Reply, Error<<M as Message>::Error>>;
-
-/// How far a dispatch had come when it was interrupted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// The handler did not run: nothing happened, it is safe to send the message again.
-    NotStarted,
-    /// The handler was running and was stopped half way: it may have acted, or not.
-    Indeterminate,
-}
 
 /// Names the owner of the time limit that ended a dispatch.
 ///
@@ -210,20 +204,84 @@ impl<E> Error<E> {
         }
     }
 
-    /// Whether the handler may have acted although no reply came: see [`Phase::Indeterminate`].
+    /// Returns the kind of this error, which says what everything that decides on errors makes of it.
+    ///
+    /// The handler's own error is [`Unclassified`](ErrorKind::Unclassified) here: this function does not know the
+    /// message. [`ErrorKind::of`] asks its [`classify`](Message::classify), as all policies do.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::HandlerNotFound { .. } => ErrorKind::HandlerNotFound,
+            Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Timeout { phase, limit, .. } => match (phase, limit) {
+                (Phase::NotStarted, TimeLimit::Caller) => ErrorKind::Late,
+                (Phase::NotStarted, TimeLimit::Layer) => ErrorKind::QueueTimeout,
+                (Phase::Indeterminate, TimeLimit::Caller) => ErrorKind::CallerTimeout,
+                (Phase::Indeterminate, TimeLimit::Layer) => ErrorKind::Timeout,
+            },
+            Self::Cancelled { phase } => match phase {
+                Phase::NotStarted => ErrorKind::CancelledEarly,
+                Phase::Indeterminate => ErrorKind::Cancelled,
+            },
+            Self::CircuitOpen { .. } => ErrorKind::CircuitOpen,
+            Self::RateLimited { .. } => ErrorKind::RateLimited,
+            Self::Overloaded { .. } => ErrorKind::Overloaded,
+            Self::Rejected(rejection) => match rejection.kind() {
+                RejectionKind::Unauthenticated => ErrorKind::Unauthenticated,
+                RejectionKind::Forbidden => ErrorKind::Forbidden,
+                RejectionKind::Conflict => ErrorKind::Conflict,
+                RejectionKind::Other => ErrorKind::Rejected,
+            },
+            Self::Panicked { .. } => ErrorKind::Panicked,
+            Self::WouldDeadlock { .. } => ErrorKind::WouldDeadlock,
+            Self::InDoubt => ErrorKind::InDoubt,
+            Self::Handler(_) => ErrorKind::Unclassified,
+        }
+    }
+
+    /// Returns the HTTP status that tells a client of this error: that of its [`kind`](Self::kind).
+    ///
+    /// ```
+    /// use arcbus::{Error, Rejection};
+    ///
+    /// let refused = Error::<String>::from(Rejection::forbidden("admins only"));
+    /// assert_eq!(refused.http_status(), 403);
+    /// ```
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        self.kind().http_status()
+    }
+
+    /// Returns whether the handler may have acted although no reply came: see [`Phase::Indeterminate`].
     /// True also of a panic, of [`WouldDeadlock`](Error::WouldDeadlock) and of [`InDoubt`](Error::InDoubt).
+    ///
+    /// False of each error of the handler's own, for this function does not know the message:
+    /// [`may_have_acted`](Self::may_have_acted) sees where such an error carries one of a nested dispatch.
+    #[must_use]
     pub fn is_indeterminate(&self) -> bool {
-        matches!(
-            self,
-            Self::Timeout {
-                phase: Phase::Indeterminate,
-                ..
-            } | Self::Cancelled {
-                phase: Phase::Indeterminate
-            } | Self::Panicked { .. }
-                | Self::WouldDeadlock { .. }
-                | Self::InDoubt
-        )
+        self.kind().is_indeterminate()
+    }
+
+    /// Returns whether the handler of the message `M`, or one to which it has sent a command in turn, may have
+    /// acted although nobody knows. Then it is not safe to send the message again.
+    ///
+    /// As [`is_indeterminate`](Self::is_indeterminate), and true of an error of the handler's own that carries such
+    /// an error of a nested command, by its [`classify`](Message::classify).
+    #[must_use]
+    pub fn may_have_acted<M: Message<Error = E>>(&self) -> bool {
+        self.judge(M::classify).1
+    }
+
+    /// Returns the kind, and whether the handler may have acted, where `classify` says the class of the
+    /// handler's own error.
+    pub(super) fn judge(&self, classify: impl FnOnce(&E) -> Class) -> (ErrorKind, bool) {
+        match self {
+            Self::Handler(error) => {
+                let class = classify(error);
+                (class.kind(), class.may_have_acted())
+            }
+            error => (error.kind(), error.is_indeterminate()),
+        }
     }
 
     /// When it is worth trying again, where the error knows.
@@ -233,6 +291,50 @@ impl<E> Error<E> {
                 Some(*retry_after)
             }
             _ => None,
+        }
+    }
+}
+
+impl ErrorKind {
+    /// Returns the kind of an error of the message `M`, whose [`classify`](Message::classify) is asked about the
+    /// handler's own.
+    ///
+    /// An error that carries one of a nested dispatch has the kind of that one, except that the nested caller's
+    /// deadline is a limit of the service: [`CallerTimeout`](Self::CallerTimeout) becomes
+    /// [`Timeout`](Self::Timeout), and [`Late`](Self::Late) becomes [`QueueTimeout`](Self::QueueTimeout).
+    #[cold]
+    #[must_use]
+    pub fn of<M: Message>(error: &Error<M::Error>) -> Self {
+        error.judge(M::classify).0
+    }
+}
+
+impl Class {
+    /// Returns the class of a handler's error that carries `error`, in which a nested dispatch of `M` ended.
+    ///
+    /// A query changes nothing: after a nested one, nothing is in doubt.
+    ///
+    /// ```
+    /// use arcbus::{Class, Error, ErrorKind, Message, Query};
+    ///
+    /// struct GetUser;
+    /// impl Message for GetUser {
+    ///     const NAME: &'static str = "user.get";
+    ///     type Kind = Query;
+    ///     type Reply = String;
+    ///     type Error = std::io::Error;
+    /// }
+    ///
+    /// let error = Error::Overloaded { limit: 8 };
+    /// let (kind, may_have_acted) = (ErrorKind::Overloaded, false);
+    /// assert_eq!(Class::nested::<GetUser>(&error), Class::Nested { kind, may_have_acted });
+    /// ```
+    #[must_use]
+    pub fn nested<M: Message>(error: &Error<M::Error>) -> Self {
+        let (kind, may_have_acted) = error.judge(M::classify);
+        Self::Nested {
+            kind,
+            may_have_acted: may_have_acted && is_command::<M>(),
         }
     }
 }
@@ -333,15 +435,6 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             ),
             Self::Handler(error) => error.fmt(f),
         }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotStarted => "the handler did not run",
-            Self::Indeterminate => "the handler was running and may have acted",
-        })
     }
 }
 

@@ -1,15 +1,21 @@
 //! The outcome of a dispatch: a reply or an [`Error`], and what each error means to a policy.
 
+mod class;
 mod classify;
 mod error;
+mod kind;
 mod panicked;
+mod phase;
 mod rejection;
 mod repeat;
 mod verdict;
 mod violations;
 
+pub use class::Class;
 pub use classify::Classify;
-pub use error::{Error, Outcome, Phase, TimeLimit};
+pub use error::{Error, Outcome, TimeLimit};
+pub use kind::ErrorKind;
+pub use phase::Phase;
 pub use rejection::{Rejection, RejectionKind};
 pub use repeat::{Idempotent, Repeatable, Repeats};
 pub use verdict::Verdict;

@@ -1,8 +1,10 @@
 //! Which messages may be run more than once, and after which errors.
 
 use crate::bounds::{CommandKind, MessageClone};
-use crate::message::{Class, Command, Kind, Message, Query};
-use crate::outcome::{Error, Phase};
+use crate::message::{Command, Kind, Message, Query};
+
+use super::error::Error;
+use super::kind::{ErrorKind, RetryRule};
 
 /// A command that may be run more than once: twice has the effect of once. Said by its author; without
 /// it, a layer that may repeat a command does not compile.
@@ -56,45 +58,18 @@ impl<M: Idempotent> Repeats<M> for Command {
     const UNCLASSIFIED: bool = false;
 }
 
-/// Whether another run may do better than the one that ended in `error`.
-///
-/// | error | another run |
-/// |---|---|
-/// | the handler's, [`Class::Transient`] | yes |
-/// | the handler's, [`Class::Unclassified`] | of a query, not of a command |
-/// | the handler's, [`Class::Permanent`] | no |
-/// | a circuit is open; a rate or concurrency limit is reached | yes |
-/// | all others | no, see [`may_repeat`] |
+/// Returns whether another run may do better than the one that ended in `error`.
 pub(crate) fn is_worth_repeating<M: Repeatable>(error: &Error<M::Error>) -> bool {
-    match error {
-        Error::Handler(error) => match M::classify(error) {
-            Class::Transient => true,
-            Class::Unclassified => <M::Kind as Repeats<M>>::UNCLASSIFIED,
-            Class::Permanent => false,
-        },
-        error => may_repeat(error),
+    match ErrorKind::of::<M>(error).retry() {
+        RetryRule::Always => true,
+        RetryRule::Queries => <M::Kind as Repeats<M>>::UNCLASSIFIED,
+        RetryRule::Chosen | RetryRule::Never => false,
     }
 }
 
-/// Whether another run is allowed at all, whatever a user's predicate says: not where the message was
-/// refused for what it is, not where its caller has gone or its time is over, and never where the
-/// handler may have acted and nobody knows.
-pub(crate) fn may_repeat<E>(error: &Error<E>) -> bool {
-    match error {
-        Error::Handler(_)
-        | Error::CircuitOpen { .. }
-        | Error::RateLimited { .. }
-        | Error::Overloaded { .. } => true,
-        Error::HandlerNotFound { .. }
-        | Error::Invalid(_)
-        | Error::Rejected(_)
-        | Error::Timeout {
-            phase: Phase::NotStarted | Phase::Indeterminate,
-            ..
-        }
-        | Error::Cancelled { .. }
-        | Error::Panicked { .. }
-        | Error::WouldDeadlock { .. }
-        | Error::InDoubt => false,
-    }
+/// Returns whether another run is allowed at all, whatever a user's predicate says: not where the message was
+/// refused for what it is, not where its caller has gone or its time is over, and never where the handler may
+/// have acted and nobody knows.
+pub(crate) fn may_repeat<M: Message>(error: &Error<M::Error>) -> bool {
+    ErrorKind::of::<M>(error).retry() != RetryRule::Never
 }

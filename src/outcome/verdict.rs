@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::message::{Class, Message};
-use crate::outcome::{Error, Outcome, Phase, TimeLimit};
+use crate::message::Message;
+
+use super::error::{Error, Outcome};
+use super::kind::{ErrorKind, Evidence};
 
 /// Classifies an outcome as evidence about the health of the backend. A breaker, an adaptive limit and a hedge
 /// all ask here, so that they agree.
@@ -14,10 +16,18 @@ use crate::outcome::{Error, Outcome, Phase, TimeLimit};
 /// | a reply | `Success` |
 /// | the handler's error, [`Class::Permanent`] | `Success`: it was answered, the message was wrong |
 /// | the handler's error, [`Class::Transient`] or [`Class::Unclassified`] | `Failure` |
+/// | the handler's error, [`Class::Nested`] | as of the error that it carries |
 /// | a panic; a layer's time limit that passed while the handler ran | `Failure` |
 /// | late before it began | `Neutral` |
 /// | ended by its caller: by the caller's deadline or token, or because the future was dropped | `Neutral` |
 /// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, in doubt, no handler | `Neutral` |
+///
+/// For each kind of error see [the table of errors](crate::docs::errors).
+///
+/// [`Class::Permanent`]: crate::Class::Permanent
+/// [`Class::Transient`]: crate::Class::Transient
+/// [`Class::Unclassified`]: crate::Class::Unclassified
+/// [`Class::Nested`]: crate::Class::Nested
 ///
 /// # Callers in a hurry
 ///
@@ -27,8 +37,8 @@ use crate::outcome::{Error, Outcome, Phase, TimeLimit};
 /// and a dispatch that its caller ended after that time or later is a failure, see [`after`](Verdict::after). That
 /// is how a breaker learns of a backend that hangs where every caller has a deadline and no layer has a limit.
 ///
-/// Inside a dispatch, the layers take an error of the handler (`Transient` or `Unclassified`) that comes when
-/// its caller has gone for the caller's doing as well: a handler that hands its deadline on to a client or to
+/// Inside a dispatch, the layers take an error of the handler (unless it is a `Success`) that comes when its
+/// caller has gone for the caller's doing as well: a handler that hands its deadline on to a client or to
 /// another dispatch fails when that deadline passes.
 ///
 /// For a layer, everything further out is its caller, also a [`Timeout`](crate::middleware::Timeout) that drops
@@ -98,7 +108,7 @@ impl Verdict {
         slow_after: Option<Duration>,
     ) -> Self {
         match outcome {
-            Err(error) if is_by_caller(error) => {
+            Err(error) if ErrorKind::of::<M>(error).evidence() == Evidence::Caller => {
                 Self::of_abandoned(slow_after.is_some_and(|slow_after| elapsed >= slow_after))
             }
             outcome => Self::of::<M>(outcome),
@@ -115,31 +125,18 @@ impl Verdict {
 
     #[cold]
     pub(crate) fn of_error<M: Message>(error: &Error<M::Error>) -> Self {
-        match error {
-            Error::Handler(error) => Self::of_class(M::classify(error)),
-            Error::Panicked { .. }
-            | Error::Timeout {
-                phase: Phase::Indeterminate,
-                limit: TimeLimit::Layer,
-                ..
-            } => Self::Failure,
-            Error::Timeout { .. }
-            | Error::Cancelled { .. }
-            | Error::HandlerNotFound { .. }
-            | Error::Invalid(_)
-            | Error::Rejected(_)
-            | Error::CircuitOpen { .. }
-            | Error::RateLimited { .. }
-            | Error::Overloaded { .. }
-            | Error::WouldDeadlock { .. }
-            | Error::InDoubt => Self::Neutral,
-        }
+        ErrorKind::of::<M>(error).verdict()
     }
+}
 
-    fn of_class(class: Class) -> Self {
-        match class {
-            Class::Permanent => Self::Success,
-            Class::Transient | Class::Unclassified => Self::Failure,
+impl ErrorKind {
+    /// Returns the verdict on an outcome of this kind, however long it took: see [`Verdict`].
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self.evidence() {
+            Evidence::Good => Verdict::Success,
+            Evidence::Bad => Verdict::Failure,
+            Evidence::None | Evidence::Caller => Verdict::Neutral,
         }
     }
 }
@@ -164,29 +161,15 @@ impl Ending {
 
     #[cold]
     pub(crate) fn of_error<M: Message>(error: &Error<M::Error>, cx: &Context<'_>) -> Self {
-        let verdict = Verdict::of_error::<M>(error);
+        let kind = ErrorKind::of::<M>(error);
         let is_abandoned = match error {
-            Error::Handler(_) => verdict == Verdict::Failure && cx.has_lost_its_caller(),
-            error => is_by_caller(error),
+            Error::Handler(_) => kind.verdict() != Verdict::Success && cx.has_lost_its_caller(),
+            _ => kind.evidence() == Evidence::Caller,
         };
         if is_abandoned {
             Self::Abandoned
         } else {
-            Self::Judged(verdict)
+            Self::Judged(kind.verdict())
         }
     }
-}
-
-/// Whether the caller's deadline or token stopped the handler.
-fn is_by_caller<E>(error: &Error<E>) -> bool {
-    matches!(
-        error,
-        Error::Timeout {
-            phase: Phase::Indeterminate,
-            limit: TimeLimit::Caller,
-            ..
-        } | Error::Cancelled {
-            phase: Phase::Indeterminate
-        }
-    )
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::tie::{LayerTies, Tie};
+use crate::outcome::ErrorKind;
 
 /// What a layer may do to a dispatch at worst, as it was set up: what
 /// [`Bus::explain`](crate::Bus::explain) adds up. Returned by [`Layer::facts`](crate::Layer::facts).
@@ -25,9 +26,9 @@ pub struct Facts {
     pub(crate) staggers: Duration,
     pub(crate) limit: Option<Duration>,
     pub(crate) keeps: Option<Duration>,
-    pub(crate) errors: Vec<&'static str>,
+    pub(crate) errors: Vec<ErrorKind>,
     pub(crate) any_error: bool,
-    pub(crate) replaced: Vec<&'static str>,
+    pub(crate) replaced: Vec<ErrorKind>,
     pub(crate) unknown: bool,
     pub(crate) live: bool,
     pub(crate) sometimes: bool,
@@ -114,10 +115,20 @@ impl Facts {
         self
     }
 
-    /// An error that it may end in besides those of the rest, by the name of the
-    /// [`Error`](crate::Error)'s variant: `"CircuitOpen"`.
-    pub fn fails_with(mut self, error: &'static str) -> Self {
-        self.errors.push(error);
+    /// A kind of error that it may end in besides those of the rest.
+    pub fn fails_with(mut self, kind: ErrorKind) -> Self {
+        self.errors.push(kind);
+        self
+    }
+
+    /// The kinds of a [`Rejection`](crate::Rejection).
+    pub(crate) fn rejects(mut self) -> Self {
+        self.errors.extend([
+            ErrorKind::Unauthenticated,
+            ErrorKind::Forbidden,
+            ErrorKind::Conflict,
+            ErrorKind::Rejected,
+        ]);
         self
     }
 
@@ -127,10 +138,10 @@ impl Facts {
         self
     }
 
-    /// An error of the rest that it puts a reply in the place of, whenever there is one, by the name of the
-    /// [`Error`](crate::Error)'s variant. Not for a layer that may decline to: at worst, it does.
-    pub fn replaces(mut self, error: &'static str) -> Self {
-        self.replaced.push(error);
+    /// A kind of error of the rest that it puts a reply in the place of, whenever there is one. Not for a layer
+    /// that may decline to: at worst, it does.
+    pub fn replaces(mut self, kind: ErrorKind) -> Self {
+        self.replaced.push(kind);
         self
     }
 

@@ -66,7 +66,7 @@ where
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 
     fn facts(&self) -> Facts {
-        Facts::new().fails_with("Rejected")
+        Facts::new().rejects()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use arcbus::{Class, Classify, Error, Phase, Rejection, TimeLimit, Violations};
+use arcbus::{Class, Classify, Error, ErrorKind, Phase, Rejection, Violations};
 
 #[derive(Classify)]
 enum Inner {
@@ -73,23 +73,24 @@ fn a_struct_has_the_class_of_its_attribute() {
 #[test]
 fn the_error_of_a_nested_dispatch_says_what_the_bus_knows() {
     let class = |error: Error<Inner>| Outer::Dispatch(error).classify();
-    assert_eq!(class(Error::Handler(Inner::Down)), Class::Transient);
-    assert_eq!(class(Error::Handler(Inner::Gone(1, 2))), Class::Permanent);
-    assert_eq!(class(Rejection::unauthenticated().into()), Class::Permanent);
-    let invalid = Violations::new().with("name", "required", "must not be empty");
-    assert_eq!(class(Error::Invalid(invalid)), Class::Permanent);
-    assert_eq!(class(Error::InDoubt), Class::Unclassified);
-    let phase = Phase::Indeterminate;
-    assert_eq!(class(Error::Cancelled { phase }), Class::Unclassified);
-    let elapsed = std::time::Duration::from_millis(3);
-    let limit = TimeLimit::Layer;
-    let late = Error::Timeout {
-        phase,
-        limit,
-        elapsed,
+    let nested = |kind, may_have_acted| Class::Nested {
+        kind,
+        may_have_acted,
     };
-    assert_eq!(class(late), Class::Unclassified);
-    let retry_after = elapsed;
+    let down = class(Error::Handler(Inner::Down));
+    assert_eq!(down, nested(ErrorKind::Transient, false));
+    let gone = class(Error::Handler(Inner::Gone(1, 2)));
+    assert_eq!(gone, nested(ErrorKind::Permanent, false));
+    let unknown = class(Rejection::unauthenticated().into());
+    assert_eq!(unknown, nested(ErrorKind::Unauthenticated, false));
+    let invalid = Violations::new().with("name", "required", "must not be empty");
+    let invalid = class(Error::Invalid(invalid));
+    assert_eq!(invalid, nested(ErrorKind::Invalid, false));
+    assert_eq!(class(Error::InDoubt), nested(ErrorKind::InDoubt, true));
+    let phase = Phase::Indeterminate;
+    let cancelled = class(Error::Cancelled { phase });
+    assert_eq!(cancelled, nested(ErrorKind::Cancelled, true));
+    let retry_after = std::time::Duration::from_millis(3);
     let limited: Error<Infallible> = Error::RateLimited { retry_after };
-    assert_eq!(limited.classify(), Class::Transient);
+    assert_eq!(limited.classify(), nested(ErrorKind::RateLimited, false));
 }

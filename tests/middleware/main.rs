@@ -20,6 +20,7 @@ mod cancellation;
 mod clocks;
 mod compose;
 mod explain;
+mod nested;
 mod observe;
 mod replay;
 mod resilience;

@@ -114,7 +114,7 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `#[transient]` | `Class::Transient`: another try can succeed |
 /// | `#[permanent]` | `Class::Permanent`: another try fails in the same way |
-/// | `#[nested]` | that of the error inside, which is `Classify`: an `arcbus::Error`, say |
+/// | `#[nested]` | that of the error inside, which is `Classify`; of an `arcbus::Error`, `Class::Nested` |
 /// | none | `Class::Unclassified` |
 ///
 /// `#[nested]` stands on a variant with one field, or on the field that it means. A struct has the attribute on

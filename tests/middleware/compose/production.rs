@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use arcbus::metrics::{FailureKind, Metrics};
+use arcbus::ErrorKind;
+use arcbus::metrics::Metrics;
 use arcbus::middleware::{
     Bulkhead, CircuitBreaker, ProductionConfig, ProductionLayers, RateLimit, Retry, Timeout,
 };
@@ -126,10 +127,10 @@ fn every_refusal_is_counted_and_takes_nothing_further_in() {
     let snapshot = metrics.snapshot();
     let act = snapshot.route("act").expect("registered");
     let kinds = [
-        FailureKind::Invalid,
-        FailureKind::Unclassified,
-        FailureKind::CircuitOpen,
-        FailureKind::RateLimited,
+        ErrorKind::Invalid,
+        ErrorKind::Unclassified,
+        ErrorKind::CircuitOpen,
+        ErrorKind::RateLimited,
     ];
     assert_eq!(kinds.map(|kind| act.failures(kind)), [20, 2, 2, 1]);
 }

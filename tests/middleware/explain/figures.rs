@@ -9,8 +9,8 @@ use arcbus::middleware::{
     MapError, RateLimit, Timeout, Validation, When,
 };
 use arcbus::{
-    Context, Error, Explanation, Facts, Gated, Layers, Message, MessageType, Middleware, Next,
-    Outcome, Query, QueryBus, RegistrationError, Stack, from_fn, guard, inspect,
+    Context, Error, ErrorKind, Explanation, Facts, Gated, Layers, Message, MessageType, Middleware,
+    Next, Outcome, Query, QueryBus, RegistrationError, Stack, from_fn, guard, inspect,
 };
 
 use super::stand_ins::{Ask, Cache, Fallback, Hedge, Other, Retry, Through, plain};
@@ -18,6 +18,18 @@ use super::stand_ins::{Ask, Cache, Fallback, Hedge, Other, Retry, Through, plain
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
+
+/// What a handler may end in without any layer.
+const BARE: [ErrorKind; 5] = [
+    ErrorKind::Invalid,
+    ErrorKind::Panicked,
+    ErrorKind::Transient,
+    ErrorKind::Permanent,
+    ErrorKind::Unclassified,
+];
+
+/// How many kinds an error may have: a dispatch that is dropped ends in none.
+const ALL: usize = ErrorKind::ALL.len() - 1;
 
 fn explain<S: Stack<Ask>>(layers: &Layers<S>) -> Explanation {
     layers.explain::<Ask>()
@@ -58,10 +70,16 @@ fn a_handler_alone_runs_once_and_takes_as_long_as_it_likes() {
     assert_eq!(figures(&bare), (1, 1, None));
     let bare = explain(&bare);
     assert_eq!(bare.keeps(), None);
-    assert_eq!(bare.errors(), ["Invalid", "Panicked", "Handler"]);
+    assert_eq!(bare.errors(), BARE);
     assert_eq!(
         bare.errors_by_caller(),
-        ["Timeout", "Cancelled", "WouldDeadlock"]
+        [
+            ErrorKind::Late,
+            ErrorKind::CallerTimeout,
+            ErrorKind::CancelledEarly,
+            ErrorKind::Cancelled,
+            ErrorKind::WouldDeadlock
+        ]
     );
     assert_eq!((bare.unknown(), bare.warnings()), (&[][..], &[][..]));
     assert_eq!(bare.message(), MessageType::of::<Ask>());
@@ -139,7 +157,8 @@ fn another_handler_takes_as_long_as_it_likes_and_may_panic() {
         .layer(real::Fallback::value(9_u8))
         .layer(Timeout::new(ms(100)));
     assert_eq!(figures_of::<Get, _>(&value).2, Some(ms(100)));
-    assert!(value.explain::<Get>().errors().contains(&"Panicked"));
+    let panicked = ErrorKind::Panicked;
+    assert!(value.explain::<Get>().errors().contains(&panicked));
 }
 
 #[test]
@@ -185,7 +204,7 @@ fn a_timeout_that_may_not_act_bounds_nothing() {
     let by_message = Timeout::new(ms(100)).per_message(|_: &Ask, _: &Context<'_>| None);
     let by_message = Layers::new().layer(by_message);
     assert_eq!(figures(&by_message).2, None);
-    assert!(explain(&by_message).errors().contains(&"Timeout"));
+    assert!(explain(&by_message).errors().contains(&ErrorKind::Timeout));
     let sometimes = When::new(|_: &Ask, _: &Context<'_>| true, Timeout::new(ms(100)));
     assert_eq!(figures(&Layers::new().layer(sometimes)).2, None);
     assert_eq!(figures(&Layers::new().layer(None::<Timeout>)).2, None);
@@ -226,49 +245,54 @@ fn a_kept_reply_may_have_been_kept_further_in() {
 
 #[test]
 fn each_layer_adds_its_errors() {
-    fn added<S: Stack<Ask>>(layers: &Layers<S>) -> Vec<&'static str> {
-        let bare = ["Invalid", "Panicked", "Handler"];
+    fn added<S: Stack<Ask>>(layers: &Layers<S>) -> Vec<ErrorKind> {
         let explanation = explain(layers);
         assert!(
-            bare.iter()
+            BARE.iter()
                 .all(|error| explanation.errors().contains(error))
         );
         let errors = explanation.errors().iter().copied();
-        errors.filter(|error| !bare.contains(error)).collect()
+        errors.filter(|error| !BARE.contains(error)).collect()
     }
     let only = Layers::new;
     let keyed = KeyedRateLimit::by_context(Rate::per_second(1), |_: &Context<'_>| 0);
     let may = |_: MessageType, _: &Context<'_>| Ok(());
-    assert_eq!(added(&only().layer(Metrics::new().layer())), [""; 0]);
-    assert_eq!(added(&only().layer(Validation::new())), [""; 0]);
-    assert_eq!(added(&only().layer(Authorize::new(may))), ["Rejected"]);
-    assert_eq!(
-        added(&only().layer(RateLimit::per_second(1))),
-        ["RateLimited"]
-    );
-    assert_eq!(added(&only().layer(keyed)), ["RateLimited", "Overloaded"]);
-    assert_eq!(added(&only().layer(Bulkhead::new(1))), ["Overloaded"]);
-    assert_eq!(added(&only().layer(AdaptiveLimit::vegas())), ["Overloaded"]);
-    assert_eq!(
-        added(&only().layer(CircuitBreaker::consecutive(1))),
-        ["CircuitOpen"]
-    );
-    assert_eq!(added(&only().layer(Timeout::new(ms(1)))), ["Timeout"]);
-    assert_eq!(added(&only().layer(Chaos::seeded(1))), ["Timeout"]);
+    use ErrorKind::{
+        CircuitOpen, Conflict, Forbidden, InDoubt, Overloaded, QueueTimeout, RateLimited, Rejected,
+        Timeout as Late, Unauthenticated,
+    };
+    let refusals = [Unauthenticated, Forbidden, Conflict, Rejected];
+    assert_eq!(added(&only().layer(Metrics::new().layer())), []);
+    assert_eq!(added(&only().layer(Validation::new())), []);
+    assert_eq!(added(&only().layer(Authorize::new(may))), refusals);
+    let limit = RateLimit::per_second(1);
+    assert_eq!(added(&only().layer(limit)), [RateLimited]);
+    assert_eq!(added(&only().layer(keyed)), [RateLimited, Overloaded]);
+    assert_eq!(added(&only().layer(Bulkhead::new(1))), [Overloaded]);
+    assert_eq!(added(&only().layer(AdaptiveLimit::vegas())), [Overloaded]);
+    let breaker = CircuitBreaker::consecutive(1);
+    assert_eq!(added(&only().layer(breaker)), [CircuitOpen]);
+    let timeout = Timeout::new(ms(1));
+    assert_eq!(added(&only().layer(timeout)), [QueueTimeout, Late]);
+    assert_eq!(added(&only().layer(Chaos::seeded(1))), [Late]);
     assert_eq!(
         added(&only().wrap(guard(|_: &Ask, _: &Context<'_>| Ok(())))),
-        ["Rejected"]
+        refusals
     );
     let looks = inspect(
         |_: &Ask, _: &Context<'_>| (),
         |_: &Outcome<Ask>, _: &Context<'_>| (),
     );
-    assert_eq!(added(&only().wrap(looks)), [""; 0]);
+    assert_eq!(added(&only().wrap(looks)), []);
     let twice = only().layer(Bulkhead::new(1)).layer(Bulkhead::new(1));
-    assert_eq!(added(&twice), ["Overloaded"]);
-    let own = Other(Facts::new().fails_with("Mine").fails_with("Ours"));
+    assert_eq!(added(&twice), [Overloaded]);
+    let own = Other(Facts::new().fails_with(InDoubt).fails_with(Conflict));
     let own = only().layer(own.clone()).layer(own);
-    assert_eq!(added(&own), ["Mine", "Ours"]);
+    assert_eq!(
+        added(&own),
+        [Conflict, InDoubt],
+        "in the order of the table"
+    );
 }
 
 #[test]
@@ -276,28 +300,39 @@ fn what_a_layer_makes_of_errors_it_makes_of_those_inside() {
     let fallback = || {
         Fallback(
             Facts::new()
-                .replaces("CircuitOpen")
-                .replaces("Panicked")
-                .replaces("Handler"),
+                .replaces(ErrorKind::CircuitOpen)
+                .replaces(ErrorKind::Panicked)
+                .replaces(ErrorKind::Transient)
+                .replaces(ErrorKind::Unclassified),
         )
     };
     let breaker = || CircuitBreaker::consecutive(1);
     let outside = Layers::new().layer(fallback()).layer(breaker());
-    assert_eq!(explain(&outside).errors(), ["Invalid"]);
+    assert_eq!(
+        explain(&outside).errors(),
+        [ErrorKind::Invalid, ErrorKind::Permanent]
+    );
     let inside = Layers::new().layer(breaker()).layer(fallback());
-    assert_eq!(explain(&inside).errors(), ["Invalid", "CircuitOpen"]);
+    assert_eq!(
+        explain(&inside).errors(),
+        [
+            ErrorKind::Invalid,
+            ErrorKind::CircuitOpen,
+            ErrorKind::Permanent
+        ]
+    );
 
     let sometimes = When::new(|_: &Ask, _: &Context<'_>| true, fallback());
-    assert_eq!(explain(&Layers::new().layer(sometimes)).errors().len(), 3);
+    assert_eq!(explain(&Layers::new().layer(sometimes)).errors(), BARE);
 
     let map = || MapError::new(|error: Error<String>, _: &Context<'_>| error);
     let mapped = explain(&Layers::new().layer(map()));
-    assert_eq!(mapped.errors().len(), 12);
-    assert_eq!(mapped.errors_by_caller(), [""; 0]);
+    assert_eq!(mapped.errors().len(), ALL);
+    assert_eq!(mapped.errors_by_caller(), []);
     let mapped = explain(&Layers::new().layer(fallback()).layer(map()));
-    assert!(!mapped.errors().contains(&"Handler"));
+    assert!(!mapped.errors().contains(&ErrorKind::Unclassified));
     let chaos = Chaos::seeded(1).error(|| Error::<String>::InDoubt);
-    assert_eq!(explain(&Layers::new().layer(chaos)).errors().len(), 12);
+    assert_eq!(explain(&Layers::new().layer(chaos)).errors().len(), ALL);
 }
 
 #[test]
@@ -332,7 +367,7 @@ fn a_middleware_that_says_nothing_is_named() {
     let own = Layers::new().wrap(Own).layer(Timeout::new(ms(1)));
     let explanation = explain(&own);
     assert_eq!(explanation.unknown(), ["Own"]);
-    assert_eq!(explanation.errors().len(), 12);
+    assert_eq!(explanation.errors().len(), ALL);
     assert_eq!(figures(&own), (1, 1, None), "it may wait");
     assert!(explanation.to_string().contains("as long as Own takes"));
     let bounded = Layers::new().layer(Timeout::new(ms(1))).wrap(Own);
@@ -354,7 +389,7 @@ fn a_gate_that_says_nothing_may_refuse_and_neither_repeat_nor_wait() {
         .layer(Timeout::new(ms(1)));
     assert_eq!(figures(&gate), (1, 1, Some(ms(1))));
     assert_eq!(explain(&gate).unknown(), [""; 0]);
-    assert_eq!(explain(&gate).errors().len(), 12);
+    assert_eq!(explain(&gate).errors().len(), ALL);
 }
 
 #[test]

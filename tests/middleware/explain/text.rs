@@ -24,8 +24,8 @@ At worst, as set up:
   handler calls   1
   time            as long as the handler takes: a `Timeout` outside it, or a deadline of the caller's, bounds it
   kept            nothing
-  errors          Invalid, Panicked, Handler
-  by the caller   Timeout, Cancelled, WouldDeadlock
+  errors          invalid, panicked, transient, permanent, unclassified
+  by the caller   late, caller_timeout, cancelled_early, cancelled, would_deadlock
 No dangerous order.
 ";
     assert_eq!(text, expected);
@@ -119,7 +119,7 @@ fn columns_are_as_wide_as_the_longest_name() {
         .layer(limit)
         .explain::<Ask>()
         .to_string();
-    let columns: Vec<_> = ["quick", "one each", "1, one after", "Invalid"]
+    let columns: Vec<_> = ["quick", "one each", "1, one after", "invalid"]
         .iter()
         .map(|text_of| {
             let line = text

@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
-use arcbus::metrics::{FailureKind, MEMORY_PER_THREAD_AND_ROUTE, Metrics};
+use arcbus::ErrorKind;
+use arcbus::metrics::{MEMORY_PER_THREAD_AND_ROUTE, Metrics};
 use arcbus::middleware::Fallback;
 use arcbus::{
     BusBuilder, Command, CommandBus, Context, FakeClock, Gate, Gated, Message, NoLayers, Outcome,
@@ -81,17 +82,17 @@ fn each_end_is_counted_by_its_kind() {
     assert_eq!((act.name(), act.kind()), ("act", "command"));
     assert_eq!((act.count(), act.replies(), act.failed()), (12, 2, 10));
     assert_eq!(act.in_flight(), 0);
-    for kind in FailureKind::ALL {
+    for kind in ErrorKind::ALL {
         let expected = match kind {
-            FailureKind::Rejected
-            | FailureKind::Invalid
-            | FailureKind::Unclassified
-            | FailureKind::Panicked
+            ErrorKind::Rejected
+            | ErrorKind::Invalid
+            | ErrorKind::Unclassified
+            | ErrorKind::Panicked
             // One by its caller, one by the bus when it was late: the layer saw neither end.
-            | FailureKind::Dropped => 2,
+            | ErrorKind::Dropped => 2,
             _ => 0,
         };
-        assert_eq!(act.failures(*kind), expected, "{}", kind.name());
+        assert_eq!(act.failures(*kind), expected, "{}", kind.code());
     }
     let table = snapshot.to_string();
     for text in ["route", "act ", "panicked", "dropped"] {
@@ -121,10 +122,7 @@ fn a_panic_of_a_layer_further_in_is_counted_as_dropped() {
     assert!(std::panic::catch_unwind(dispatch).is_err());
     let snapshot = metrics.snapshot();
     let act = &snapshot.routes()[0];
-    assert_eq!(
-        (act.failures(FailureKind::Dropped), act.in_flight()),
-        (1, 0)
-    );
+    assert_eq!((act.failures(ErrorKind::Dropped), act.in_flight()), (1, 0));
 }
 
 #[test]
@@ -190,7 +188,7 @@ fn a_dropped_dispatch_took_until_its_drop() {
     drop(waits);
     let snapshot = metrics.snapshot();
     let act = &snapshot.routes()[0];
-    assert_eq!(act.failures(FailureKind::Dropped), 1);
+    assert_eq!(act.failures(ErrorKind::Dropped), 1);
     assert_eq!(act.mean_of_failures(), Some(Duration::from_millis(7)));
 }
 
@@ -250,7 +248,7 @@ fn a_total_adds_up_all_routes() {
     let total = snapshot.total();
     assert_eq!((total.name(), total.kind()), ("total", "all"));
     assert_eq!((total.count(), total.replies(), total.failed()), (4, 3, 1));
-    assert_eq!(total.failures(FailureKind::Unclassified), 1);
+    assert_eq!(total.failures(ErrorKind::Unclassified), 1);
     assert_eq!(total.replies_from(Source::Handler), 3);
     assert_eq!(total.reply_time(), Duration::from_nanos(400));
     assert_eq!(total.max(), Some(Duration::from_nanos(300)));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arcbus::metrics::FailureKind;
+use arcbus::ErrorKind;
 use arcbus::middleware::{Fallback, ProductionConfig, ProductionLayers, Timeout, Trace};
 use arcbus::{Class, CommandBus, Context, FakeClock, Message, TraceParent, from_fn, guard};
 use tracing::field::{Field, Visit};
@@ -290,8 +290,8 @@ fn the_status_is_an_error_where_the_service_is_the_reason() {
         let dispatch = || drop(each_lane(&acts, act));
         assert_eq!(status(&dispatch), is_error, "{act:?}");
     }
-    let faults = FailureKind::ALL.iter().filter(|kind| kind.is_fault());
-    assert_eq!(faults.count(), 9);
+    let faults = ErrorKind::ALL.iter().filter(|kind| kind.is_fault());
+    assert_eq!(faults.count(), 10);
 }
 
 #[test]

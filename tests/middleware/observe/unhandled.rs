@@ -1,6 +1,7 @@
 //! Messages without a handler: every handle and lane counts them, and the metrics of the bus show them.
 
-use arcbus::metrics::{FailureKind, Metrics};
+use arcbus::ErrorKind;
+use arcbus::metrics::Metrics;
 use arcbus::{CommandBus, Context, Message, Query, QueryBus, from_fn};
 
 use crate::acts::{Act, Actor, block, ready};
@@ -37,7 +38,7 @@ fn metrics_show_a_message_without_a_handler() {
         (lost.kind(), lost.count(), lost.replies()),
         ("command", 2, 0)
     );
-    assert_eq!(lost.failures(FailureKind::HandlerNotFound), 2);
+    assert_eq!(lost.failures(ErrorKind::HandlerNotFound), 2);
     assert_eq!(lost.in_flight(), 0);
     assert!(snapshot.to_string().contains("handler_not_found"));
 }
@@ -59,7 +60,7 @@ fn a_route_that_is_gone_goes_on_counting_under_its_name() {
     assert_eq!(snapshot.routes().len(), 1);
     let act = snapshot.route("act").expect("registered");
     assert_eq!((act.count(), act.replies()), (3, 1));
-    assert_eq!(act.failures(FailureKind::HandlerNotFound), 2);
+    assert_eq!(act.failures(ErrorKind::HandlerNotFound), 2);
 }
 
 #[test]

@@ -189,7 +189,8 @@ fn none_may_not_wait() {
 
 #[test]
 fn what_explains_a_route_knows_the_bound() {
-    let errors = |layers: arcbus::Explanation| layers.errors().contains(&"Overloaded");
+    let errors =
+        |layers: arcbus::Explanation| layers.errors().contains(&arcbus::ErrorKind::Overloaded);
     let cache = || Cache::ttl(SECOND);
     assert!(!errors(Layers::new().layer(cache()).explain::<Get>()));
     assert!(errors(

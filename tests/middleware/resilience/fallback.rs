@@ -10,9 +10,9 @@ use arcbus::metrics::Metrics;
 use arcbus::middleware::fallback::{FallbackRecovery, Unavailable, Value, With};
 use arcbus::middleware::{Fallback, Timeout};
 use arcbus::{
-    BusBuilder, CancelToken, Class, Command, CommandBus, Context, Error, Facts, FakeClock, Handler,
-    Layer, Message, Middleware, Next, Outcome, Phase, Query, QueryBus, Rejection, Source,
-    TimeLimit, from_async_fn, from_fn,
+    BusBuilder, CancelToken, Class, Command, CommandBus, Context, Error, ErrorKind, Facts,
+    FakeClock, Handler, Layer, Message, Middleware, Next, Outcome, Phase, Query, QueryBus,
+    Rejection, Source, TimeLimit, from_async_fn, from_fn,
 };
 
 use crate::acts::{Act, Actor, Noted, Steps, each_lane, each_lane_with, layers, poll_once, ready};
@@ -85,7 +85,7 @@ fn an_error_that_says_nothing_of_the_backend_stays() {
             true,
         ),
         (|| Error::Overloaded { limit: 1 }, true),
-        (|| late(Phase::NotStarted, TimeLimit::Layer), false),
+        (|| late(Phase::NotStarted, TimeLimit::Layer), true),
         (|| late(Phase::NotStarted, TimeLimit::Caller), false),
         (|| cancelled(Phase::NotStarted), false),
         (|| cancelled(Phase::Indeterminate), false),
@@ -499,12 +499,18 @@ fn switched_off_it_is_not_there() {
 
 #[test]
 fn it_says_what_it_may_do() {
-    let facts = |note: &str| Facts::new().fails_with("Panicked").note(note);
-    let always = facts("a value")
-        .replaces("CircuitOpen")
-        .replaces("RateLimited")
-        .replaces("Overloaded")
-        .replaces("Panicked");
+    let facts = |note: &str| Facts::new().fails_with(ErrorKind::Panicked).note(note);
+    let always = [
+        ErrorKind::QueueTimeout,
+        ErrorKind::Timeout,
+        ErrorKind::CircuitOpen,
+        ErrorKind::RateLimited,
+        ErrorKind::Overloaded,
+        ErrorKind::Panicked,
+        ErrorKind::Transient,
+        ErrorKind::Unclassified,
+    ];
+    let always = always.into_iter().fold(facts("a value"), Facts::replaces);
     assert_eq!(Layer::<Act>::facts(&Fallback::value(9)), always);
     let seldom = Fallback::value(9).when(|error: &Error<String>| error.is_circuit_open());
     assert_eq!(Layer::<Act>::facts(&seldom), facts("a value"));

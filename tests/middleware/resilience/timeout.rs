@@ -9,7 +9,8 @@ use std::task::{Context as Task, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use arcbus::metrics::{FailureKind, Metrics};
+use arcbus::ErrorKind;
+use arcbus::metrics::Metrics;
 use arcbus::middleware::Timeout;
 use arcbus::{
     CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt, Message,
@@ -720,7 +721,7 @@ fn what_an_outer_timeout_ends_has_no_end_inside_it() {
     assert_eq!(lanes(&bus, Work { seconds: 4 }), [dropped(), dropped()]);
     let snapshot = metrics.snapshot();
     let work = &snapshot.routes()[0];
-    let counts = [FailureKind::Dropped, FailureKind::Timeout].map(|kind| work.failures(kind));
+    let counts = [ErrorKind::Dropped, ErrorKind::Timeout].map(|kind| work.failures(kind));
     assert_eq!(counts, [2, 0]);
 }
 

@@ -7,6 +7,7 @@ use super::{AdaptiveLimitMiddleware, AdaptiveLimitPolicy};
 use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
@@ -158,7 +159,7 @@ impl<M: Message> Layer<M> for AdaptiveLimit {
             initial, min, max, ..
         } = self.settings;
         Facts::new()
-            .fails_with("Overloaded")
+            .fails_with(ErrorKind::Overloaded)
             .live()
             .note(format!("{min} to {max} at once, {initial} to begin with"))
     }

@@ -2,8 +2,8 @@
 
 use super::{AdaptiveLimitPolicy, InFlight, Priority};
 use crate::context::{Context, Limit};
-use crate::message::{Class, Message};
-use crate::outcome::{Ending, Verdict};
+use crate::message::Message;
+use crate::outcome::{Ending, ErrorKind, Verdict};
 use crate::outcome::{Error, Outcome, TimeLimit};
 use crate::pipeline::{Entry, Middleware, through_entry};
 use crate::sync::PlainArc;
@@ -101,12 +101,9 @@ fn overloaded<E>(limit: u64) -> Error<E> {
     Error::Overloaded { limit }
 }
 
-/// Of a failure: what a backend does that has too much to do.
+/// Returns whether a failure is that of a backend that has too much to do.
 #[cold]
 fn is_overload<M: Message>(outcome: &Outcome<M>) -> bool {
-    match outcome {
-        Err(Error::Timeout { .. }) => true,
-        Err(Error::Handler(error)) => M::classify(error) == Class::Transient,
-        _ => false,
-    }
+    let kind = outcome.as_ref().err().map(ErrorKind::of::<M>);
+    matches!(kind, Some(ErrorKind::Timeout | ErrorKind::Transient))
 }

@@ -91,7 +91,7 @@ where
     }
 
     fn facts(&self) -> Facts {
-        Facts::new().fails_with("Rejected")
+        Facts::new().rejects()
     }
 }
 

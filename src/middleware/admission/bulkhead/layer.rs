@@ -6,6 +6,7 @@ use super::{BulkheadMiddleware, BulkheadPolicy, BulkheadQueue};
 use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::outcome::ErrorKind;
 use crate::pipeline::{Enqueued, Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
@@ -75,7 +76,7 @@ impl<M: Message> Layer<M> for Bulkhead {
 
     fn facts(&self) -> Facts {
         Facts::new()
-            .fails_with("Overloaded")
+            .fails_with(ErrorKind::Overloaded)
             .live()
             .note(format!("{} at once", self.limit))
     }
@@ -131,7 +132,7 @@ impl<M: Message> Layer<M> for QueuedBulkhead {
     fn facts(&self) -> Facts {
         let (limit, len, max_wait) = (self.bulkhead.limit, self.len, self.max_wait);
         Facts::new()
-            .fails_with("Overloaded")
+            .fails_with(ErrorKind::Overloaded)
             .waits(max_wait)
             .live()
             .note(format!("{limit} at once, {len} wait up to {max_wait:?}"))

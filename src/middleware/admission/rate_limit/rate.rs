@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::outcome::ErrorKind;
 use crate::pipeline::Facts;
 use crate::setting::InvalidSetting;
 
@@ -84,7 +85,7 @@ impl Rate {
 
     /// What a limit to this rate does.
     pub(super) fn facts(self) -> Facts {
-        let facts = Facts::new().fails_with("RateLimited").live();
+        let facts = Facts::new().fails_with(ErrorKind::RateLimited).live();
         facts.note(self.note())
     }
 

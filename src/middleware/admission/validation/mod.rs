@@ -7,7 +7,7 @@ pub use by_garde::by_garde;
 
 use crate::context::Context;
 use crate::message::Message;
-use crate::outcome::{Error, Outcome};
+use crate::outcome::{Error, ErrorKind, Outcome};
 use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo, validate};
 use crate::setting::InvalidSetting;
 
@@ -73,7 +73,7 @@ impl<M: Message> Layer<M> for Validation {
     }
 
     fn facts(&self) -> Facts {
-        Facts::new().fails_with("Invalid")
+        Facts::new().fails_with(ErrorKind::Invalid)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{ChaosMiddleware, ChaosPolicy};
 use crate::message::Message;
 use crate::middleware::Handles;
-use crate::outcome::{Error, Phase, TimeLimit};
+use crate::outcome::{Error, ErrorKind, Phase, TimeLimit};
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
@@ -177,7 +177,9 @@ impl<M: Message, F: MakeError<M>> Layer<M> for Chaos<F> {
     fn facts(&self) -> Facts {
         let facts = Facts::new().waits(self.latency).live();
         let facts = if TypeId::of::<F>() == TypeId::of::<TimedOut>() {
-            facts.fails_with("Timeout").fails_with("Panicked")
+            facts
+                .fails_with(ErrorKind::Timeout)
+                .fails_with(ErrorKind::Panicked)
         } else {
             facts.fails_with_any()
         };

@@ -16,11 +16,11 @@ use crate::setting::InvalidSetting;
 /// |---|---|---|
 /// | `message` | both | the message's name; of the event, its text |
 /// | `kind` | both | `command` or `query` |
-/// | `outcome` | both, at the end | `ok`, or the [name of the failure](crate::metrics::FailureKind::name) |
+/// | `outcome` | both, at the end | `ok`, or the [name of the failure](crate::ErrorKind::code) |
 /// | `source` | both, of a reply | [where it comes from](crate::Source::name) |
 /// | `elapsed_ns` | both, at the end | nanoseconds since the dispatch began, a `u64`; an event without a span has none |
 /// | `error` | event of a failure | the error's text |
-/// | `error.type` | both, of a [fault](crate::metrics::FailureKind::is_fault) | as `outcome` |
+/// | `error.type` | both, of a [fault](crate::ErrorKind::is_fault) | as `outcome` |
 /// | `trace_id`, `parent_id` | span | the W3C trace parent in hexadecimal, if the context has one |
 /// | `otel.name` | span | the message's name: what OpenTelemetry calls the span |
 /// | `otel.kind` | span | `internal`: the caller and the handler are in this process. The span of a request from outside belongs to the code that received it |
@@ -29,7 +29,7 @@ use crate::setting::InvalidSetting;
 /// The status follows the conventions of OpenTelemetry for servers: an error for which the message or its
 /// caller is the reason (an invalid or a refused message, the handler's permanent error, a cancellation)
 /// leaves it unset, as HTTP's 4xx do; so does a reply. All else is a
-/// [fault](crate::metrics::FailureKind::is_fault) of the service and sets it.
+/// [fault](crate::ErrorKind::is_fault) of the service and sets it.
 ///
 /// What the layers and the handler inside it log is in the span: in each poll, and in the drop of a handler
 /// that is cancelled half way.
@@ -83,7 +83,7 @@ impl Trace {
         self
     }
 
-    /// The level of events of [faults](crate::metrics::FailureKind::is_fault), panics excepted. Default:
+    /// The level of events of [faults](crate::ErrorKind::is_fault), panics excepted. Default:
     /// `WARN`.
     #[must_use]
     pub const fn failure_level(mut self, level: Level) -> Self {

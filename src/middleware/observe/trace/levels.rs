@@ -2,7 +2,7 @@
 
 use tracing::Level;
 
-use crate::metrics::FailureKind;
+use crate::outcome::ErrorKind;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Levels {
@@ -13,9 +13,9 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    pub(super) fn of(self, kind: FailureKind) -> Level {
+    pub(super) fn of(self, kind: ErrorKind) -> Level {
         match kind {
-            FailureKind::Panicked => Level::ERROR,
+            ErrorKind::Panicked => Level::ERROR,
             kind if kind.is_fault() => self.failure,
             _ => self.refusal,
         }

@@ -9,8 +9,7 @@ use tracing::{Level, Span};
 use super::levels::Levels;
 use crate::context::Context;
 use crate::message::{Kind, Message};
-use crate::metrics::FailureKind;
-use crate::outcome::{Error, Outcome};
+use crate::outcome::{Error, ErrorKind, Outcome};
 
 /// A callsite has one level: so there is one for each.
 macro_rules! at_level {
@@ -112,7 +111,7 @@ impl<'c, M: Message> DispatchSpan<'c, M> {
     }
 
     fn failed(&self, failure: &Failure<'_, M>, elapsed_ns: u64) {
-        self.span.record("outcome", failure.kind.name());
+        self.span.record("outcome", failure.kind.code());
         if let Some(fault) = failure.fault() {
             self.span.record("otel.status_code", "ERROR");
             self.span.record("error.type", fault);
@@ -141,27 +140,27 @@ pub(super) fn tell_failure<M: Message>(error: &Error<M::Error>, levels: Levels) 
 
 /// How a dispatch ended that gave no reply.
 struct Failure<'e, M: Message> {
-    kind: FailureKind,
+    kind: ErrorKind,
     /// A dispatch that was dropped has none.
     error: Option<&'e Error<M::Error>>,
 }
 
 impl<'e, M: Message> Failure<'e, M> {
     const DROPPED: Self = Self {
-        kind: FailureKind::Dropped,
+        kind: ErrorKind::Dropped,
         error: None,
     };
 
     fn of(error: &'e Error<M::Error>) -> Self {
         Self {
-            kind: FailureKind::of::<M>(error),
+            kind: ErrorKind::of::<M>(error),
             error: Some(error),
         }
     }
 
     /// Its name, if the service is the reason.
     fn fault(&self) -> Option<&'static str> {
-        self.kind.is_fault().then(|| self.kind.name())
+        self.kind.is_fault().then(|| self.kind.code())
     }
 
     fn tell(&self, levels: Levels, elapsed_ns: Option<u64>) {
@@ -170,7 +169,7 @@ impl<'e, M: Message> Failure<'e, M> {
             event!(
                 message = M::NAME,
                 kind = M::Kind::NAME,
-                outcome = self.kind.name(),
+                outcome = self.kind.code(),
                 elapsed_ns,
                 error = self.error.map(|error| display(Shown::<M>(error))),
                 "error.type" = self.fault(),

@@ -1,8 +1,8 @@
 //! Which outcomes are kept: replies, or errors as well.
 
 use crate::bounds::ReplyClone;
-use crate::message::{Class, Message};
-use crate::outcome::{Error, Outcome, TimeLimit};
+use crate::message::Message;
+use crate::outcome::{Class, Error, Outcome};
 
 /// What a layer keeps of an outcome.
 pub trait Keep<M: Message>: Send + Sync + 'static {
@@ -46,9 +46,10 @@ impl<M: Message<Reply: ReplyClone, Error: ReplyClone>> Keep<M> for Errors {
     fn keep(outcome: &Outcome<M>) -> Option<Self::Value> {
         match outcome {
             Ok(reply) => Some(Ok(reply.clone())),
-            Err(Error::Handler(error)) if M::classify(error) != Class::Transient => {
-                Some(Err(error.clone()))
-            }
+            Err(Error::Handler(error)) => match M::classify(error) {
+                Class::Permanent | Class::Unclassified => Some(Err(error.clone())),
+                Class::Transient | Class::Nested { .. } => None,
+            },
             Err(_) => None,
         }
     }
@@ -61,24 +62,5 @@ impl<M: Message<Reply: ReplyClone, Error: ReplyClone>> Keep<M> for Errors {
     #[inline(always)]
     fn is_reply(value: &Self::Value) -> bool {
         value.is_ok()
-    }
-}
-
-/// Whether a stale reply is better than this error. It is not where the error says something of the
-/// message or its caller.
-pub(super) fn may_be_replaced<M: Message>(error: &Error<M::Error>) -> bool {
-    match error {
-        Error::Handler(error) => M::classify(error) != Class::Permanent,
-        Error::HandlerNotFound { .. }
-        | Error::Invalid(_)
-        | Error::Rejected(_)
-        | Error::Cancelled { .. }
-        | Error::WouldDeadlock { .. }
-        | Error::InDoubt => false,
-        Error::Timeout { limit, .. } => *limit == TimeLimit::Layer,
-        Error::CircuitOpen { .. }
-        | Error::RateLimited { .. }
-        | Error::Overloaded { .. }
-        | Error::Panicked { .. } => true,
     }
 }

@@ -14,6 +14,7 @@ use super::vary::{Alike, By, Vary};
 use super::{CacheHandle, CacheMiddleware, Cacheable};
 use crate::bounds::KeptKey;
 use crate::clock::nanos;
+use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
@@ -240,11 +241,12 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> Layer<M> for Cache<V, K> {
 pub(in crate::middleware) fn waiting(max_waiters: Option<usize>) -> Facts {
     let facts = Facts::new()
         .waits(Duration::MAX)
-        .fails_with("Timeout")
-        .fails_with("Cancelled")
-        .fails_with("WouldDeadlock");
+        .fails_with(ErrorKind::Late)
+        .fails_with(ErrorKind::QueueTimeout)
+        .fails_with(ErrorKind::CancelledEarly)
+        .fails_with(ErrorKind::WouldDeadlock);
     match max_waiters {
-        Some(_) => facts.fails_with("Overloaded"),
+        Some(_) => facts.fails_with(ErrorKind::Overloaded),
         None => facts,
     }
 }

@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 
 use super::Cacheable;
 use super::chain::{ITSELF, Load, is_inside};
-use super::keep::{Keep, may_be_replaced};
+use super::keep::Keep;
 use super::policy::Kept;
 use super::route::{CacheRoute, Leader, Plan, Waiter};
 use super::stats::Count;
@@ -16,7 +16,7 @@ use super::vary::Vary;
 use crate::context::{Context, Source};
 use crate::message::Message;
 use crate::middleware::singleflight::{Arrival, arrival};
-use crate::outcome::{Error, Outcome, Phase};
+use crate::outcome::{Error, ErrorKind, Outcome, Phase};
 use crate::pipeline::{Blocked, Middleware, Next, block_on};
 use crate::sync::PlainArc;
 
@@ -126,7 +126,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
     ) -> Outcome<M> {
         cx.handler_done();
         if let (Err(error), Some(spare)) = (&outcome, spare)
-            && may_be_replaced::<M>(error)
+            && ErrorKind::of::<M>(error).is_replaced()
         {
             drop(leader);
             self.route.tally.count(Count::Stale);

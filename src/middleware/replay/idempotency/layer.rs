@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::middleware::cache::{most_waiters, waiters_note};
+use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
@@ -219,9 +220,10 @@ where
         Facts::new()
             .keeps(self.window)
             .waits(Duration::MAX)
-            .fails_with("InDoubt")
-            .fails_with("Rejected")
-            .fails_with("Overloaded")
+            .fails_with(ErrorKind::InDoubt)
+            .fails_with(ErrorKind::Conflict)
+            .fails_with(ErrorKind::Rejected)
+            .fails_with(ErrorKind::Overloaded)
             .tied(self.routes.tie())
             .note(note)
     }

@@ -157,7 +157,7 @@ where
                 Ok(reply)
             }
             Err(error) => {
-                if !error.is_indeterminate() {
+                if !error.may_have_acted::<M>() {
                     let _ = store.forget(begun).await;
                 }
                 drop(leader);

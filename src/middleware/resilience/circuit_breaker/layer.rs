@@ -8,6 +8,7 @@ use super::policy::{CircuitBreakerPolicy, Listener, Transition};
 use super::policy::{Limits, Window};
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
@@ -213,7 +214,7 @@ impl<M: Message> Layer<M> for CircuitBreaker {
             Window::Time(time) => format!("at a rate of {rate} failures in {time:?}"),
         };
         Facts::new()
-            .fails_with("CircuitOpen")
+            .fails_with(ErrorKind::CircuitOpen)
             .live()
             .note(format!("opens {opens}, for {open_for:?}"))
     }

@@ -1,7 +1,9 @@
 //! Which errors a [`Fallback`](super::Fallback) replaces.
 
-use crate::message::{Class, Command, Kind, Message};
-use crate::outcome::{Error, Phase, TimeLimit};
+use std::iter;
+
+use crate::message::{Message, is_command};
+use crate::outcome::{Error, ErrorKind};
 
 /// The errors that say that there is no reply for the time being: see [the module](super).
 #[derive(Clone, Copy, Debug)]
@@ -9,38 +11,24 @@ pub struct Unavailable;
 
 /// Chooses the errors that are replaced.
 pub trait Choice<M: Message>: Send + Sync + 'static {
-    /// Those that are whenever they come, by name: for people.
-    const ALWAYS: &'static [&'static str] = &[];
+    /// Returns the kinds that are replaced whenever they come.
+    fn always() -> impl Iterator<Item = ErrorKind>;
 
     /// Whether this one is; `runs_again`: by another handler's run of the message.
     fn replaces(&self, error: &Error<M::Error>, runs_again: bool) -> bool;
 }
 
 impl<M: Message> Choice<M> for Unavailable {
-    const ALWAYS: &'static [&'static str] =
-        &["CircuitOpen", "RateLimited", "Overloaded", "Panicked"];
+    fn always() -> impl Iterator<Item = ErrorKind> {
+        ErrorKind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| kind.is_replaced())
+    }
 
     fn replaces(&self, error: &Error<M::Error>, runs_again: bool) -> bool {
-        match error {
-            error if runs_again && is_command::<M>() && error.is_indeterminate() => false,
-            Error::Handler(error) => M::classify(error) != Class::Permanent,
-            Error::Panicked { .. }
-            | Error::CircuitOpen { .. }
-            | Error::RateLimited { .. }
-            | Error::Overloaded { .. }
-            | Error::Timeout {
-                phase: Phase::Indeterminate,
-                limit: TimeLimit::Layer,
-                ..
-            } => true,
-            Error::Timeout { .. }
-            | Error::HandlerNotFound { .. }
-            | Error::Invalid(_)
-            | Error::Rejected(_)
-            | Error::Cancelled { .. }
-            | Error::WouldDeadlock { .. }
-            | Error::InDoubt => false,
-        }
+        let may_act_twice = runs_again && is_command::<M>() && error.may_have_acted::<M>();
+        ErrorKind::of::<M>(error).is_replaced() && !may_act_twice
     }
 }
 
@@ -49,11 +37,11 @@ where
     M: Message,
     F: Fn(&Error<M::Error>) -> bool + Send + Sync + 'static,
 {
+    fn always() -> impl Iterator<Item = ErrorKind> {
+        iter::empty()
+    }
+
     fn replaces(&self, error: &Error<M::Error>, _runs_again: bool) -> bool {
         self(error)
     }
-}
-
-fn is_command<M: Message>() -> bool {
-    M::Kind::NAME == Command::NAME
 }

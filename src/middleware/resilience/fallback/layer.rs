@@ -7,7 +7,7 @@ use super::middleware::FallbackRecovery;
 use super::substitute::{Substitute, Value, With};
 use crate::handler::Handler;
 use crate::message::Message;
-use crate::outcome::Error;
+use crate::outcome::{Error, ErrorKind};
 use crate::pipeline::{Facts, Layer, Leaf, Recovered, Role, RouteInfo, short_type_name};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
@@ -173,13 +173,14 @@ where
     }
 
     fn facts(&self) -> Facts {
-        let replaced = if S::ALWAYS { P::ALWAYS } else { &[] };
-        let facts = Facts::new().waits(S::WAITS).note(S::NOTE);
         // Of what its user wrote, in the place of the one that it replaces.
-        let facts = facts.fails_with("Panicked");
-        replaced
-            .iter()
-            .fold(facts, |facts, error| facts.replaces(error))
+        let facts = Facts::new()
+            .waits(S::WAITS)
+            .note(S::NOTE)
+            .fails_with(ErrorKind::Panicked);
+        P::always()
+            .filter(|_| S::ALWAYS)
+            .fold(facts, Facts::replaces)
     }
 }
 

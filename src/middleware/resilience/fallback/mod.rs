@@ -6,15 +6,17 @@
 //! | [`Fallback::with`] | what a closure makes of the error and the message; or none | a copy of the message |
 //! | [`Fallback::handler`] | that of another handler | a copy of the message |
 //!
-//! Which errors are replaced, unless [`when`](Fallback::when) chooses:
+//! Which errors are replaced, unless [`when`](Fallback::when) chooses (for each kind see
+//! [the table of errors](crate::docs::errors)):
 //!
 //! | error | replaced |
 //! |---|---|
-//! | the handler's, [`Transient`](crate::Class::Transient) or [`Unclassified`](crate::Class::Unclassified); its panic; a layer's time limit that passed while it ran | yes |
+//! | the handler's, [`Transient`](crate::Class::Transient) or [`Unclassified`](crate::Class::Unclassified); its panic; a layer's time limit that passed | yes |
 //! | a circuit is open; a rate or concurrency limit is reached | yes |
 //! | the handler's, [`Permanent`](crate::Class::Permanent) | no: the backend has answered, "there is none" is an answer |
-//! | invalid, rejected, cancelled, late before it began, ended by its caller's deadline | no: that is the caller's doing, and says nothing of the backend |
+//! | invalid, rejected, cancelled, ended by its caller's deadline | no: that is the caller's doing, and says nothing of the backend |
 //! | no handler, would deadlock, in doubt | no: a default reply would hide it |
+//! | the handler's, [`Nested`](crate::Class::Nested) | as the error that it carries |
 //!
 //! A reply of a fallback is marked as such: [`Context::source`](crate::Context::source) says
 //! [`Source::Fallback`](crate::Source) to the layers outside, [metrics](crate::metrics) count it, and a

@@ -31,7 +31,7 @@ where
     F: Fn(&Error<M::Error>) -> bool + Send + Sync + 'static,
 {
     fn repeats(&self, error: &Error<M::Error>) -> bool {
-        may_repeat(error) && (self.0)(error)
+        may_repeat::<M>(error) && (self.0)(error)
     }
 }
 

@@ -5,11 +5,13 @@
 //! | the handler's, [`Class::Transient`](crate::Class) | yes |
 //! | the handler's, [`Class::Unclassified`](crate::Class) | of a query; of a command no |
 //! | the handler's, [`Class::Permanent`](crate::Class) | no |
+//! | the handler's, [`Class::Nested`](crate::Class) | as the error that it carries |
 //! | `CircuitOpen`, `RateLimited`, `Overloaded` of a layer inside | yes, after its `retry_after` and the delay on top |
 //! | `Invalid`, `Rejected`, `Cancelled`, `HandlerNotFound`, `Timeout` | never |
-//! | a panic, and all else after which [the handler may have acted](crate::Error::is_indeterminate) | never |
+//! | a panic, and all else after which [the handler may have acted](crate::ErrorKind::is_indeterminate) | never |
 //!
-//! A predicate can decide in the place of the first four rows: [`retry_if`](Retry::retry_if).
+//! A predicate can decide where the table does not say "never": [`retry_if`](Retry::retry_if). For each kind of
+//! error see [the table of errors](crate::docs::errors).
 //!
 //! A command needs [`Idempotent`](crate::Idempotent), or it does not compile; every message needs `Clone`,
 //! for the handler takes it by value. So the layer stands in a scope of the messages that have both.

@@ -7,6 +7,7 @@ use super::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
 use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
@@ -141,7 +142,11 @@ impl Timeout {
             grace => format!(", {grace:?} grace"),
         };
         let note = format!("{:?}{grace}", self.timeout_of(route));
-        Facts::new().fails_with("Timeout").live().note(note)
+        Facts::new()
+            .fails_with(ErrorKind::QueueTimeout)
+            .fails_with(ErrorKind::Timeout)
+            .live()
+            .note(note)
     }
 }
 

@@ -5,5 +5,6 @@ mod doubts;
 mod duplicates;
 mod keys;
 mod memory_store;
+mod nested;
 pub(crate) mod pay;
 mod stores;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use arcbus::metrics::{FailureKind, Metrics};
+use arcbus::ErrorKind;
+use arcbus::metrics::Metrics;
 use arcbus::middleware::idempotency::IdempotencyKey;
 use arcbus::middleware::{Cache, Cacheable, Coalesce, Fallback, Idempotency, Timeout};
 use arcbus::{
@@ -31,7 +32,7 @@ fn a_fallback_does_not_stand_in_for_a_caller_that_has_gone() {
         assert_eq!(rig.send(lane, call(HANGS), within(11)), Ok(7), "{lane:?}");
         let snapshot = metrics.snapshot();
         let route = snapshot.route("call").expect("registered");
-        let kinds = [FailureKind::CallerTimeout, FailureKind::Timeout];
+        let kinds = [ErrorKind::CallerTimeout, ErrorKind::Timeout];
         assert_eq!(kinds.map(|kind| route.failures(kind)), [1, 0]);
         assert_eq!(route.replies_from(Source::Fallback), 1);
     }
@@ -47,7 +48,7 @@ fn metrics_tell_the_callers_limit_from_a_layers() {
         }
         let snapshot = metrics.snapshot();
         let route = snapshot.route("call").expect("registered");
-        let kinds = [FailureKind::CallerTimeout, FailureKind::Timeout];
+        let kinds = [ErrorKind::CallerTimeout, ErrorKind::Timeout];
         assert_eq!(kinds.map(|kind| route.failures(kind)), [2, 1]);
     }
 }

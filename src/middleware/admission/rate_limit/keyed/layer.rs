@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::middleware::rate_limit::Rate;
+use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::Arc;
@@ -154,7 +155,10 @@ where
 
     fn facts(&self) -> Facts {
         let note = format!("{}, for up to {} keys", self.rate.note(), self.max_keys);
-        self.rate.facts().fails_with("Overloaded").note(note)
+        self.rate
+            .facts()
+            .fails_with(ErrorKind::Overloaded)
+            .note(note)
     }
 }
 

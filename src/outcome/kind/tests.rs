@@ -1,0 +1,118 @@
+use std::collections::HashSet;
+use std::{env, fs};
+
+use super::*;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/docs/errors.md");
+const BEGIN: &str = "<!-- table: a test writes it -->\n";
+const END: &str = "<!-- end of the table -->\n";
+const HEAD: &str = "\
+| kind | code | the handler | evidence | retried | replaced | fault | HTTP | gRPC |
+|---|---|---|---|---|---|---|---|---|
+";
+
+fn yes(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
+}
+
+fn line(kind: ErrorKind) -> String {
+    let row = kind.row();
+    let handler = match kind.phase() {
+        Some(Phase::NotStarted) => "did not run",
+        Some(Phase::Indeterminate) => "may have acted",
+        None => "answered",
+    };
+    let evidence = match kind.evidence() {
+        Evidence::Good => "success",
+        Evidence::Bad => "failure",
+        Evidence::None => "none",
+        Evidence::Caller => "its caller ended it",
+    };
+    let retried = match kind.retry() {
+        RetryRule::Always => "yes",
+        RetryRule::Queries => "queries",
+        RetryRule::Chosen => "no",
+        RetryRule::Never => "never",
+    };
+    let (replaced, fault) = (yes(kind.is_replaced()), yes(kind.is_fault()));
+    let (code, http, grpc, name) = (kind.code(), kind.http_status(), kind.grpc_code(), row.grpc);
+    format!(
+        "| [`{kind:?}`](crate::ErrorKind::{kind:?}) | `{code}` | {handler} | {evidence} | {retried} \
+         | {replaced} | {fault} | {http} | {grpc} {name:?} |\n"
+    )
+}
+
+/// With `ARCBUS_BLESS` in the environment, writes the table into the page.
+#[test]
+fn the_page_of_errors_has_this_table() {
+    let page = fs::read_to_string(PAGE).expect("the page");
+    let (before, rest) = page.split_once(BEGIN).expect("a place for the table");
+    let (_, after) = rest.split_once(END).expect("the end of the table");
+    let table: String = ErrorKind::ALL.iter().copied().map(line).collect();
+    let expected = format!("{before}{BEGIN}\n{HEAD}{table}\n{END}{after}");
+    if env::var_os("ARCBUS_BLESS").is_some() {
+        fs::write(PAGE, &expected).expect("the page can be written");
+        return;
+    }
+    let advice = "src/docs/errors.md differs: ARCBUS_BLESS=1 cargo test --lib outcome::kind";
+    assert!(page == expected, "{advice}");
+}
+
+#[test]
+fn each_code_is_one_word_of_its_own() {
+    let codes: HashSet<_> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+    assert_eq!(codes.len(), ErrorKind::COUNT);
+    for kind in ErrorKind::ALL {
+        let is_plain = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        assert!(kind.code().chars().all(is_plain), "{kind}");
+        // As the name of the variant, so that one leads to the other.
+        let name = format!("{kind:?}").to_lowercase();
+        assert_eq!(kind.code().replace('_', ""), name);
+    }
+}
+
+#[test]
+fn nothing_is_run_again_that_may_have_acted() {
+    for kind in ErrorKind::ALL.iter().filter(|kind| kind.is_indeterminate()) {
+        assert_eq!(kind.retry(), RetryRule::Never, "{kind}");
+        let invites = [408, 425, 429, 503].contains(&kind.http_status());
+        let is_unavailable = matches!(kind.row().grpc, Grpc::Unavailable | Grpc::ResourceExhausted);
+        assert!(
+            !invites && !is_unavailable,
+            "{kind} invites a client to send it again"
+        );
+    }
+}
+
+#[test]
+fn an_error_of_the_handler_is_one_that_it_answered_with() {
+    let own = [
+        ErrorKind::Transient,
+        ErrorKind::Permanent,
+        ErrorKind::Unclassified,
+    ];
+    for kind in ErrorKind::ALL {
+        assert_eq!(kind.phase().is_none(), own.contains(kind), "{kind}");
+    }
+}
+
+#[test]
+fn statuses_are_those_of_errors() {
+    for kind in ErrorKind::ALL {
+        assert!((400..600).contains(&kind.http_status()), "{kind}");
+        assert!((1..=16).contains(&kind.grpc_code()), "{kind}");
+    }
+}
+
+#[test]
+fn what_a_nested_caller_ended_is_the_services_doing() {
+    for kind in ErrorKind::ALL {
+        let expected = match kind {
+            ErrorKind::Late => ErrorKind::QueueTimeout,
+            ErrorKind::CallerTimeout => ErrorKind::Timeout,
+            kind => *kind,
+        };
+        assert_eq!(kind.handed_on(), expected);
+        assert_eq!(kind.handed_on().phase(), kind.phase(), "{kind}");
+    }
+}
