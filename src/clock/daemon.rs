@@ -9,22 +9,23 @@ use std::process;
 use std::task::Waker;
 use std::time::Duration;
 
-/// How late, in nanoseconds, a thread rings: the counters of two processors may differ a little. A task
-/// that is woken too early finds that its time has not come, and arms its alarm again.
+/// Nanoseconds by which a thread rings late, because the counters of two processors may differ a
+/// little. A task that is woken too early finds that its time has not come, and arms another alarm.
 const SKEW: u64 = 1_000;
 
-/// How long one waker may hold up the alarms behind it, before another thread rings them.
+/// Time that one waker may hold up the alarms behind it before another thread rings them.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// The process that has armed an alarm last: a child that was forked finds its parent here until it arms
-/// its first.
+/// The process that armed an alarm last. A forked child finds its parent's number here until the
+/// child arms its own first alarm.
 ///
-/// Relaxed: one word, and the child of a fork has all that its parent wrote. No partner, no model.
+/// Relaxed: one word, and the child of a fork sees everything that its parent wrote. No partner, no
+/// model.
 static PROCESS: PlainU64 = PlainU64::new(0);
 
 /// Arms an alarm of the real clock.
 pub(super) fn arm(fast: &'static FastClock, tick: u64, waker: &Waker) -> Alarm {
-    // Time does not pass in a model, nor may a thread outlive it: who waits there polls.
+    // Time does not pass in a model, nor may a thread outlive one: waiters in a model poll.
     if tick <= fast.ticks() || cfg!(arcbus_loom) {
         return Alarm::ringing(waker);
     }
@@ -35,28 +36,30 @@ pub(super) fn arm(fast: &'static FastClock, tick: u64, waker: &Waker) -> Alarm {
     }
 }
 
-/// Makes ready what a fork must not find half made. Not in a model, which must end without its locks.
+/// Initializes the locks that a fork must not find half made. Does nothing in a model, which must
+/// end without its locks.
 pub(super) fn prepare() {
     if !cfg!(arcbus_loom) {
         Daemon::first();
     }
 }
 
-/// Returns whether the alarms of `process` are rung no more, as far as is known without asking the system.
+/// Returns whether the alarms of `process` no longer ring, as far as is known without a system
+/// call.
 pub(super) fn is_left_behind(process: u32) -> bool {
     PROCESS.load(Ordering::Relaxed) != u64::from(process)
 }
 
-/// The alarms of one process. Its first alarm starts the thread that rings them, and the first that rings
-/// one that stands by.
+/// The alarms of one process. The first alarm starts the thread that rings them. The first wake-up
+/// starts a second thread, which stands by.
 ///
-/// A child that was forked has no thread of its parent's, and finds locks as they were at that moment: it
-/// has a daemon of its own.
+/// A forked child has none of its parent's threads, and finds locks as they were at that moment.
+/// Therefore the child has a daemon of its own.
 struct Daemon {
     process: u32,
     queue: Arc<TimerQueue>,
     runs: Mutex<bool>,
-    /// The daemon of a child that was forked from the process.
+    /// The daemon of a child that was forked from this process.
     child: OnceLock<Box<Daemon>>,
 }
 
@@ -82,14 +85,14 @@ impl Daemon {
             let child = || Box::new(Self::new(process));
             daemon = daemon.child.get_or_init(child);
         }
-        // Most of the time it is there: a read of it is cheaper than a write.
+        // The number is usually stored already, and reading is cheaper than writing.
         if is_left_behind(process) {
             PROCESS.store(process.into(), Ordering::Relaxed);
         }
         daemon
     }
 
-    /// Starts the thread unless it runs. It ends with the process.
+    /// Starts the ringing thread unless one runs. The thread ends with the process.
     fn start(&self, fast: &'static FastClock) -> io::Result<()> {
         let mut runs = self.runs.lock();
         if !*runs {
@@ -111,7 +114,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread.spawn(work).map(drop)
 }
 
-/// A thread that rings, or stands by in case that one is held up by a waker.
+/// A thread that rings alarms, or stands by in case a waker holds up the thread that rings.
 #[derive(Clone)]
 struct Ringer {
     fast: &'static FastClock,
@@ -121,13 +124,13 @@ struct Ringer {
 }
 
 impl Ringer {
-    /// Rings until another thread has the turn.
+    /// Rings until another thread takes the turn.
     fn ring(self) {
         let ticks = || self.fast.ticks().saturating_sub(SKEW);
         let mut has_stand_in = false;
         loop {
             while let Some(waker) = self.queue.pop_due(ticks()) {
-                // Where the system refuses the thread, the next alarm tries for it again.
+                // If the system refuses the thread, the next alarm tries again.
                 has_stand_in = has_stand_in || self.start_stand_in().is_ok();
                 self.turns.begin_wake();
                 waker.wake();
@@ -148,17 +151,17 @@ impl Ringer {
     }
 }
 
-/// Which thread rings.
+/// Decides which thread rings.
 struct Turns {
     turn: Mutex<Turn>,
-    /// Told when a wake begins, if the thread that stands by waits for one.
+    /// Notified when a wake begins, if the thread on standby waits for one.
     wake_begins: Condvar,
 }
 
 struct Turn {
     ringer: u64,
     is_waking: bool,
-    /// How many wakes have begun.
+    /// Number of wakes that have begun.
     wakes: u64,
     stand_in_waits: bool,
 }
@@ -186,7 +189,7 @@ impl Turns {
         }
     }
 
-    /// Returns whether it is still the turn of the thread with this number.
+    /// Returns whether the turn still belongs to the thread with this number.
     fn end_wake(&self, number: u64) -> bool {
         let mut turn = self.turn.lock();
         let is_its = turn.ringer == number;
@@ -196,7 +199,7 @@ impl Turns {
         is_its
     }
 
-    /// Takes the turn once a wake takes too long; the number of the thread that has it then.
+    /// Takes the turn once a wake takes too long, and returns the number of this thread's turn.
     fn wait_for_turn(&self) -> u64 {
         let mut turn = self.turn.lock();
         loop {

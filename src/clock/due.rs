@@ -1,10 +1,10 @@
-//! [`Due`]: waits for a tick.
+//! [`Due`]: a wait for a tick.
 
 use super::{Alarm, Clock};
 use std::task::Waker;
 
-/// Waits for a tick; armed only when it is asked in vain. It has come when the clock says so, and not when
-/// the alarm rings.
+/// A wait for a tick, which arms an alarm only after a poll in vain. The clock decides whether the
+/// tick has come, not the ringing of the alarm.
 pub(crate) struct Due {
     tick: u64,
     alarm: Option<Alarm>,
@@ -19,15 +19,16 @@ impl Due {
         self.tick
     }
 
-    /// The time, once the tick has come; until then sees to it that `waker` is woken when it does.
+    /// Returns the time once the tick has come. Until then, arranges for `waker` to be woken at the
+    /// tick.
     pub(crate) fn poll(&mut self, clock: &Clock, waker: &Waker) -> Option<u64> {
         let now = clock.ticks();
         let come = now >= self.tick || self.wait(now, clock, waker);
         come.then_some(now)
     }
 
-    /// An alarm that has rung too early is armed again. Says whether it has rung by a clock of its own, by
-    /// which the tick has come.
+    /// Rearms an alarm that rang too early. Returns whether the alarm rang by a clock of its own,
+    /// by which the tick has come.
     fn wait(&mut self, now: u64, clock: &Clock, waker: &Waker) -> bool {
         match &mut self.alarm {
             Some(alarm) if alarm.has_come(now) => return true,

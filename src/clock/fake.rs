@@ -8,10 +8,10 @@ use std::fmt;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// Where the line of a fake clock starts: so far from 0 that deadlines in the past fit.
+/// The first tick of a fake clock, far enough from 0 that deadlines in the past fit.
 const START: u64 = 1 << 62;
 
-/// A clock that stands still until told; clones show the same time.
+/// A clock that stands still until a test moves it. Clones show one time.
 ///
 /// ```
 /// use arcbus::FakeClock;
@@ -29,7 +29,7 @@ pub struct FakeClock {
 }
 
 struct Shared {
-    /// The real time at which the clock was made stands for `START`.
+    /// The real time at which the clock was made, which corresponds to `START`.
     start: Instant,
     now: Now,
     reads: PlainU64,
@@ -37,10 +37,10 @@ struct Shared {
 }
 
 impl FakeClock {
-    /// A clock that stands at the real time of this call.
+    /// Creates a clock that stands at the real time of this call.
     #[must_use]
     pub fn new() -> Self {
-        // Before the start: a deadline cannot be earlier than the epoch.
+        // Must come before the start, because no deadline can be earlier than the epoch.
         epoch();
         let shared = Shared {
             start: Instant::now(),
@@ -52,15 +52,15 @@ impl FakeClock {
         Self { shared }
     }
 
-    /// Moves the time forward, then wakes all that waited for a moment up to then, in the order of
+    /// Moves the time forward by `by`, then wakes every waiter whose time has come, in the order of
     /// their times. Saturates some 400 years after the start.
     pub fn advance(&self, by: Duration) {
         let now = self.shared.now.advance(nanos(by));
         self.shared.queue.ring(now);
     }
 
-    /// How long until the next of those who wait for a moment would be woken; `None` where nobody waits.
-    /// What a simulation [advances](Self::advance) by when there is nothing else to do.
+    /// Returns the time until the next waiter would be woken, or `None` if nobody waits. A
+    /// simulation [advances](Self::advance) by this duration when there is nothing else to do.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -104,20 +104,20 @@ impl FakeClock {
         ))
     }
 
-    /// A [`Clock`] that shows this time, to build a bus with.
+    /// Returns a [`Clock`] that shows this time, for use in a bus builder.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.clone().into()
     }
 
-    /// The time.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.anchor().instant_of(self.shared.now.get())
     }
 
-    /// How often the buses with this clock have read the time so far. Deadlines that were converted
-    /// and calls of [`now`](Self::now) do not count.
+    /// Returns how often the buses with this clock have read the time so far. Conversions of
+    /// deadlines and calls of [`now`](Self::now) do not count.
     #[must_use]
     pub fn reads(&self) -> u64 {
         self.shared.reads.load(Ordering::Relaxed)
@@ -172,12 +172,12 @@ impl From<FakeClock> for Clock {
     }
 }
 
-/// The tick at which the clock stands.
+/// The current tick of the clock.
 struct Now(AtomicU64);
 
 impl Now {
-    /// Acquire: pairs with the Release in [`advance`](Self::advance), so that who sees a time sees
-    /// what was done before the clock was moved there. Model: `clock`.
+    /// Acquire: pairs with the Release in [`advance`](Self::advance). A reader of a time also sees
+    /// everything done before the clock was moved there. Model: `clock`.
     fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }

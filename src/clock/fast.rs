@@ -1,19 +1,19 @@
 //! [`FastClock`]: the processor's time stamp counter, in nanoseconds.
 
-/// Reads the counter through [`quanta`], which calibrates it, or the system's clock where the processor
-/// keeps no reliable one.
+/// A clock that reads the counter through [`quanta`], which calibrates the counter. Where the
+/// processor keeps no reliable counter, quanta reads the system's clock.
 #[derive(Debug)]
 pub(super) struct FastClock {
     source: quanta::Clock,
-    /// Nanoseconds a count, in parts of 2^64; 0 where that is no fraction: quanta converts then.
+    /// Nanoseconds per count, in parts of 2^64. 0 if that is not a fraction: quanta converts then.
     ///
-    /// Quanta's own conversion shifts a product of two words by a number that it reads: on some
-    /// processors that takes longer than all the rest of a policy (2026-11: 2 ns a reading).
+    /// The conversion of quanta shifts a product of two words by a number that has to be read. On
+    /// some processors that takes longer than the whole of a policy (2026-11: 2 ns a reading).
     nanos_per_count: u64,
 }
 
 impl FastClock {
-    /// Calibrates, for up to 200 ms.
+    /// Calibrates the counter, which takes up to 200 ms.
     pub(super) fn new() -> Self {
         let source = quanta::Clock::new();
         let nanos_per_count = fraction(source.delta_as_nanos(0, MANY));
@@ -23,8 +23,8 @@ impl FastClock {
         }
     }
 
-    /// Nanoseconds, from 1 up. Counted from the counter's own zero, some time before the process began: a
-    /// deadline in the past has a tick of its own, too.
+    /// Returns the time in nanoseconds, from 1 up. Counting starts at the counter's own zero, some
+    /// time before the process began. A deadline in the past therefore has a tick of its own, too.
     #[inline(always)]
     pub(super) fn ticks(&self) -> u64 {
         let count = self.source.raw();
@@ -42,10 +42,12 @@ impl FastClock {
     }
 }
 
-/// Counts enough to know what one takes, few enough for their nanoseconds to fit a word.
+/// A number of counts: large enough to measure one, small enough for their nanoseconds to fit a
+/// word.
 const MANY: u64 = 1 << 56;
 
-/// What part of 2^64 one of [`MANY`] counts is that take so many nanoseconds; 0 if it is not less.
+/// Returns the fraction of 2^64 that one of [`MANY`] counts takes, given the nanoseconds of all.
+/// Returns 0 if a count takes a nanosecond or longer.
 fn fraction(nanos_of_many: u64) -> u64 {
     if nanos_of_many < MANY {
         nanos_of_many << (u64::BITS - MANY.ilog2())
@@ -81,7 +83,7 @@ mod tests {
         let clock = FastClock::new();
         let now = || clock.source.delta_as_nanos(0, clock.source.raw());
         let (before, tick, after) = (now(), clock.ticks(), now());
-        // Its factor has 54 bits and more: a day apart in more than 10,000 years.
+        // The factor has at least 54 bits, which is a day apart in more than 10,000 years.
         let error = after >> 50;
         assert!(
             before - error - 1 <= tick && tick <= after,

@@ -1,7 +1,7 @@
-//! Time: one line of nanosecond ticks, its way to and from [`Instant`], and alarms on it.
+//! Time: one line of nanosecond ticks, conversion from and to [`Instant`], and alarms.
 //!
-//! A bus stores its [`Clock`]. The default one reads the processor's time stamp counter through
-//! [`quanta`]; a [`FakeClock`] stands still until a test moves it.
+//! A bus stores its [`Clock`]. The default clock reads the processor's time stamp counter through
+//! [`quanta`]. A [`FakeClock`] stands still until a test moves it.
 
 mod daemon;
 mod due;
@@ -25,26 +25,27 @@ use std::fmt;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// Calibrated once for the process: all real clocks are on one line.
+/// Calibrated once in a process, so all real clocks share one line.
 static FAST: OnceLock<FastClock> = OnceLock::new();
 
-/// Where the deadlines of a context are counted from, so that one is a single word: a moment of the
-/// real time, before the start of every fake clock.
+/// Returns the moment from which the deadlines of a context are counted, so that a deadline is a
+/// single word. The epoch is a moment of real time before the start of every fake clock.
 pub(crate) fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     *EPOCH.get_or_init(Instant::now)
 }
 
-/// Where a bus reads time; a clone is cheap and shows the same time.
+/// The clock of a bus. A clone is cheap and shows the time of the original.
 ///
-/// The default reads the time stamp counter where the processor keeps a reliable one, and the
+/// The default clock reads the time stamp counter where the processor keeps a reliable one, and the
 /// system's monotonic clock elsewhere. The first clock of a process calibrates the counter, which
 /// takes up to 200 ms.
 ///
-/// The alarms of the real clock, for deadlines, timeouts and pauses, are rung by a thread of this library, or
-/// by the timers of a tokio runtime (feature `tokio-time`). The thread runs the wakers one after the other:
-/// one that blocks is left behind after 10 ms, and another thread goes on. A [`FakeClock`] wakes in
-/// [`advance`](FakeClock::advance), on its caller's thread.
+/// A thread of this library rings the alarms of the real clock, which serve deadlines, timeouts and
+/// pauses. With the feature `tokio-time`, the timers of a tokio runtime do so instead. The thread
+/// runs the wakers one after the other. If a waker blocks for 10 ms, another thread takes over the
+/// rest of the alarms. A [`FakeClock`] wakes in [`advance`](FakeClock::advance), on its caller's
+/// thread.
 ///
 /// ```
 /// use arcbus::{Clock, FakeClock};
@@ -71,7 +72,7 @@ enum Source {
 }
 
 impl Clock {
-    /// The fast monotonic clock. The first one of a process takes up to 200 ms.
+    /// Creates a fast monotonic clock. The first one of a process takes up to 200 ms.
     #[must_use]
     pub fn new() -> Self {
         let fast = || {
@@ -82,16 +83,16 @@ impl Clock {
         Self { source }
     }
 
-    /// The real clock of those who have none of their own.
+    /// Returns the real clock for callers that have no clock of their own.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Clock> = OnceLock::new();
         SHARED.get_or_init(Self::new)
     }
 
-    /// The time as an [`Instant`]; of the real clock, [`Instant::now`] itself.
+    /// Returns the time as an [`Instant`]. For the real clock, this is [`Instant::now`].
     ///
-    /// It is not made from the fast clock: that one drifts against the system's by some parts in a
-    /// million, and a deadline is compared with what other code got from the system's.
+    /// The fast clock is not used here, because its drift against the system's clock is some parts
+    /// in a million. Deadlines are compared with instants that other code read from the system.
     #[must_use]
     pub fn now(&self) -> Instant {
         match &self.source {
@@ -100,14 +101,16 @@ impl Clock {
         }
     }
 
-    /// The time on this clock's own line, from an origin that never changes: what the policies of a bus
-    /// with this clock, or a clone of it, take as their `now`. All real clocks have the same.
+    /// Returns the time since the origin of this clock, which never changes. Policies take this
+    /// duration as their `now`, from the clock of their bus or a clone. All real clocks share one
+    /// origin.
     #[must_use]
     pub fn since_origin(&self) -> Duration {
         Duration::from_nanos(self.ticks())
     }
 
-    /// Returns whether both clocks show one time, on one line: real clocks do, and the clocks of one fake.
+    /// Returns whether both clocks show one time on one line. All real clocks do, and so do all
+    /// clocks of one fake.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
             (Source::Fast(_), Source::Fast(_)) => true,
@@ -116,7 +119,7 @@ impl Clock {
         }
     }
 
-    /// Nanoseconds on this clock's own line, never 0.
+    /// Returns the time in nanoseconds on this clock's own line, never 0.
     #[inline]
     pub(crate) fn ticks(&self) -> u64 {
         match &self.source {
@@ -125,23 +128,27 @@ impl Clock {
         }
     }
 
-    /// The tick at which `deadline` falls; saturates. A past deadline gives a tick at or before now.
+    /// Returns the tick at which `deadline` falls, and saturates. A past deadline gives a tick at
+    /// or before now.
     ///
-    /// The real clock reads the system's clock here, so that their drift does not add up.
+    /// The real clock reads the system's clock here, so that the drift between them does not add
+    /// up.
     pub(crate) fn tick_of(&self, deadline: Instant) -> u64 {
         self.anchor().tick_of(deadline)
     }
 
-    /// The inverse of [`tick_of`](Self::tick_of). What no `Instant` can hold saturates: the far
-    /// future to some 30 years from now, the far past to now.
+    /// Returns the instant at `tick`, the inverse of [`tick_of`](Self::tick_of). Ticks outside the
+    /// range of `Instant` saturate: the far future to some 30 years from now, the far past to now.
     pub(crate) fn instant_of(&self, tick: u64) -> Instant {
         self.anchor().instant_of(tick)
     }
 
-    /// Arms a wake-up at `tick`: wakes `waker` once the clock reaches it (at once if passed).
+    /// Arms an alarm that wakes `waker` once the clock reaches `tick`, or at once if `tick` has
+    /// passed.
     ///
-    /// With the feature `tokio-time` and inside a runtime, the real clock's alarm is the runtime's timer.
-    /// That one rings by a clock of its own, which tests may pause: a [`Due`] asks it, too.
+    /// With the feature `tokio-time` and inside a runtime, the real clock's alarm is the runtime's
+    /// timer. That timer rings by a clock of its own, which tests may pause, so a [`Due`] asks the
+    /// timer as well.
     pub(crate) fn arm(&self, tick: u64, waker: &Waker) -> Alarm {
         #[cfg(feature = "tokio-time")]
         if let Source::Fast(fast) = &self.source {
@@ -155,12 +162,13 @@ impl Clock {
         self.arm_parked(tick, waker)
     }
 
-    /// The same for a thread that parks, whatever it is: it may be the one that drives the runtime's
-    /// timers.
+    /// Arms an alarm for a thread that parks. The runtime's timers are not used, because the parked
+    /// thread may be the one that drives them.
     ///
     /// If the system refuses the thread that keeps the real clock's alarms, the waker is woken at
-    /// once, and again at each [`Alarm::update`]: whoever waits polls until the time has come, which
-    /// costs a processor but keeps every deadline. The next alarm tries for the thread again.
+    /// once, and again at each [`Alarm::update`]. The waiter then polls until the time has come,
+    /// which costs a processor but keeps every deadline. The next alarm tries to start the thread
+    /// again.
     pub(crate) fn arm_parked(&self, tick: u64, waker: &Waker) -> Alarm {
         match &self.source {
             Source::Fast(fast) => daemon::arm(fast, tick, waker),
@@ -191,7 +199,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// One moment, known on a clock's line and as an [`Instant`].
+/// A moment that is known both on a clock's line and as an [`Instant`].
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     tick: u64,
@@ -242,7 +250,7 @@ mod tests {
     use crate::sync::thread;
 
     const SECOND: u64 = 1_000_000_000;
-    /// For the test machine to be busy with something else.
+    /// Allowance for a busy test machine.
     const SLACK: Duration = Duration::from_secs(2);
 
     fn apart(one: Instant, other: Instant) -> Duration {

@@ -1,4 +1,4 @@
-//! [`Sleep`]: a timer of the tokio runtime that we are in.
+//! [`Sleep`]: a timer of the current tokio runtime.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -11,17 +11,17 @@ use crate::sync::drop_caught;
 
 pub(super) struct Sleep {
     sleep: Pin<Box<tokio::time::Sleep>>,
-    /// When it was made, as a tick of our clock, and how many nanoseconds it is long.
+    /// The creation time as a tick of our clock, and the length in nanoseconds.
     start: u64,
     left: u64,
 }
 
-/// What its runtime refuses: it has no timers, or is gone.
+/// The error of a runtime that has no timers or is gone.
 pub(super) struct Refused;
 
 impl Sleep {
-    /// `None` outside a runtime, and in one whose time is not enabled: nothing but a panic of tokio
-    /// tells that, which is caught (and printed).
+    /// Returns `None` outside a runtime, and in a runtime whose time is not enabled. The latter
+    /// shows only in a panic of tokio, which is caught (and printed).
     pub(super) fn new(start: u64, left: u64) -> Option<Self> {
         Handle::try_current().ok()?;
         let length = Duration::from_nanos(left);
@@ -29,7 +29,7 @@ impl Sleep {
         Some(Self { sleep, start, left })
     }
 
-    /// Whether it is over; if not, `waker` will be woken.
+    /// Returns whether the time is over. If not, `waker` will be woken.
     pub(super) fn poll(&mut self, waker: &Waker) -> Result<bool, Refused> {
         let mut task = Context::from_waker(waker);
         caught(|| self.sleep.as_mut().poll(&mut task).is_ready())
@@ -39,8 +39,9 @@ impl Sleep {
         self.sleep.is_elapsed()
     }
 
-    /// Returns whether so little of its time has passed at the tick `now`, an eighth less at least, that the
-    /// runtime's clock is not the system's. Two that only drift differ by some parts in a thousand at most.
+    /// Returns whether the runtime's clock is ahead of the system's: at least an eighth of the
+    /// timer's time has not passed at the tick `now`. Clocks that only drift differ by some parts
+    /// in a thousand at most.
     pub(super) fn is_ahead(&self, now: u64) -> bool {
         now.saturating_sub(self.start) < self.left - self.left / 8
     }

@@ -1,18 +1,18 @@
-//! [`Sleep`]: waits until a tick.
+//! [`Sleep`]: a wait until a tick.
 
 use std::pin::Pin;
 use std::task::{self, Poll};
 
 use super::{Clock, Due};
 
-/// A wait on a clock. Arms an alarm at its first poll, disarms it when dropped.
+/// A wait on a clock. Arms an alarm at the first poll and disarms it when dropped.
 pub(crate) struct Sleep<'c> {
     clock: &'c Clock,
     due: Due,
 }
 
 impl Clock {
-    /// Waits until the clock is at `tick`; not at all if it is already.
+    /// Waits until the clock is at `tick`, and not at all if the clock is there already.
     pub(crate) fn sleep_until(&self, tick: u64) -> Sleep<'_> {
         Sleep {
             clock: self,
@@ -22,7 +22,7 @@ impl Clock {
 }
 
 impl Future for Sleep<'_> {
-    /// The time.
+    /// The time after the wait.
     type Output = u64;
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<u64> {

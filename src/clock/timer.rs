@@ -1,4 +1,4 @@
-//! Alarms: a queue of wakers by time.
+//! Alarms: a queue of wakers, ordered by time.
 
 use super::daemon::is_left_behind;
 #[cfg(feature = "tokio-time")]
@@ -11,7 +11,7 @@ use std::process;
 use std::task::Waker;
 use std::time::Duration;
 
-/// An armed wake-up. Disarms on drop.
+/// An armed alarm, which is disarmed on drop.
 pub(crate) struct Alarm {
     /// A copy of the waker that will be woken, compared without a lock.
     waker: KeptWaker,
@@ -19,7 +19,8 @@ pub(crate) struct Alarm {
 }
 
 enum Armed {
-    /// Nobody will wake: the time had passed, or has rung since.
+    /// No waker is queued: the time had passed when the alarm was armed, or the alarm has rung
+    /// since.
     Not,
     Queued {
         queue: Arc<TimerQueue>,
@@ -30,9 +31,9 @@ enum Armed {
 }
 
 impl Alarm {
-    /// An alarm in the queue, or a ringing one if the queue is past `tick`.
+    /// Arms an alarm in the queue, or a ringing alarm if the queue is past `tick`.
     pub(super) fn arm(queue: &Arc<TimerQueue>, tick: u64, waker: &Waker) -> Self {
-        // Both copies before one of them is kept: a clone may panic.
+        // Make both copies before either is kept, because a clone may panic.
         let (compared, kept) = (KeptWaker::of(waker), KeptWaker::of(waker));
         let Some(key) = queue.insert(tick, kept) else {
             return Self::ringing(waker);
@@ -44,7 +45,7 @@ impl Alarm {
         }
     }
 
-    /// Wakes at once, and at each [`update`](Self::update).
+    /// Creates an alarm that wakes at once, and again at each [`update`](Self::update).
     pub(super) fn ringing(waker: &Waker) -> Self {
         waker.wake_by_ref();
         Self {
@@ -53,7 +54,8 @@ impl Alarm {
         }
     }
 
-    /// A timer of the runtime that we are in, if it has any, that is to ring `left` after `now`.
+    /// Arms a timer of the current runtime, if there is one with timers, that rings `left` after
+    /// `now`.
     #[cfg(feature = "tokio-time")]
     pub(super) fn by_runtime(now: u64, left: u64, waker: &Waker) -> Option<Self> {
         let mut alarm = Self {
@@ -64,14 +66,14 @@ impl Alarm {
         Some(alarm)
     }
 
-    /// Replaces the waker if it is another (not `will_wake`). Wakes it at once if the alarm had
-    /// rung when it was armed, or has rung for the waker that was replaced.
+    /// Replaces the waker, unless both wake one task (`will_wake`). Wakes the new waker at once if
+    /// the alarm was armed too late, or has rung for the replaced waker.
     pub(crate) fn update(&mut self, waker: &Waker) {
         match &mut self.armed {
             Armed::Queued { queue, key }
                 if self.waker.will_wake(waker) && !queue.has_rung(key.tick) => {}
             Armed::Queued { queue, key } => {
-                // Both copies before one of them is kept: a clone may panic.
+                // Make both copies before either is kept, because a clone may panic.
                 let (compared, kept) = (KeptWaker::of(waker), KeptWaker::of(waker));
                 if queue.replace(*key, kept) {
                     self.waker = compared;
@@ -93,8 +95,8 @@ impl Alarm {
         }
     }
 
-    /// Returns whether the alarm rings no more: it has rung, or belongs to a process from which this one was forked.
-    /// A waiter whose time has not come yet arms another.
+    /// Returns whether the alarm rings no more: the alarm has rung, or belongs to the process from
+    /// which this one was forked. A waiter whose time has not come yet arms another alarm.
     pub(super) fn is_spent(&self) -> bool {
         match &self.armed {
             Armed::Not => true,
@@ -104,8 +106,9 @@ impl Alarm {
         }
     }
 
-    /// Returns whether a timer of the runtime has rung by a clock that goes faster than ours, which says `_now`:
-    /// one that tests pause and move. The other alarms ring by the clock that their waiter asks.
+    /// Returns whether a timer of the runtime has rung by a clock faster than ours, which shows
+    /// `_now`. Tests can pause and move the runtime's clock. The other alarms ring by the clock
+    /// that their waiter reads.
     pub(super) fn has_come(&self, _now: u64) -> bool {
         match &self.armed {
             #[cfg(feature = "tokio-time")]
@@ -135,34 +138,35 @@ impl fmt::Debug for Alarm {
     }
 }
 
-/// Ordered by time, then by age.
+/// The place of an alarm: ordered by time, then by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     tick: u64,
     id: u64,
 }
 
-/// Wakers by the time at which they are due.
+/// Wakers, ordered by the time at which they are due.
 ///
-/// Removal is exact: a long timeout whose dispatch is soon over leaves nothing behind. Wakers run,
-/// and are dropped, outside the lock.
+/// Removal is exact: a long timeout whose dispatch is soon over leaves nothing behind. Wakers run
+/// and are dropped outside the lock.
 pub(super) struct TimerQueue {
     alarms: Mutex<Alarms>,
-    /// The latest time that was rung; what is due by then is not taken in any more.
+    /// The latest time that was rung. Alarms due by then are no longer accepted.
     ///
-    /// Relaxed: written under the lock of the alarms; who looks at it without that was woken since, or asks
-    /// again when it is. No partner, no model.
+    /// Relaxed: written under the lock of the alarms. A reader without that lock was woken after
+    /// the write, or reads again when woken. No partner, no model.
     rung: PlainU64,
-    /// The process whose thread rings it, if it needs one.
+    /// The process whose thread rings the queue, if the queue needs a thread.
     process: Option<u32>,
-    /// Told when an alarm is due before the sleeper would get up.
+    /// Notified when a new alarm is due before the sleeper would get up.
     sooner: Condvar,
 }
 
 struct Alarms {
     wakers: BTreeMap<Key, KeptWaker>,
     next_id: u64,
-    /// Until when [`TimerQueue::sleep`] sleeps; 0 while nobody does, who then looks for itself.
+    /// The tick until which [`TimerQueue::sleep`] sleeps. 0 while nobody sleeps: the next sleeper
+    /// then reads the queue itself.
     asleep_until: u64,
 }
 
@@ -181,7 +185,7 @@ impl TimerQueue {
         }
     }
 
-    /// One that a thread of this process rings.
+    /// Creates a queue that a thread of this process rings.
     pub(super) fn of_process(process: u32) -> Self {
         Self {
             process: Some(process),
@@ -194,13 +198,13 @@ impl TimerQueue {
         tick <= self.rung.load(Ordering::Relaxed)
     }
 
-    /// Returns whether this process was forked from the one that rings the queue, as far as is known without asking the
-    /// system.
+    /// Returns whether this process was forked from the process that rings the queue, as far as is
+    /// known without a system call.
     fn is_left_behind(&self) -> bool {
         self.process.is_some_and(is_left_behind)
     }
 
-    /// The alarms, unless a thread of another process has them locked for ever.
+    /// Locks the alarms, unless a thread of another process holds the lock for ever.
     fn lock(&self) -> Option<MutexGuard<'_, Alarms>> {
         let free = self.alarms.try_lock();
         free.or_else(|| match self.process {
@@ -209,11 +213,11 @@ impl TimerQueue {
         })
     }
 
-    /// `None` if the time has passed: then nobody will wake the waker.
+    /// Inserts a waker, or returns `None` if the time has passed: nobody will wake the waker then.
     fn insert(&self, tick: u64, waker: KeptWaker) -> Option<Key> {
         let mut alarms = self.alarms.lock();
         if self.has_rung(tick) {
-            // Before the waker, which drops when this returns.
+            // Unlock before the waker drops, which happens when this function returns.
             drop(alarms);
             return None;
         }
@@ -224,9 +228,9 @@ impl TimerQueue {
         Some(key)
     }
 
-    /// False if the alarm has rung.
+    /// Replaces the waker of an alarm. Returns `false` if the alarm has rung.
     fn replace(&self, key: Key, mut waker: KeptWaker) -> bool {
-        // What is replaced leaves in `waker`, and drops when this returns.
+        // The replaced waker moves to `waker` and drops when this function returns.
         let Some(mut alarms) = self.lock() else {
             return false;
         };
@@ -234,7 +238,7 @@ impl TimerQueue {
         kept.map(|kept| std::mem::swap(kept, &mut waker)).is_some()
     }
 
-    /// When the first waker is due.
+    /// Returns the tick at which the first waker is due.
     pub(super) fn first(&self) -> Option<u64> {
         self.alarms.lock().wakers.keys().next().map(|key| key.tick)
     }
@@ -246,7 +250,7 @@ impl TimerQueue {
         drop(waker);
     }
 
-    /// Wakes what is due at `now` or before, in the order of time.
+    /// Wakes everything due at `now` or before, in the order of time.
     pub(super) fn ring(&self, now: u64) {
         while let Some(waker) = self.pop_due(now) {
             waker.wake();
@@ -260,7 +264,7 @@ impl TimerQueue {
         (first.key().tick <= now).then(|| first.remove())
     }
 
-    /// Sleeps until the first alarm is due, or there is a sooner one.
+    /// Sleeps until the first alarm is due, or until an earlier alarm is armed.
     pub(super) fn sleep(&self, ticks: impl Fn() -> u64) {
         let mut alarms = self.alarms.lock();
         let first = alarms.wakers.keys().next().map_or(u64::MAX, |key| key.tick);
@@ -329,7 +333,7 @@ pub(super) mod tests {
             self.0.numbers.lock().clone()
         }
 
-        /// This log and every waker that is alive.
+        /// Counts this log and every waker that is alive.
         pub(in super::super) fn holders(&self) -> usize {
             Arc::strong_count(&self.0)
         }
@@ -440,7 +444,7 @@ pub(super) mod tests {
         let blocked = [1, 2, 3].map(|nth| clock.arm(start + nth, &blocks));
         let _rings = [4, 5, 6].map(|nth| clock.arm(start + nth, &log.note(nth)));
         assert_eq!(log.wait_for(3), [4, 5, 6]);
-        // Still: three threads are held up, and a fourth rings.
+        // Three threads are still held up, and a fourth rings.
         let _later = clock.arm(in_millis(&clock, 5), &log.note(7));
         assert_eq!(log.wait_for(4), [4, 5, 6, 7]);
         drop(release);
