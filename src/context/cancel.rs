@@ -1,9 +1,10 @@
-//! Cancellation: a flag that anyone may raise once, and the futures and threads that wait for it.
+//! Cancellation: a flag that any holder may raise once, and the futures and threads that wait for
+//! it.
 //!
-//! No wake-up is lost: the flag is raised and the waiters taken under one lock, and who registers
-//! looks at the flag under the same lock. So a waiter is either in the list that the canceller
-//! takes, or sees the flag. Wakers run, are cloned and are dropped outside the lock, for they are
-//! code of somebody else.
+//! No wake-up is lost. The canceller raises the flag and takes the waiters under one lock, and a
+//! waiter checks the flag under that lock when registering. So a waiter is either in the list that
+//! the canceller takes, or sees the flag. Wakers run, are cloned and are dropped outside the lock,
+//! because they are user code.
 
 use crate::sync::fork_safe::{Condvar, Mutex};
 use crate::sync::{Arc, AtomicBool, AtomicUsize, KeptWaker, Ordering};
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// Tells a dispatch that its caller no longer wants the reply.
 ///
-/// Clones share one state: to cancel one is to cancel all. There is no way back.
+/// Clones share one state, so cancelling one of them cancels all, and there is no way back.
 ///
 /// ```
 /// use arcbus::CancelToken;
@@ -42,18 +43,18 @@ enum Source {
 }
 
 impl CancelToken {
-    /// A token that nobody has cancelled yet. Allocates once.
+    /// Creates a token that is not cancelled, which allocates once.
     #[must_use]
     pub fn new() -> Self {
         let source = Source::Native(Handle::new());
         Self { source }
     }
 
-    /// Cancels, and wakes everyone who waits; does nothing the second time.
+    /// Cancels the token and wakes every waiter. Further calls do nothing.
     ///
     /// # Panics
     ///
-    /// If a waker panics, with its panic, after all others were woken.
+    /// If a waker panics, with the payload of that panic, after all other waiters were woken.
     pub fn cancel(&self) {
         match &self.source {
             Source::Native(shared) => shared.cancel(),
@@ -62,10 +63,10 @@ impl CancelToken {
         }
     }
 
-    /// Whether someone has cancelled: one atomic load.
+    /// Returns whether the token is cancelled, with one atomic load.
     ///
-    /// What was written before the call to [`cancel`](Self::cancel) is visible after this says
-    /// `true`. (A token of tokio-util takes its lock here.)
+    /// Everything written before the call of [`cancel`](Self::cancel) is visible after this method
+    /// returns `true`. (A token of tokio-util takes its lock here.)
     #[must_use]
     #[inline]
     pub fn is_cancelled(&self) -> bool {
@@ -76,7 +77,7 @@ impl CancelToken {
         }
     }
 
-    /// Whether this is a clone of `other`.
+    /// Returns whether this token is a clone of `other`.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
             (Source::Native(one), Source::Native(other)) => Arc::ptr_eq(&one.0, &other.0),
@@ -87,8 +88,8 @@ impl CancelToken {
         }
     }
 
-    /// Returns whether the token has exactly so many clones, and none of them was ever cancelled. Not known of a
-    /// token of tokio-util.
+    /// Returns whether the token has exactly `clones` clones, none of which was ever cancelled.
+    /// Returns `false` for a token of tokio-util, which does not tell.
     pub(super) fn is_left_to(&self, clones: usize) -> bool {
         match &self.source {
             Source::Native(handle) => handle.count() == clones && !self.is_cancelled(),
@@ -99,7 +100,7 @@ impl CancelToken {
 
     /// Waits for the cancellation without holding a thread.
     ///
-    /// May be dropped at any time, and then leaves nothing behind.
+    /// The future may be dropped at any time, and then leaves nothing behind.
     pub fn cancelled(&self) -> Cancelled<'_> {
         Cancelled {
             watch: CancelWatch::new(self.clone()),
@@ -107,13 +108,13 @@ impl CancelToken {
         }
     }
 
-    /// Blocks the thread until the token is cancelled.
+    /// Blocks the thread until the token is cancelled, however long that takes.
     pub fn wait(&self) {
         self.wait_until(None);
     }
 
-    /// Blocks the thread until the token is cancelled, or `timeout` of real time has passed; says
-    /// whether it was cancelled. A timeout too long for the clock is none.
+    /// Blocks the thread until the token is cancelled or `timeout` of real time has passed. Returns
+    /// whether the token was cancelled. A timeout too long for the clock never ends.
     ///
     /// ```
     /// use arcbus::CancelToken;
@@ -171,7 +172,7 @@ impl Future for Cancelled<'_> {
     }
 }
 
-/// A waker registered with a token; deregisters on drop.
+/// A waker registered with a token, which is deregistered when the watch drops.
 pub(crate) struct CancelWatch {
     watched: Watched,
 }
@@ -183,7 +184,8 @@ enum Watched {
 }
 
 impl CancelWatch {
-    /// Registers nothing yet: the first [`poll`](Self::poll) does.
+    /// Creates a watch that registers with the token at its first [`poll`](Self::poll), and not
+    /// before.
     pub(crate) fn new(token: CancelToken) -> Self {
         let watched = match token.source {
             Source::Native(handle) => Watched::Native(Seat::new(Arc::clone(&handle.0))),
@@ -193,8 +195,8 @@ impl CancelWatch {
         Self { watched }
     }
 
-    /// Registers (or refreshes, skipping when `will_wake`) the waker; returns true if the token is
-    /// already cancelled.
+    /// Registers the waker, or replaces the registered one unless both wake one task. Returns
+    /// `true` if the token is already cancelled.
     pub(crate) fn poll(&mut self, waker: &Waker) -> bool {
         match &mut self.watched {
             Watched::Native(seat) => seat.poll(waker),
@@ -213,16 +215,16 @@ impl fmt::Debug for CancelWatch {
     }
 }
 
-/// One waiter's place among the waiters of a token.
+/// The place of one waiter in the list of a token.
 struct Seat {
     shared: Arc<Shared>,
     taken: Option<Taken>,
 }
 
-/// A place in the list, and a copy of the waker that sits there.
+/// An index in the list, and a copy of the waker stored there.
 struct Taken {
     slot: usize,
-    /// Compared without the lock: a poll that brings the same waker costs no more than the flag.
+    /// Compared without the lock: polling with an unchanged waker costs no more than the flag.
     waker: KeptWaker,
 }
 
@@ -242,9 +244,9 @@ impl Seat {
         }
     }
 
-    /// False if the token was cancelled meanwhile.
+    /// Registers the waker, or returns `false` if the token was cancelled in the meantime.
     fn register(&mut self, waker: &Waker) -> bool {
-        // Both copies before one of them is kept: a clone may panic.
+        // Make both copies before either is kept, because a clone may panic.
         let (compared, kept) = (KeptWaker::of(waker), KeptWaker::of(waker));
         let slot = self.taken.as_ref().map(|taken| taken.slot);
         let slot = self.shared.register(slot, kept);
@@ -266,7 +268,7 @@ impl Drop for Seat {
     }
 }
 
-/// One of the clones of a token, which can cancel it. Counted apart from those who only wait.
+/// A clone of a token, which can cancel, and is counted apart from the waiters.
 struct Handle(Arc<Shared>);
 
 impl Handle {
@@ -274,8 +276,9 @@ impl Handle {
         Self(Arc::new(Shared::new()))
     }
 
-    /// Acquire: pairs with the Release in the drop of another, so that who finds it gone sees whether it has
-    /// cancelled. Model: `waiting`, `a_token_that_was_cancelled_and_dropped_is_handed_on`.
+    /// Acquire: pairs with the Release in the drop of another handle. If that handle is gone, its
+    /// cancellation is visible. Model: `waiting`,
+    /// `a_token_that_was_cancelled_and_dropped_is_handed_on`.
     fn count(&self) -> usize {
         self.0.handles.load(Ordering::Acquire)
     }
@@ -291,7 +294,7 @@ impl Deref for Handle {
 
 impl Clone for Handle {
     fn clone(&self) -> Self {
-        // Relaxed: as the count of an `Arc`.
+        // Relaxed, like the count of an `Arc`.
         self.0.handles.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(&self.0))
     }
@@ -304,13 +307,13 @@ impl Drop for Handle {
     }
 }
 
-/// What the clones of a token share.
+/// State shared by the clones of a token.
 struct Shared {
     handles: AtomicUsize,
     flag: Flag,
     // Invariant: empty once the flag is raised.
     waiters: Mutex<Waiters>,
-    /// Threads that block wait here, with the lock of `waiters`.
+    /// Notifies blocked threads, which wait here with the lock of `waiters`.
     raised: Condvar,
 }
 
@@ -324,7 +327,7 @@ impl Shared {
         }
     }
 
-    /// Finds nobody to wake the second time.
+    /// Raises the flag and wakes all waiters, of which a second call finds none.
     fn cancel(&self) {
         let waiters = {
             let mut waiters = self.waiters.lock();
@@ -335,10 +338,10 @@ impl Shared {
         waiters.wake();
     }
 
-    /// Puts the waker in its slot, or in a new one; `None` if the token is cancelled.
+    /// Stores the waker in its slot, or in a new slot. Returns `None` if the token is cancelled.
     fn register(&self, slot: Option<usize>, waker: KeptWaker) -> Option<usize> {
         let mut waiters = self.waiters.lock();
-        // Again, now under the lock: from here on a canceller finds the waker.
+        // Checked again under the lock: a canceller that comes later finds the waker.
         if self.flag.is_raised() {
             drop(waiters);
             drop(waker);
@@ -350,8 +353,8 @@ impl Shared {
         Some(slot)
     }
 
-    /// Gives the waker back so that it is dropped outside the lock. Finds none after a
-    /// cancellation: the canceller took the list, and no slot is given out again.
+    /// Removes and returns the waker, so that the caller drops it outside the lock. Returns `None`
+    /// after a cancellation: the canceller took the list, and no slot is given out again.
     fn deregister(&self, slot: usize) -> Option<KeptWaker> {
         self.waiters.lock().remove(slot)
     }
@@ -373,7 +376,7 @@ impl Shared {
     }
 }
 
-/// The flag: goes up once and stays up.
+/// A flag that is raised once and stays up.
 struct Flag(AtomicBool);
 
 impl Flag {
@@ -381,21 +384,22 @@ impl Flag {
         Self(AtomicBool::new(false))
     }
 
-    /// Release: pairs with the Acquire in [`is_raised`](Self::is_raised), so that who sees the flag
-    /// sees what the canceller did before. Model: `waiting`, `a_check_sees_what_the_canceller_did`.
+    /// Release: pairs with the Acquire in [`is_raised`](Self::is_raised). A reader that sees the
+    /// flag also sees everything the canceller did before. Model: `waiting`,
+    /// `a_check_sees_what_the_canceller_did`.
     fn raise(&self) {
         self.0.store(true, Ordering::Release);
     }
 
     /// Acquire: pairs with the Release in [`raise`](Self::raise). Under the lock of the waiters the
-    /// answer is also the latest one. Model: `waiting`.
+    /// result is also the latest one. Model: `waiting`.
     #[inline]
     fn is_raised(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// The wakers that wait, in slots that are used again: in a steady state nothing is allocated.
+/// Registered wakers, in slots that are reused: in a steady state nothing is allocated.
 #[derive(Default)]
 struct Waiters {
     slots: Vec<Option<KeptWaker>>,
@@ -422,7 +426,7 @@ impl Waiters {
         Some(waker)
     }
 
-    /// Wakes all, also when one of them panics; then goes on with the first panic.
+    /// Wakes every waiter even if a waker panics, then resumes the first panic.
     fn wake(self) {
         let mut panic: Option<Box<dyn Any + Send>> = None;
         let wakers = self.slots.into_iter().flatten();
@@ -430,7 +434,7 @@ impl Waiters {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
                 match panic {
                     None => panic = Some(payload),
-                    // Its drop could panic, too.
+                    // The drop of the payload could panic, too.
                     Some(_) => std::mem::forget(payload),
                 }
             }
@@ -441,7 +445,7 @@ impl Waiters {
     }
 }
 
-/// The face of tokio-util's token.
+/// Conversion from and waiting on the token of tokio-util.
 #[cfg(feature = "tokio-util")]
 mod tokio {
     use super::{CancelToken, CancelWatch, Source};
@@ -457,7 +461,8 @@ mod tokio {
         Box::pin(token.cancelled_owned())
     }
 
-    /// The two are one from then on: to cancel either cancels both.
+    /// Converts a token of tokio-util. Both tokens then share one state, so that cancelling either
+    /// of them cancels both.
     impl From<CancellationToken> for CancelToken {
         fn from(token: CancellationToken) -> Self {
             let source = Source::Tokio(token);
@@ -465,7 +470,7 @@ mod tokio {
         }
     }
 
-    /// Says whether the token was cancelled before the time of `deadline` came.
+    /// Returns whether the token was cancelled before `deadline`.
     pub(super) fn park_until(token: CancelToken, deadline: Option<Instant>) -> bool {
         let (parker, clock) = (Parker::new(), Clock::shared());
         let waker = parker.waker();
@@ -522,7 +527,7 @@ mod tests {
         }
     }
 
-    /// How many wakers wait, and how many slots there are for them.
+    /// Returns the number of registered wakers, and the number of slots.
     fn waiting(token: &CancelToken) -> (usize, usize) {
         let waiters = native(token).waiters.lock();
         let taken = waiters.slots.iter().flatten().count();

@@ -9,25 +9,25 @@ use super::{CancelToken, TraceParent};
 use crate::clock::Clock;
 use crate::sync::Arc;
 
-/// A value of a context. Shared, so that a detached context can own it too.
+/// A value of a context, shared so that a detached context can own the value too.
 type Value = Arc<dyn Any + Send + Sync>;
 
-/// One level of details. Levels are chained from a derived context to the one it came from; a
-/// detached context has one level, whatever it came through.
+/// The details of one context. Levels are chained from a derived context to its origin. A detached
+/// context has a single level, however many contexts it was derived through.
 #[derive(Clone, Default)]
 pub(super) struct Detail<'p> {
-    /// Each token once, the nearest last.
+    /// Distinct tokens, the nearest last.
     tokens: SmallVec<[CancelToken; 1]>,
     pub(super) trace: Option<TraceParent>,
-    /// Of a detached context, the clock that its deadline is a tick of.
+    /// In a detached context, the clock on whose line the deadline is a tick.
     pub(super) clock: Option<Clock>,
-    /// One a type.
+    /// Values of distinct types, at most one for each type.
     values: SmallVec<[(TypeId, Value); 2]>,
     parent: Option<&'p Detail<'p>>,
 }
 
 impl Detail<'_> {
-    /// Puts `value` in the place of one of its type.
+    /// Adds `value`, and replaces an earlier value of that type.
     pub(super) fn insert<T: Any + Send + Sync>(&mut self, value: T) {
         let value = crate::sync::arc_dyn!(dyn Any + Send + Sync, value);
         self.set(TypeId::of::<T>(), value);
@@ -45,13 +45,13 @@ impl Detail<'_> {
         self.values.iter().find(of_type)?.1.downcast_ref()
     }
 
-    /// Makes `token` the nearest one.
+    /// Adds `token` as the nearest one, and removes an equal token added earlier.
     pub(super) fn add_token(&mut self, token: CancelToken) {
         self.tokens.retain(|other| !other.is_same(&token));
         self.tokens.push(token);
     }
 
-    /// Takes over what stands in a level further in.
+    /// Merges an inner level into this one, where the values of the inner level win.
     fn overlay(&mut self, inner: &Detail<'_>) {
         inner
             .tokens
@@ -69,8 +69,9 @@ impl Detail<'_> {
 }
 
 impl Detail<'static> {
-    /// Drops the tokens that nobody can cancel any more: that are in these levels alone, which give out none
-    /// but their nearest. So a context that is handed on does not collect the tokens of those before it.
+    /// Drops the tokens that nobody can cancel any more, because all their clones are in these
+    /// levels. A level gives out none but its nearest token. So a context that is handed on does
+    /// not collect the tokens of earlier contexts.
     fn drop_forgotten(&mut self, levels: &[&Detail<'_>]) {
         let Some(nearest) = self.tokens.pop() else {
             return;
@@ -86,14 +87,14 @@ impl Detail<'static> {
     }
 }
 
-/// The innermost level: this context's own, or the one it was derived from.
+/// The innermost level: this context's own level, or the level of the context it was derived from.
 ///
-/// Two words rather than an enum, so that a context has no part that is left uninitialised: copying
-/// such a part together with its neighbours is what a dispatch would wait for.
+/// Two words rather than an enum, so that no part of a context is uninitialised. Copying such a
+/// part together with its neighbours would stall a dispatch.
 #[derive(Clone)]
 pub(super) struct Details<'p> {
     own: Option<Arc<Detail<'p>>>,
-    /// Only while there is no level of its own, which would link to it.
+    /// Set only while there is no own level, which would link to the inherited one.
     inherited: Option<&'p Detail<'p>>,
 }
 
@@ -110,7 +111,7 @@ impl<'p> Details<'p> {
         }
     }
 
-    /// The level of this context alone, made when first needed.
+    /// Returns this context's own level, created when first needed.
     pub(super) fn edit(&mut self) -> &mut Detail<'p> {
         let own = match self.own.take() {
             Some(own) => Arc::try_unwrap(own).unwrap_or_else(|shared| (*shared).clone()),
@@ -130,7 +131,7 @@ impl<'p> Details<'p> {
         }
     }
 
-    /// All levels as one, which borrows nothing.
+    /// Merges all levels into one level that borrows nothing, for a detached context.
     pub(super) fn flatten(&self) -> Detail<'static> {
         let levels: SmallVec<[&Detail<'_>; 8]> = self.chain().collect();
         let Some((outermost, inner)) = levels.split_last() else {
@@ -153,17 +154,17 @@ impl<'p> Details<'p> {
         self.own.is_none() && self.inherited.is_none()
     }
 
-    /// The clock of the nearest level that has one.
+    /// Returns the clock of the nearest level that has one.
     pub(super) fn clock(&self) -> Option<&Clock> {
         self.chain().find_map(|detail| detail.clock.as_ref())
     }
 
-    /// From the nearest one outwards.
+    /// Iterates over the tokens, from the nearest one outwards.
     pub(super) fn tokens(&self) -> impl Iterator<Item = &CancelToken> {
         self.chain().flat_map(|detail| detail.tokens.iter().rev())
     }
 
-    /// From the innermost level outwards.
+    /// Iterates over the levels, from the innermost one outwards.
     #[inline]
     pub(super) fn chain(&self) -> impl Iterator<Item = &Detail<'_>> {
         iter::successors(self.first(), |detail| detail.parent)

@@ -1,4 +1,4 @@
-//! What a middleware and what runs inside it tell each other through their context: the time limit
+//! State that middleware and inner services exchange through their context: the time limit travels
 //! inwards, the source of a reply outwards.
 
 use super::{NEVER, Source};
@@ -6,28 +6,30 @@ use crate::clock::Due;
 use crate::outcome::TimeLimit;
 use crate::sync::{Ordering, PlainU64};
 
-/// The lowest bit of a limit: it has passed, and the grace after it has begun. Limits are rounded
-/// down to even ticks to make room for it.
+/// Lowest bit of a limit: the limit has passed, and the grace after it has begun. Limits are
+/// rounded down to even ticks to make room for this bit.
 const OVER: u64 = 1;
 
-/// Which attempt this is, from 1 up.
+/// Bits of the attempt number, from 1 up.
 const ATTEMPT: u64 = u32::MAX as u64;
-/// Where the reply came from, as the number of a [`Source`].
+/// Bits of the reply's source, as the number of a [`Source`].
 const SOURCE: u64 = 0xff << SOURCE_SHIFT;
 const SOURCE_SHIFT: u32 = 32;
-/// A dispatch of its own, or a run beside another: what is further out does not take its source over.
+/// Marks a nested dispatch, or a run concurrent with another. Outer contexts do not take over its
+/// source.
 const APART: u64 = 1 << 40;
 
-/// A tick that can be set through a shared context: what runs inside a middleware borrows it.
+/// A time limit that can be set through a shared context, because the inner service borrows the
+/// context.
 ///
 /// Relaxed everywhere, for the reason given at `Timing`: one thread at a time uses a context.
 #[derive(Debug)]
 pub(crate) struct Limit<'p> {
     tick: PlainU64,
-    /// [`ATTEMPT`], [`SOURCE`], [`APART`].
+    /// The bits of [`ATTEMPT`], [`SOURCE`] and [`APART`].
     dispatch: PlainU64,
-    /// That of the context this one was derived from: to learn that its grace has begun, and to tell it
-    /// where a reply came from.
+    /// Limit of the context this one was derived from, which shows whether an outer grace has
+    /// begun. The source of a reply is also stored there.
     outer: Option<&'p Limit<'p>>,
 }
 
@@ -42,17 +44,18 @@ impl Limit<'_> {
         outer: None,
     };
 
-    /// The same limit in a context that is derived from the one with this.
+    /// Creates the limit of a derived context, at the current tick.
     pub(super) fn derive(&self, attempt: u32) -> Limit<'_> {
         self.inner(self.get(), u64::from(attempt))
     }
 
-    /// The same for a run beside another.
+    /// Creates the limit of a run concurrent with another, at the current tick.
     pub(super) fn beside(&self, attempt: u32) -> Limit<'_> {
         self.inner(self.get(), u64::from(attempt) | APART)
     }
 
-    /// No limit of its own, for a dispatch made inside: this one is its deadline.
+    /// Creates the limit of a nested dispatch, which has none of its own: this limit is its
+    /// deadline.
     pub(super) fn nested(&self) -> Limit<'_> {
         self.inner(NEVER, 1)
     }
@@ -65,7 +68,7 @@ impl Limit<'_> {
         }
     }
 
-    /// The same attempt in a context that borrows nothing.
+    /// Copies the attempt number into a limit that borrows nothing.
     pub(super) fn detach(&self) -> Limit<'static> {
         Limit {
             dispatch: PlainU64::new(u64::from(self.attempt())),
@@ -82,13 +85,13 @@ impl Limit<'_> {
         Source::of((self.dispatch.load(Ordering::Relaxed) & SOURCE) >> SOURCE_SHIFT)
     }
 
-    /// Whether nobody has said that the reply is not the handler's.
+    /// Returns whether no layer has replaced the handler's reply.
     #[inline(always)]
     pub(super) fn is_of_handler(&self) -> bool {
         self.dispatch.load(Ordering::Relaxed) & SOURCE == 0
     }
 
-    /// Tells the source of the reply, here and further out in the same dispatch.
+    /// Records the source of the reply, here and in the outer contexts of this dispatch.
     pub(super) fn set_source(&self, source: Source) {
         let dispatch = self.dispatch.load(Ordering::Relaxed);
         let told = dispatch & !SOURCE | (source as u64) << SOURCE_SHIFT;
@@ -98,14 +101,14 @@ impl Limit<'_> {
         }
     }
 
-    /// A dispatch of its own begins with this.
+    /// Resets the state at the start of a dispatch.
     #[inline]
     pub(super) fn begin(&mut self) {
         let dispatch = self.dispatch.get_mut();
         *dispatch = *dispatch & ATTEMPT | APART;
     }
 
-    /// Takes it away; returns it.
+    /// Removes the limit, and returns the tick at which the limit would have been reached.
     pub(super) fn take(&mut self) -> u64 {
         std::mem::replace(self.tick.get_mut(), NEVER)
     }
@@ -115,8 +118,9 @@ impl Limit<'_> {
         self.tick.load(Ordering::Relaxed)
     }
 
-    /// Returns the owner of the earlier limit: that at the tick `limit` is a layer's, that at `deadline` the caller's.
-    /// Two ticks that are one when they are rounded to even ones count as one, which is the caller's.
+    /// Returns the owner of the earlier limit: a layer's at the tick `limit`, the caller's at
+    /// `deadline`. Two ticks that are rounded to one even tick count as equal, and then the
+    /// caller's limit is the earlier.
     pub(crate) fn owner(limit: u64, deadline: u64) -> TimeLimit {
         if limit < deadline & !OVER {
             TimeLimit::Layer
@@ -125,20 +129,21 @@ impl Limit<'_> {
         }
     }
 
-    /// Whether the grace after it, or after one further out, has begun.
+    /// Returns whether the grace after this limit, or after an outer one, has begun.
     #[inline(always)]
     pub(super) fn is_over(&self) -> bool {
         self.get() & OVER != 0 || self.outer.is_some_and(Limit::is_over)
     }
 
-    /// Sets the limit `bound` until what this returns is dropped, also by a panic.
+    /// Sets the limit to `bound` until the returned guard is dropped, also by a panic.
     ///
-    /// Around each poll, and not from the first poll to the last: so the limits of futures that are
-    /// polled by turns never mix, and one that is dropped half way leaves nothing behind.
+    /// A middleware enters for each poll, not once from the first poll to the last. So the limits
+    /// of futures that are polled in turns never mix, and a future dropped half way leaves nothing
+    /// behind.
     #[inline(always)]
     pub(crate) fn enter(&self, bound: Bound) -> Within<'_, '_> {
         let former = self.get();
-        // What a grace further out has begun is over in here, too.
+        // A grace that has begun in an outer layer applies here, too.
         self.set(bound.0 | former & OVER);
         Within {
             limit: self,
@@ -146,7 +151,7 @@ impl Limit<'_> {
         }
     }
 
-    /// Waits for it, if there is one.
+    /// Returns a wait for the limit, if there is one.
     pub(crate) fn due(&self) -> Option<Due> {
         let tick = self.get() & !OVER;
         (tick != NEVER).then(|| Due::new(tick))
@@ -168,7 +173,7 @@ impl Clone for Limit<'_> {
     }
 }
 
-/// What a middleware sets a [`Limit`] to.
+/// A value for a [`Limit`], set by a middleware.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bound(u64);
 
@@ -178,7 +183,7 @@ impl Bound {
         Self(tick & !OVER)
     }
 
-    /// The same limit, in the grace after it.
+    /// Returns this limit with a mark that the grace after the limit has begun.
     pub(crate) fn over(self) -> Self {
         Self(self.0 | OVER)
     }
@@ -192,7 +197,7 @@ impl Bound {
     }
 }
 
-/// While this is there, a limit is set.
+/// A guard that restores the former limit on drop.
 #[must_use = "dropped, it puts the former limit back"]
 pub(crate) struct Within<'l, 'p> {
     limit: &'l Limit<'p>,

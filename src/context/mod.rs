@@ -1,4 +1,4 @@
-//! [`Context`]: what travels with a dispatch.
+//! [`Context`]: deadline, cancellation, trace ids and values of a dispatch.
 
 use std::any::Any;
 use std::fmt;
@@ -26,18 +26,19 @@ pub use source::Source;
 pub use trace::{TraceParent, TraceParentError};
 pub(crate) use watch::Watch;
 
-/// The tick of a context without a deadline. Even, as every tick of a [`Limit`] is.
+/// The tick of a context without a deadline, which is even like every tick of a [`Limit`].
 const NEVER: u64 = u64::MAX - 1;
 
-/// What travels with a dispatch: deadline, cancellation, trace ids and typed values.
+/// Deadline, cancellation, trace ids and typed values that travel with a dispatch.
 ///
-/// A caller makes one with [`Context::new`] and sends it along with
-/// [`execute_with`](crate::Bus::execute_with). The handler and every middleware get it by reference.
-/// A handler that dispatches in turn uses [`execute_in`](crate::Bus::execute_in), which hands on the
-/// deadline, the cancellation, the trace and the values without touching a shared reference count. On
-/// a bus with another clock, the time that is left counts on that clock from then on.
+/// A caller creates a context with [`Context::new`] and passes it to
+/// [`execute_with`](crate::Bus::execute_with). The handler and every middleware get it by
+/// reference. A handler that dispatches in turn uses [`execute_in`](crate::Bus::execute_in). That
+/// method hands on the deadline, the cancellation, the trace and the values without touching a
+/// shared reference count. On a bus with another clock, the remaining time counts on that clock
+/// from then on.
 ///
-/// Making one with a time limit alone allocates nothing; a token, a trace or a value needs one
+/// A context with only a time limit allocates nothing. A token, a trace or a value needs one
 /// allocation.
 ///
 /// ```
@@ -54,11 +55,11 @@ const NEVER: u64 = u64::MAX - 1;
 pub struct Context<'p> {
     timing: Timing,
     clock: Option<&'p Clock>,
-    /// The deadline on the clock's line, once a dispatch has begun; [`NEVER`] without one.
+    /// The deadline on the clock's line once a dispatch has begun, or [`NEVER`] without a deadline.
     tick: u64,
-    /// What a middleware has shortened it to, for what runs inside that.
+    /// The shorter limit that a middleware has set for its inner service.
     limit: Limit<'p>,
-    /// What was asked for before the dispatch began; [`NEVER`] without.
+    /// The timeout requested before the dispatch began, or [`NEVER`] without a timeout.
     timeout: u64,
     deadline: u64,
     details: Details<'p>,
@@ -71,7 +72,7 @@ impl Default for Context<'_> {
 }
 
 impl<'p> Context<'p> {
-    /// A context without deadline, token, trace or values.
+    /// Creates a context without deadline, token, trace or values.
     #[inline]
     #[must_use]
     pub const fn new() -> Self {
@@ -86,32 +87,32 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// Gives the dispatch at most `timeout`, counted by the bus's clock from the moment it begins.
-    /// Zero means "already late"; a limit beyond the clock's range means none. The earliest of this,
-    /// a [`deadline`](Context::deadline) and an inherited deadline holds. Default: no limit.
+    /// Limits the dispatch to `timeout`, counted by the bus's clock from the start of the dispatch.
+    /// Zero means "already late", and a limit beyond the clock's range means none. The earliest of
+    /// this, a [`deadline`](Context::deadline) and an inherited deadline holds. Default: no limit.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = nanos(timeout);
         self
     }
 
-    /// Gives the dispatch until `deadline`, by the clock of its bus; in a context that was derived or
-    /// detached in a dispatch, by the clock of that one. See [`timeout`](Context::timeout).
+    /// Limits the dispatch to `deadline`, by the clock of its bus. In a context that was derived or
+    /// detached in a dispatch, the clock of that dispatch counts. See
+    /// [`timeout`](Context::timeout).
     #[must_use]
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.deadline = since_epoch(deadline);
         self
     }
 
-    /// Cancels the dispatch when `token` is cancelled, besides any token it inherits or was given
-    /// before.
+    /// Cancels the dispatch when `token` is cancelled, in addition to inherited and earlier tokens.
     #[must_use]
     pub fn cancel_on(mut self, token: CancelToken) -> Self {
         self.details.edit().add_token(token);
         self
     }
 
-    /// Sets the W3C trace parent.
+    /// Sets the W3C trace parent, which inner and nested dispatches inherit.
     #[must_use]
     pub fn trace_parent(mut self, trace: TraceParent) -> Self {
         self.details.edit().trace = Some(trace);
@@ -119,7 +120,7 @@ impl<'p> Context<'p> {
     }
 
     /// Adds a value that handlers and middleware read with [`get`](Context::get). A second value of
-    /// one type takes the place of the first, and hides one that is inherited.
+    /// one type replaces the first, and hides an inherited one.
     #[must_use]
     pub fn with<T: Any + Send + Sync>(mut self, value: T) -> Self {
         self.details.edit().insert(value);
@@ -132,7 +133,7 @@ impl<'p> Context<'p> {
         self.details.chain().find_map(Detail::get)
     }
 
-    /// The W3C trace parent, if there is one.
+    /// Returns the W3C trace parent, if there is one.
     #[must_use]
     pub fn trace(&self) -> Option<&TraceParent> {
         self.details
@@ -140,8 +141,8 @@ impl<'p> Context<'p> {
             .find_map(|detail| detail.trace.as_ref())
     }
 
-    /// Whether a token of this context is cancelled, or the grace of a
-    /// [`Timeout`](crate::middleware::Timeout) has begun. One atomic load for each of them.
+    /// Returns whether a token of this context is cancelled, or the grace of a
+    /// [`Timeout`](crate::middleware::Timeout) has begun. Costs one atomic load for each of them.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.limit.is_over() || self.tokens().any(CancelToken::is_cancelled)
@@ -150,9 +151,10 @@ impl<'p> Context<'p> {
     /// Completes when the dispatch is about to be stopped: a token of this context is cancelled, or
     /// its time is over.
     ///
-    /// For a handler that would rather end than be dropped. It is polled once more at that moment,
-    /// before it is dropped, and what it returns then is its reply; in the grace of a
-    /// [`Timeout`](crate::middleware::Timeout) it may wait a little longer. Allocates when it waits.
+    /// For a handler that would rather end early than be dropped. The handler is polled once more
+    /// at that moment, before it is dropped, and its reply from that poll counts. In the grace of a
+    /// [`Timeout`](crate::middleware::Timeout) it may wait a little longer. Allocates when it
+    /// waits.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -181,7 +183,7 @@ impl<'p> Context<'p> {
     ///     })
     ///     .await;
     ///     drop(searching);
-    ///     Ok(found) // what there is by now
+    ///     Ok(found) // the results so far
     /// }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -203,81 +205,85 @@ impl<'p> Context<'p> {
         })
     }
 
-    /// The nearest token, to wait on or to hand to something else.
+    /// Returns the nearest token, to wait on or to hand on.
     #[must_use]
     pub fn cancel_token(&self) -> Option<&CancelToken> {
         self.tokens().next()
     }
 
-    /// Returns until when there is time, by the clock of the bus that dispatches, if there is a limit.
-    /// For use inside a dispatch.
+    /// Returns the time at which the dispatch is stopped, by the clock of its bus, if there is a
+    /// limit. For use inside a dispatch.
     #[must_use]
     pub fn expires_at(&self) -> Option<Instant> {
         self.expiry().map(|tick| self.clock().instant_of(tick))
     }
 
-    /// How much time is left, if there is a limit: zero when it has passed. Reads the clock.
+    /// Returns the remaining time if there is a limit, and zero once the limit has passed. Reads
+    /// the clock.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.expiry()
             .map(|tick| Duration::from_nanos(tick.saturating_sub(self.clock().ticks())))
     }
 
-    /// Which attempt this is, from 1 up.
+    /// Returns the number of this attempt, from 1 up.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.limit.attempt()
     }
 
-    /// Where the reply comes from, for a middleware after the rest has run: from the handler, or from a
-    /// layer that answered in its place. Of a dispatch that gave no reply it says nothing.
+    /// Returns the source of the reply: the handler, or a layer that replied in its place. For a
+    /// middleware after the inner service has completed. Has no meaning for a dispatch without a
+    /// reply.
     #[inline]
     #[must_use]
     pub fn source(&self) -> Source {
         self.limit.source()
     }
 
-    /// Whether that is the handler.
+    /// Returns whether the reply comes from the handler.
     #[inline(always)]
     pub(crate) fn is_of_handler(&self) -> bool {
         self.limit.is_of_handler()
     }
 
-    /// For a middleware that gives a reply in the handler's place: tells those further out where it comes
-    /// from, so that nobody takes it for the handler's.
+    /// Records the source of a reply that a middleware gives in the handler's place, so that no
+    /// outer layer takes it for the handler's.
     pub fn answered_by(&self, source: Source) {
         self.limit.set_source(source);
     }
 
-    /// How long the dispatch has taken until its handler was done. The first call after the handler
-    /// reads the clock and the others repeat its answer, so that a whole stack pays for one read.
-    /// For a middleware, after the rest has run; [`started`](Context::started) must have been asked
-    /// before it.
+    /// Returns the time from the start of the dispatch until the handler was done. The first call
+    /// after the handler reads the clock and later calls repeat its result, so a whole stack pays
+    /// for one read. For a middleware after the inner service has completed. The middleware must
+    /// have called [`started`](Context::started) before.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         let start = self.timing.start(|| self.clock().ticks());
         Duration::from_nanos(self.done_tick().saturating_sub(start))
     }
 
-    /// When the dispatch began: the moment at which this was first asked.
+    /// Returns the start of the dispatch, which is the moment of the first call.
     pub fn started(&self) -> Instant {
         let start = self.timing.start(|| self.clock().ticks());
         self.clock().instant_of(start)
     }
 
-    /// Tells the middlewares further in that this one has waited: their time begins now, and not when the
-    /// dispatch did. Reads the clock.
+    /// Tells the inner middleware that this one has waited: their time begins now, not at the start
+    /// of the dispatch. Reads the clock.
     pub fn after_wait(&self) {
         self.waited();
     }
 
-    /// A context that inherits everything from this one and can be given more, for a middleware to
-    /// run the rest with. Copies a few words; touches no shared reference count.
+    /// Creates a context that inherits everything from this one and can be extended, for a
+    /// middleware that runs the inner service with it. Copies a few words and touches no shared
+    /// reference count.
     ///
-    /// The rest is still stopped by the limits and tokens its dispatch began with; those added here
-    /// hold for the dispatches made in this context, which can only shorten what they inherit.
+    /// The limits and tokens the dispatch began with still stop the inner service. Those added here
+    /// apply to dispatches made in the derived context, and can only shorten what they inherit.
     ///
-    /// It borrows from this one. For a task or a thread of its own, use [`detach`](Context::detach).
+    /// The derived context borrows from this one. For a task or a thread of its own, use
+    /// [`detach`](Context::detach).
     #[must_use]
     pub fn derive(&self) -> Context<'_> {
         Context {
@@ -286,7 +292,8 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// A context for another run of the rest in the same dispatch: with a timing of its own.
+    /// Creates a context for another run of the inner service in this dispatch, with its own
+    /// timing.
     pub(crate) fn attempt_number(&self, attempt: u32) -> Context<'_> {
         Context {
             tick: self.tick,
@@ -295,8 +302,8 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// The same for a run beside another. Where its reply comes from is not told further out: that is for
-    /// who knows which of them has won.
+    /// Creates a context for a run concurrent with another. Does not propagate the source of its
+    /// reply outwards: only the layer that picks the winner may do so.
     pub(crate) fn beside(&self, attempt: u32) -> Context<'_> {
         Context {
             limit: self.limit.beside(attempt),
@@ -304,7 +311,7 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// A context for a dispatch made inside this one: its own timing and attempts.
+    /// Creates a context for a dispatch made inside this one, with its own timing and attempts.
     pub(crate) fn nested(&self) -> Context<'_> {
         Context {
             timing: Timing::new(),
@@ -317,12 +324,12 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// Returns a context with everything of this one that borrows nothing, to be moved to a task of
-    /// its own.
+    /// Creates a context with everything of this one that borrows nothing, to be moved to another
+    /// task.
     ///
-    /// It holds each token and one value of each type once, the nearest, however many dispatches,
-    /// layers and detached contexts they came through: a handler may hand its context on for ever.
-    /// Allocates.
+    /// The result holds each token once, and the nearest value of each type. Its size does not
+    /// depend on how many dispatches, layers and detached contexts they came through. A handler may
+    /// hand its context on for ever. Allocates.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -340,7 +347,7 @@ impl<'p> Context<'p> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let bus = CommandBus::builder()
     ///     .register(from_fn(|_: Import, cx: &Context<'_>| {
-    ///         let cx = cx.detach(); // what `derive` makes could not leave this function
+    ///         let cx = cx.detach(); // a derived context could not leave this function
     ///         Ok(thread::spawn(move || cx.is_cancelled()))
     ///     }))
     ///     .build()?;
@@ -368,7 +375,7 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// The context of a dispatch that was given none.
+    /// Creates the context of a dispatch that was given none.
     #[inline(always)]
     pub(crate) const fn root(clock: &'p Clock) -> Self {
         let mut cx = Self::new();
@@ -376,12 +383,13 @@ impl<'p> Context<'p> {
         cx
     }
 
-    /// Readies this context for one dispatch: fresh timing, the bus's clock, its limits on that clock's
-    /// line.
+    /// Prepares this context for one dispatch: fresh timing, the bus's clock, and limits on that
+    /// clock's line.
     ///
     /// # Errors
     ///
-    /// `Timeout` or `Cancelled` with [`Phase::NotStarted`] when it is late or cancelled already.
+    /// `Timeout` or `Cancelled` with [`Phase::NotStarted`] if the dispatch is already late or
+    /// cancelled.
     #[inline]
     pub(crate) fn begin(&mut self, clock: &'p Clock) -> Result<(), Interrupt> {
         self.timing = Timing::new();
@@ -394,7 +402,7 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// Whether anything but a limit inside it can interrupt it.
+    /// Returns whether anything other than an inner limit can interrupt this dispatch.
     #[inline]
     pub(crate) fn is_limited(&self) -> bool {
         self.tick != NEVER
@@ -403,10 +411,11 @@ impl<'p> Context<'p> {
             || !self.details.is_none()
     }
 
-    /// `before` is the clock of the dispatch that this one is made in, unless it stands in the details.
+    /// Starts a dispatch that has limits. `before` is the clock of the enclosing dispatch, unless
+    /// the details hold that clock.
     #[cold]
     fn begin_limited(&mut self, before: Option<&Clock>) -> Result<(), Interrupt> {
-        // What a middleware has shortened the dispatch further out to is the deadline of this one.
+        // A limit that a middleware set in the enclosing dispatch is the deadline of this one.
         self.tick = self.tick.min(self.limit.take());
         if self.tokens().any(CancelToken::is_cancelled) {
             return Err(Interrupt::Cancelled);
@@ -430,8 +439,8 @@ impl<'p> Context<'p> {
         Ok(())
     }
 
-    /// The deadline that was inherited or given, as a tick of the clock that dispatches: as far from now as
-    /// it is on the clock before, which is read only if it is another.
+    /// Returns the inherited or given deadline as a tick of the dispatching clock. The remaining
+    /// time stays what it is on the earlier clock, which is read only if the clocks differ.
     fn deadline_on_clock(&self, before: Option<&Clock>) -> u64 {
         let clock = self.clock();
         let before = before.or_else(|| self.details.clock()).unwrap_or(clock);
@@ -444,8 +453,8 @@ impl<'p> Context<'p> {
         if tick == NEVER || before.is_same(clock) {
             return tick;
         }
-        // In this order: a delay between the two readings makes the deadline earlier. One that is handed
-        // on is never later than it was.
+        // In this order, a delay between the two readings makes the deadline earlier. A deadline
+        // that is handed on never moves later.
         let start = self.timing.start(|| clock.ticks());
         let now = before.ticks();
         match tick.checked_sub(now) {
@@ -454,37 +463,39 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// The handler is done: whoever asks for the end now reads the clock anew.
+    /// Records that the handler is done, so that the next reader of the end time reads the clock
+    /// anew.
     #[inline(always)]
     pub(crate) fn handler_done(&self) {
         self.timing.clear_end();
     }
 
-    /// The rest has just ended in `inner`, which was derived from this: one reading tells the end of both.
+    /// Records that the inner service has just ended in `inner`, which was derived from this
+    /// context. One reading tells the end of both.
     pub(crate) fn done_in(&self, inner: &Context<'_>) {
         self.timing.end_as(&inner.timing);
     }
 
-    /// The tick at which a middleware lets the message in: when the dispatch began, or when a
-    /// middleware further out has [`waited`](Context::waited).
+    /// Returns the tick at which a middleware admits the message: the start of the dispatch, or the
+    /// end of a [wait](Context::waited) in an outer middleware.
     #[inline]
     pub(crate) fn entry_tick(&self) -> u64 {
         self.timing.entry(|| self.clock().ticks())
     }
 
-    /// The tick at which the handler was done, for a middleware that looks at the outcome.
+    /// Returns the tick at which the handler was done, for a middleware that looks at the outcome.
     #[inline]
     pub(crate) fn done_tick(&self) -> u64 {
         self.timing.end(|| self.clock().ticks())
     }
 
-    /// Reads the clock anew after a wait, for the middlewares further in.
+    /// Reads the clock anew after a wait, for the inner middleware.
     pub(crate) fn waited(&self) -> u64 {
         self.timing.waited(|| self.clock().ticks())
     }
 
-    /// Reads the clock anew after a wait, and returns the interrupt of a dispatch that is not to begin any
-    /// more: its time is over, or it is cancelled.
+    /// Reads the clock anew after a wait. Returns the interrupt of a dispatch that must not begin any
+    /// more, because its time is over or it is cancelled.
     pub(crate) fn may_begin(&self) -> Result<(), Interrupt> {
         let now = self.waited();
         if now >= self.expiry_tick() {
@@ -496,40 +507,42 @@ impl<'p> Context<'p> {
         }
     }
 
-    /// Until when there is time, as a tick, if there is a limit.
+    /// Returns the effective limit as a tick, if there is one.
     #[inline]
     pub(crate) fn expiry(&self) -> Option<u64> {
         let tick = self.expiry_tick();
         (tick != NEVER).then_some(tick)
     }
 
-    /// The same; after every other tick if there is no limit.
+    /// Returns the effective limit as a tick. Without a limit, the result is later than every other
+    /// tick.
     #[inline]
     pub(crate) fn expiry_tick(&self) -> u64 {
         self.tick.min(self.limit.get())
     }
 
-    /// Whether the caller no longer waited when the handler was done: a token is cancelled, or the deadline has
-    /// passed. Reads the clock where there is a deadline and nobody has asked for the end yet.
+    /// Returns whether the caller no longer waited when the handler was done: a token is cancelled,
+    /// or the deadline has passed. Reads the clock if there is a deadline and the end time is not
+    /// known yet.
     #[cold]
     pub(crate) fn has_lost_its_caller(&self) -> bool {
         self.tokens().any(CancelToken::is_cancelled)
             || (self.tick != NEVER && self.done_tick() >= self.tick)
     }
 
-    /// Returns the owner of the limit that [`expiry_tick`](Self::expiry_tick) is of.
+    /// Returns the owner of the limit at [`expiry_tick`](Self::expiry_tick).
     #[cold]
     pub(crate) fn time_limit(&self) -> TimeLimit {
         Limit::owner(self.limit.get(), self.tick)
     }
 
-    /// What a middleware does to the time limit of what runs inside it.
+    /// Returns the time limit that middleware sets for inner services.
     #[inline]
     pub(crate) fn limit(&self) -> &Limit<'p> {
         &self.limit
     }
 
-    /// Of that, what its caller set.
+    /// Returns the caller's limit, without those of middleware.
     #[inline]
     pub(crate) fn deadline_tick(&self) -> u64 {
         self.tick
@@ -564,7 +577,9 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-/// Nanoseconds from [`epoch`]; zero for what was before it, which is past whenever it is read.
+/// Returns the nanoseconds since [`epoch`], and zero for an earlier instant, which is past whenever
+/// read.
+/// read.
 fn since_epoch(instant: Instant) -> u64 {
     nanos(instant.saturating_duration_since(epoch()))
 }
@@ -573,27 +588,28 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
 
-/// What stopped a dispatch from outside.
+/// The reason why a dispatch was stopped from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interrupt {
     Cancelled,
     /// Time has run out.
     Late {
-        /// The time by which, or after which, it was given up.
+        /// The time by which, or after which, the dispatch was given up.
         elapsed: Duration,
         limit: TimeLimit,
     },
 }
 
 impl Interrupt {
-    /// Time has run out `now`, at this limit.
+    /// Creates the interrupt of a dispatch whose time has run out `now`, at this limit.
     pub(crate) fn late(cx: &Context<'_>, now: u64, limit: TimeLimit) -> Self {
         let start = cx.timing.start(|| cx.clock().ticks());
         let elapsed = Duration::from_nanos(now.saturating_sub(start));
         Self::Late { elapsed, limit }
     }
 
-    /// Its context says [cancelled](Context::is_cancelled): a token, or the grace of a layer that has begun.
+    /// Creates the interrupt of a [cancelled](Context::is_cancelled) context: a token is cancelled,
+    /// or the grace of a layer has begun.
     pub(crate) fn cancelled(cx: &Context<'_>) -> Self {
         if cx.limit.is_over() {
             Self::late(cx, cx.clock().ticks(), TimeLimit::Layer)

@@ -1,9 +1,10 @@
-//! [`Source`]: where a reply comes from.
+//! [`Source`]: the origin of a reply.
 
 macro_rules! sources {
     ($($(#[$doc:meta])* $source:ident $name:literal,)*) => {
-        /// Where the reply of a dispatch comes from: [`Context::source`](super::Context::source). The
-        /// metrics count it and a trace shows it, so that nobody takes a substitute for the real thing.
+        /// The origin of a reply: see [`Context::source`](super::Context::source). The metrics
+        /// count it and a trace shows it, so that a substitute is never mistaken for the handler's
+        /// reply.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Source {
@@ -11,10 +12,10 @@ macro_rules! sources {
         }
 
         impl Source {
-            /// All of them.
+            /// All sources.
             pub const ALL: &[Self] = &[$(Self::$source,)*];
 
-            /// Its name, as in a metric's label.
+            /// Returns the name of the source, as in the label of a metric.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -29,20 +30,21 @@ sources! {
     /// The handler, in this dispatch.
     #[default]
     Handler "handler",
-    /// A [`Fallback`](crate::middleware::Fallback): the handler failed.
+    /// A [`Fallback`](crate::middleware::Fallback), after the handler failed.
     Fallback "fallback",
-    /// A [`Cache`](crate::middleware::Cache): an earlier reply that is still fresh.
+    /// A [`Cache`](crate::middleware::Cache), with an earlier reply that is still fresh.
     Cache "cache",
-    /// A [`Cache`](crate::middleware::Cache): an earlier reply whose time is over.
+    /// A [`Cache`](crate::middleware::Cache), with an earlier reply that has expired.
     Stale "stale",
-    /// Another dispatch of the same key, which was waited for.
+    /// Another dispatch with this key, which the caller waited for.
     Coalesced "coalesced",
-    /// An [`Idempotency`](crate::middleware::Idempotency): the reply of the first run with this key.
+    /// An [`Idempotency`](crate::middleware::Idempotency) layer, with the reply of the first run
+    /// with this key.
     Replay "replay",
 }
 
 impl Source {
-    /// That with this number.
+    /// Returns the source with this number.
     #[inline(always)]
     pub(super) fn of(number: u64) -> Self {
         match Self::ALL.get(number as usize) {

@@ -1,11 +1,11 @@
-//! The two clock readings of one dispatch, taken when first asked for.
+//! Two clock readings of one dispatch, taken when first needed.
 
 use crate::sync::{Ordering, PlainU64};
 
-/// Start and end of a dispatch in ticks of its clock; zero is "not asked yet".
+/// Start and end of a dispatch in ticks of its clock. Zero means "not read yet".
 ///
-/// Relaxed everywhere: a dispatch runs on one thread at a time, and whatever moves it to another
-/// synchronises; the atomics only let a `&Context` be sent along. They have no partner, and no model.
+/// Relaxed everywhere: a dispatch runs on one thread at a time, and a move to another thread
+/// synchronises. The atomics only make `&Context` sendable. They have no partner, and no model.
 #[derive(Debug)]
 pub(super) struct Timing {
     start: PlainU64,
@@ -44,7 +44,7 @@ impl Timing {
         read_once(&self.end, now)
     }
 
-    /// Takes the end of a wait before the handler.
+    /// Records the end of a wait before the handler.
     pub(super) fn waited(&self, now: impl Fn() -> u64) -> u64 {
         let now = now();
         self.entry.store(now, Ordering::Relaxed);
@@ -54,7 +54,7 @@ impl Timing {
         now
     }
 
-    /// The end is that of `inner`, if it has one yet.
+    /// Takes over the end time of `inner`, if it has one yet.
     pub(super) fn end_as(&self, inner: &Self) {
         let end = inner.end.load(Ordering::Relaxed);
         self.end.store(end, Ordering::Relaxed);
@@ -62,7 +62,7 @@ impl Timing {
 
     #[inline(always)]
     pub(super) fn clear_end(&self) {
-        // Most dispatches ask for no end: a read of it is cheaper than a write.
+        // Most dispatches never read their end, and a read here is cheaper than a write.
         if self.end.load(Ordering::Relaxed) != 0 {
             self.end.store(0, Ordering::Relaxed);
         }

@@ -1,4 +1,4 @@
-//! W3C trace context: the `traceparent` header, read and written.
+//! W3C trace context: the `traceparent` header, parsed and written.
 //!
 //! Source: <https://www.w3.org/TR/trace-context/#traceparent-header>, sections 3.2 and 4.
 
@@ -9,10 +9,10 @@ use std::str::FromStr;
 /// The caller may have recorded this trace.
 const FLAG_SAMPLED: u8 = 0b0000_0001;
 
-/// The length in bytes of a version 00 header, and the least of any later version.
+/// The length in bytes of a version 00 header, and the minimum of any later version.
 const LENGTH: usize = 55;
 
-/// Where each field starts in the header; a `-` stands before all but the first.
+/// Offset of each field in the header, where a `-` precedes every field but the first.
 const VERSION_AT: usize = 0;
 const TRACE_ID_AT: usize = 3;
 const PARENT_ID_AT: usize = 36;
@@ -20,7 +20,7 @@ const FLAGS_AT: usize = 53;
 
 /// The place of a dispatch in a distributed trace, as the `traceparent` header carries it.
 ///
-/// Read with [`str::parse`], written with [`to_string`](ToString::to_string).
+/// Parsed with [`str::parse`], written with [`to_string`](ToString::to_string).
 ///
 /// ```
 /// use arcbus::TraceParent;
@@ -46,11 +46,12 @@ pub struct TraceParent {
 }
 
 impl TraceParent {
-    /// Makes one from its parts; bit 0 of `flags` says "sampled", the others are kept as they are.
+    /// Creates a trace parent from its parts. Bit 0 of `flags` means "sampled", and the other bits
+    /// are kept unchanged.
     ///
     /// # Errors
     ///
-    /// An id that is all zero, which the format reserves for "none".
+    /// Returns an error if an id is all zero, which the format reserves for "none".
     pub fn new(
         trace_id: [u8; 16],
         parent_id: [u8; 8],
@@ -69,31 +70,34 @@ impl TraceParent {
         })
     }
 
-    /// The id of the whole trace: never all zero.
+    /// Returns the id of the whole trace, which is never all zero.
     #[must_use]
     pub fn trace_id(&self) -> [u8; 16] {
         self.trace_id
     }
 
-    /// The id of the caller's span. Not all zero, unless [`child`](Self::child) was given zeros.
+    /// Returns the id of the caller's span, which is not all zero unless [`child`](Self::child) was
+    /// given zeros.
+    /// zeros.
     #[must_use]
     pub fn parent_id(&self) -> [u8; 8] {
         self.parent_id
     }
 
-    /// Whether the caller may have recorded this trace.
+    /// Returns whether the caller may have recorded this trace.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.flags & FLAG_SAMPLED != 0
     }
 
-    /// All eight flags; only bit 0, "sampled", has a meaning in version 00.
+    /// Returns all eight flags, of which only bit 0, "sampled", has a meaning in version 00.
     #[must_use]
     pub fn flags(&self) -> u8 {
         self.flags
     }
 
-    /// The same trace and flags, with the span `parent_id` as the parent of what comes next.
+    /// Creates a trace parent with this trace id and these flags, and the span `parent_id` as the
+    /// parent.
     #[must_use]
     pub fn child(self, parent_id: [u8; 8]) -> Self {
         Self { parent_id, ..self }
@@ -108,10 +112,10 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// Reads `00-<32 hex>-<16 hex>-<2 hex>`, all lower case.
+/// Parses `00-<32 hex>-<16 hex>-<2 hex>`, all lower case.
 ///
-/// A later version than 00 may have more after another `-`; as the standard asks, it is read as far
-/// as version 00 goes, and of its flags only "sampled" is kept.
+/// A version later than 00 may continue after another `-`. As the standard asks, such a header is
+/// parsed as far as version 00 goes, and only the flag "sampled" is kept.
 impl FromStr for TraceParent {
     type Err = TraceParentError;
 
@@ -134,7 +138,7 @@ impl FromStr for TraceParent {
     }
 }
 
-/// Later versions may give the other bits a meaning that we would pass on as version 00.
+/// Later versions may give the other bits a meaning, which version 00 must not pass on.
 fn known_flags(version: u8) -> u8 {
     if version == 0 { u8::MAX } else { FLAG_SAMPLED }
 }
@@ -155,7 +159,7 @@ fn separator(header: &str, at: usize) -> Result<(), TraceParentError> {
     Err(Field::Header.wrong(Problem::Separator { found, at }))
 }
 
-/// Reads the `N` bytes written from `at` on.
+/// Parses the hexadecimal digits of `N` bytes, starting at offset `at` of the header.
 fn hex<const N: usize>(header: &str, field: Field, at: usize) -> Result<[u8; N], TraceParentError> {
     let digit = |at: usize| {
         hex_digit(header.as_bytes()[at]).ok_or_else(|| {
@@ -179,7 +183,8 @@ fn hex_digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// Everything before the first fault is ASCII, so `at` is the start of a character.
+/// Returns the character at `at`, which is a character boundary because everything before the first
+/// fault is ASCII.
 fn char_at(header: &str, at: usize) -> char {
     header
         .get(at..)
@@ -187,7 +192,8 @@ fn char_at(header: &str, at: usize) -> char {
         .unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// Why a `traceparent` was refused: its text names the field, what was found, and what is expected.
+/// The error of an invalid `traceparent`, whose text names the field, the value and the
+/// expectation.
 ///
 /// ```
 /// use arcbus::TraceParent;
@@ -205,7 +211,7 @@ pub struct TraceParentError {
 }
 
 impl TraceParentError {
-    /// The field at fault: `header`, `version`, `trace-id`, `parent-id` or `trace-flags`.
+    /// Returns the invalid field: `header`, `version`, `trace-id`, `parent-id` or `trace-flags`.
     #[must_use]
     pub fn field(&self) -> &'static str {
         self.field.name()
@@ -220,7 +226,7 @@ impl fmt::Display for TraceParentError {
 
 impl Error for TraceParentError {}
 
-/// The parts of the header, named as the standard names them.
+/// A field of the header, named as in the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
     Header,
@@ -286,7 +292,7 @@ mod tests {
         header.parse()
     }
 
-    /// The header with one byte range replaced.
+    /// Returns the header with one byte range replaced.
     fn with(at: usize, text: &str) -> String {
         let mut header = HEADER.to_owned();
         header.replace_range(at..at + text.len(), text);

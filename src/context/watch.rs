@@ -1,4 +1,4 @@
-//! [`Watch`]: how a dispatch that waits learns of its deadline and its cancellation.
+//! [`Watch`]: wakes a waiting dispatch at its deadline and its cancellation.
 
 use std::task::Waker;
 
@@ -8,21 +8,22 @@ use super::cancel::CancelWatch;
 use super::{Context, Interrupt, NEVER};
 use crate::clock::Due;
 
-/// The wake-ups that a waiting dispatch has asked for; gone when dropped.
+/// The wake-ups that a waiting dispatch has armed, removed on drop.
 ///
-/// Made only when a handler is pending: a dispatch that never waits arms no timer and registers with
-/// no token.
+/// Created only when a handler is pending: a dispatch that never waits arms no timer and registers
+/// with no token.
 pub(crate) struct Watch {
     due: Option<Due>,
     tokens: SmallVec<[CancelWatch; 1]>,
 }
 
 impl Watch {
-    /// Called after the handler was polled and is pending, so that a handler that is ready on the
-    /// last wake-up still wins. Makes sure `waker` is woken when the context is interrupted; `place`
-    /// holds what that takes.
+    /// Makes sure that `waker` is woken when the context is interrupted. `place` holds the state
+    /// for that.
     ///
-    /// A limit that a middleware has set is not watched here: that middleware ends what it limits.
+    /// Called after the handler was polled and is pending, so that a handler that is ready on the
+    /// last wake-up still wins. A limit that a middleware has set is not watched here: that
+    /// middleware stops its inner service itself.
     #[cold]
     pub(crate) fn bounds(
         place: &mut Option<Box<Self>>,
@@ -37,7 +38,7 @@ impl Watch {
             .poll(cx, waker)
     }
 
-    /// Also of the limit that holds where it is asked for.
+    /// Creates a watch that also covers the limit of a middleware, as it is at this moment.
     pub(crate) fn until_expiry(cx: &Context<'_>) -> Self {
         Self::new(cx, cx.expiry_tick())
     }
@@ -50,7 +51,7 @@ impl Watch {
     }
 
     pub(crate) fn poll(&mut self, cx: &Context<'_>, waker: &Waker) -> Result<(), Interrupt> {
-        // Every token is registered, whatever the ones before it say.
+        // Every token is registered, whether or not an earlier one is cancelled.
         let cancelled = self
             .tokens
             .iter_mut()
