@@ -1,12 +1,12 @@
-//! [`Counts`]: a few counts that threads add to without disturbing each other.
+//! [`Counts`]: a few counts that many threads can add to without contention.
 
 use super::{AtomicU64, Ordering, SLOTS, thread_slot};
 
-/// `N` counts, each in as many parts as there are [slots](thread_slot) of threads.
+/// `N` counts, each split into as many parts as there are [slots](thread_slot) of threads.
 ///
-/// Relaxed everywhere: a count is the word alone, and nothing else is ordered by it. No partner. A slot
-/// goes from thread to thread through a lock ([`Slots`](super::Slots)), so that its one writer has seen
-/// what the one before it wrote.
+/// Relaxed everywhere: a count is the word alone, and orders nothing else. No partner. A slot
+/// passes from thread to thread through a lock ([`Slots`](super::Slots)), so its only writer has
+/// seen all writes of the former one.
 #[derive(Debug)]
 pub(crate) struct Counts<const N: usize> {
     parts: Box<[Part<N>]>,
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn no_thread_loses_what_another_counts() {
         let counts = Counts::<2>::new();
-        // More threads than slots: some share.
+        // With more threads than slots, some threads share a slot.
         thread::scope(|scope| {
             for _ in 0..SLOTS + 8 {
                 scope.spawn(|| (0..100).for_each(|_| counts.add(1, 2)));

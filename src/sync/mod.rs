@@ -1,8 +1,8 @@
-//! The primitives that everything concurrent is built from.
+//! The primitives on which all concurrent code of this crate is built.
 //!
 //! This is the only module that names `std::sync`, `std::thread`, `parking_lot`, `arc_swap` or
-//! `loom`. Under the private cfg `arcbus_loom` each name stands for its modelled counterpart, so the
-//! models in `loom-tests/` check the code that ships.
+//! `loom`. Under the private cfg `arcbus_loom`, each name stands for its modelled counterpart, so
+//! the models in `loom-tests/` check the code that ships.
 
 mod counts;
 mod kept_waker;
@@ -30,7 +30,7 @@ pub(crate) use unwind::{drop_caught, wake_caught};
 pub(crate) use versioned::Versioned;
 pub(crate) use wait_queue::{Place, WaitQueue};
 
-/// Owns a [`Snapshot`] that [`Cached`] can follow.
+/// An owner of a [`Snapshot`] that [`Cached`] can follow.
 pub(crate) trait Publishes<T> {
     fn snapshot(&self) -> &Snapshot<T>;
 }

@@ -1,8 +1,9 @@
-//! The primitives of a model build: those of `loom`, in the shape of the real ones.
+//! The primitives of a model build: those of `loom`, with the interface of the real ones.
 //!
-//! [`PlainU64`] and [`OnceLock`] are those of std. A context holds them and is made in a `const fn`, which a
-//! modelled atomic has not; only one thread at a time uses a context. The other users of `PlainU64` are
-//! tallies, which order nothing. The counts of [`PlainArc`] take no part in a model either.
+//! [`PlainU64`] and [`OnceLock`] come from std. A context holds them and is created in a
+//! `const fn`, which a modelled atomic does not offer. Only one thread at a time uses a context.
+//! The other users of `PlainU64` are tallies, which order nothing. The counts of [`PlainArc`] take no
+//! part in a model either.
 
 pub(crate) use loom::sync::Arc;
 pub(crate) use std::sync::atomic::AtomicU64 as PlainU64;
@@ -24,12 +25,12 @@ pub(crate) use snapshot::{Cached, Guard, Snapshot};
 pub(crate) use thread_slot::{SLOTS, thread_slot};
 pub use words::Words;
 
-/// A model does not fork: one kind of lock stands for both.
+/// A model does not fork, so a single kind of lock serves both purposes.
 pub(crate) mod fork_safe {
     pub(crate) use super::lock::{Condvar, Mutex, MutexGuard};
 }
 
-/// `loom`'s threads, which do not sleep: time does not pass in a model.
+/// The threads of `loom`, which do not sleep, because time does not pass in a model.
 pub(crate) mod thread {
     pub(crate) use loom::thread::{Builder, yield_now};
 
@@ -38,7 +39,7 @@ pub(crate) mod thread {
     }
 }
 
-/// An `Arc` of a trait object made from a value of a type that has the trait.
+/// Creates an `Arc` of a trait object from a value that implements the trait.
 macro_rules! arc_dyn {
     ($object:ty, $value:expr) => {{
         let arc: std::sync::Arc<$object> = std::sync::Arc::new($value);

@@ -1,12 +1,12 @@
-//! [`Parker`]: how a thread waits for a waker.
+//! [`Parker`]: parks a thread until a waker is used.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use super::fork_safe::{Condvar, Mutex};
 
-/// Parks the thread that waits on it until its waker is used. Not the thread's own park token, which
-/// user code may take.
+/// Parks the calling thread until the parker's waker is used. The thread's own park token is not
+/// used, because user code may consume that one.
 #[derive(Default)]
 pub(crate) struct Parker(Arc<Inner>);
 

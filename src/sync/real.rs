@@ -13,7 +13,7 @@ pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 pub(crate) use snapshot::{Cached, Guard, Snapshot};
 pub(crate) use thread_slot::{SLOTS, thread_slot};
 
-/// An `Arc` of a trait object made from a value of a type that has the trait.
+/// Creates an `Arc` of a trait object from a value that implements the trait.
 macro_rules! arc_dyn {
     ($object:ty, $value:expr) => {{
         let arc: $crate::sync::Arc<$object> = $crate::sync::Arc::new($value);

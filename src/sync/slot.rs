@@ -1,11 +1,11 @@
-//! [`Slots`]: small numbers, each leased to one holder at a time.
+//! [`Slots`]: small numbers, each leased to a single holder at a time.
 
 use super::Mutex;
 
-/// Hands out the numbers below its size.
+/// Leases the numbers below a size.
 ///
-/// Who takes a number over has seen all that the holder before did with it: they meet at the lock.
-/// Model: `metrics`.
+/// A new holder of a number has seen everything that the former holder did with the number, because
+/// both took the lock. Model: `metrics`.
 #[derive(Debug)]
 pub(crate) struct Slots {
     size: usize,
@@ -24,7 +24,7 @@ impl Slots {
         Self { size, free }
     }
 
-    /// A number below the size, or the size where all are taken.
+    /// Takes a number below the size, or returns the size if all numbers are leased.
     pub(crate) fn take(&self) -> usize {
         let mut free = self.free.lock();
         if let Some(slot) = free.given_back.pop() {

@@ -1,9 +1,10 @@
-//! What a panic that must not get further leaves behind.
+//! Containment of panics that must not spread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
-/// Runs a drop that may panic; what such a panic leaves is leaked, for its own drop may panic again.
+/// Runs a drop that may panic. The payload of a panic is leaked, because its own drop may panic
+/// again.
 #[inline(always)]
 pub(crate) fn drop_caught(dropping: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(dropping)) {
@@ -11,7 +12,7 @@ pub(crate) fn drop_caught(dropping: impl FnOnce()) {
     }
 }
 
-/// Wakes; a waker that panics must not keep others from being woken.
+/// Wakes the waker and catches its panic, which must not keep other waiters from being woken.
 pub(crate) fn wake_caught(waker: Waker) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
         drop_caught(|| drop(payload));

@@ -1,27 +1,28 @@
-//! [`WaitQueue`]: those who wait, in the order they came.
+//! [`WaitQueue`]: waiters in the order of their arrival.
 
 use super::KeptWaker;
 
-/// First in, first out; and each may leave from wherever it stands.
+/// A first-in, first-out queue of waiters, which may leave from any position.
 ///
-/// Joining, leaving and being served take a fixed number of steps, however many wait: these run under a lock,
-/// and a crowd whose time is over leaves all at once, in any order. The queue is a doubly linked list of seats
-/// in one vector; empty seats form a list of their own and are taken again.
+/// Joining, leaving and being served take a fixed number of steps, regardless of the length. They
+/// run under a lock, and after a common deadline many waiters leave at once, in any order. The
+/// queue is a doubly linked list of seats in a vector, where empty seats form a second list and are
+/// reused.
 ///
-/// It runs no user code: wakers come in as copies and go out to be woken or dropped by the caller, when the
-/// lock is open again.
+/// The queue runs no user code. Wakers come in as copies, and the caller wakes or drops them after
+/// the lock is released.
 pub(crate) struct WaitQueue {
     seats: Vec<Seat>,
     first: Index,
     last: Index,
-    /// The first of the empty seats, each of which leads to another one by `after`.
+    /// The first empty seat. Each empty seat leads to another through `after`.
     empty: Index,
     len: usize,
-    /// How many have joined.
+    /// Number of waiters that have joined so far.
     joined: u64,
 }
 
-/// A place in the queue, of one who has joined it. No other ever has the same.
+/// The place of a waiter in the queue, which is never given to a second waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     seat: Index,
@@ -29,7 +30,7 @@ pub(crate) struct Place {
 }
 
 struct Seat {
-    /// The number of the place, [`NOBODY`] of an empty seat.
+    /// The number of the place, or [`NOBODY`] in an empty seat.
     number: u64,
     waker: KeptWaker,
     before: Index,
@@ -38,14 +39,14 @@ struct Seat {
 
 type Index = u32;
 
-/// The index of no seat.
+/// An index that stands for no seat.
 const NONE: Index = Index::MAX;
 
-/// The number of no place.
+/// A number that stands for no place.
 const NOBODY: u64 = 0;
 
 impl Place {
-    /// The place of one who need not wait: it is in no queue.
+    /// The place of a caller that need not wait, and is therefore in no queue.
     pub(crate) const NOWHERE: Self = Self {
         seat: NONE,
         number: NOBODY,
@@ -72,7 +73,7 @@ impl WaitQueue {
         self.len == 0
     }
 
-    /// Takes the last place, with no waker yet.
+    /// Takes the last place, without a waker at first.
     pub(crate) fn push(&mut self) -> Place {
         self.joined += 1;
         let seat = Seat {
@@ -94,27 +95,27 @@ impl WaitQueue {
         }
     }
 
-    /// The waker of a place, `None` once it is no longer in the queue.
+    /// Returns the waker of a place, or `None` once the place is no longer in the queue.
     pub(crate) fn waker(&mut self, place: Place) -> Option<&mut KeptWaker> {
         let seat = self.seats.get_mut(place.seat as usize);
         let seat = seat.filter(|seat| seat.number == place.number);
         seat.map(|seat| &mut seat.waker)
     }
 
-    /// Gives a place up; `None` if it was no longer in the queue.
+    /// Removes a place and returns its waker, or `None` if the place was no longer in the queue.
     pub(crate) fn remove(&mut self, place: Place) -> Option<KeptWaker> {
         self.waker(place)?;
         Some(self.stand_up(place.seat))
     }
 
-    /// Takes the one out who has waited longest.
+    /// Removes and returns the waiter that has waited longest.
     pub(crate) fn pop(&mut self) -> Option<(Place, KeptWaker)> {
         let seat = self.first;
         let number = self.seats.get(seat as usize)?.number;
         Some((Place { seat, number }, self.stand_up(seat)))
     }
 
-    /// In an empty seat, or a new one.
+    /// Stores the waiter in an empty seat, or in a new one.
     fn sit_down(&mut self, seat: Seat) -> Index {
         let index = self.empty;
         if let Some(empty) = self.seats.get_mut(index as usize) {
@@ -126,7 +127,8 @@ impl WaitQueue {
         Index::try_from(self.seats.len() - 1).expect("so many do not fit into memory")
     }
 
-    /// Makes those before and after neighbours, and the seat the first of the empty ones.
+    /// Links the neighbours of the seat to each other, and puts the seat first among the empty
+    /// ones.
     fn stand_up(&mut self, index: Index) -> KeptWaker {
         let seat = &mut self.seats[index as usize];
         let (before, after) = (seat.before, seat.after);
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
-    /// Joins, leaves and is served as a plain list does, in an order drawn from `random`.
+    /// Compares joining, leaving and serving with a plain list, in an order drawn from `random`.
     #[test]
     fn it_does_what_a_list_does() {
         let random = crate::random::Random::new(7);

@@ -1,4 +1,4 @@
-//! `loom`'s atomics, whose orderings a model that must fail can weaken.
+//! The atomics of `loom`, with orderings that can be weakened for a model that must fail.
 
 use std::cell::Cell;
 
@@ -6,11 +6,11 @@ use loom::sync::atomic as model;
 pub(crate) use loom::sync::atomic::Ordering;
 
 thread_local! {
-    /// All threads of a model are run by the one thread that runs the model.
+    /// A thread-local is enough, because one thread runs all threads of a model.
     static WEAK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether every atomic of this crate is accessed by `Relaxed`, for a model that must fail.
+/// Selects whether every atomic of this crate uses `Relaxed`, for a model that must fail.
 pub fn weaken(weak: bool) {
     WEAK.set(weak);
 }
@@ -23,7 +23,7 @@ fn unless_weak(ordering: Ordering) -> Ordering {
     }
 }
 
-/// A fence, which a weakened model goes without.
+/// A fence, which a weakened model leaves out.
 #[track_caller]
 pub(crate) fn fence(ordering: Ordering) {
     if !WEAK.get() {
@@ -64,8 +64,8 @@ macro_rules! atomic {
                 self.0.compare_exchange(current, new, success, failure)
             }
 
-            /// Never fails without a reason: what a spurious failure leads to is another turn of
-            /// the caller's loop.
+            /// Never fails spuriously, because a spurious failure would only repeat the caller's
+            /// loop.
             #[track_caller]
             pub(crate) fn compare_exchange_weak(
                 &self,

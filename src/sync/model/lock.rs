@@ -1,4 +1,4 @@
-//! `loom`'s locks and condition variable in the shape of the real ones.
+//! The locks and the condition variable of `loom`, with the interface of the real ones.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Condvar {
         waited.expect("a model ends with its first panic")
     }
 
-    /// Time does not pass in a model: this waits until it is told.
+    /// Waits until notified, without a limit, because time does not pass in a model.
     pub(crate) fn wait_for<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -71,7 +71,7 @@ impl Condvar {
     }
 }
 
-/// Why a wait with a limit has ended, in a model.
+/// The result of a wait with a limit, which in a model always ends by a notification.
 pub(crate) struct Told;
 
 impl Told {

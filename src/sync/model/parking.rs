@@ -1,27 +1,27 @@
-//! [`Parking`]: the [`Parker`] itself, for the models.
+//! [`Parking`]: a [`Parker`] that the models can use.
 
 use std::task::Waker;
 
 use crate::sync::Parker;
 
-/// A thread's place to wait for a waker: a [`Parker`].
+/// A place where a thread waits for a waker, which is a [`Parker`].
 #[derive(Default)]
 pub struct Parking(Parker);
 
 impl Parking {
-    /// A place nobody was woken at.
+    /// Creates a place where no waiter was woken yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Wakes whoever waits here.
+    /// Returns a waker for the thread that waits here.
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.0.waker()
     }
 
-    /// Waits for the waker.
+    /// Blocks the thread until the waker is used.
     pub fn park(&self) {
         self.0.park();
     }

@@ -1,22 +1,24 @@
-//! [`Snapshot`] as a model: what `arc_swap` promises, said with `loom`'s primitives.
+//! [`Snapshot`] as a model: the promises of `arc_swap`, expressed with the primitives of `loom`.
 //!
-//! Every version has a place of its own in an arena, and what is published is the number of the
-//! place, by the orderings that `arc_swap` documents: a release swap and an acquire load. It is no
-//! lock, which would promise more.
+//! Every version has a place of its own in an arena. The number of the place is published, with the
+//! orderings that `arc_swap` documents: a release swap and an acquire load. A lock would promise
+//! more.
 //!
-//! - A load may find an old version for as long as nothing tells the reader of a newer one, and
-//!   takes a share of it. `arc_swap` notes a debt and then looks at the pointer again; so a load never
-//!   returns a version whose swap had returned before the debt could be seen. Here: the place of such
-//!   a version is empty, and the reader looks again by a read-modify-write, which finds the latest.
-//! - When a swap returns, a reader that still uses the old version is counted: one that is about to
-//!   take its share holds on to the arena's share meanwhile. Without such a reader the arena's share
-//!   is gone when the swap returns, so that its caller can find itself the only owner.
+//! - A load may find an old version, and take a share of that version, for as long as nothing
+//!   informs the reader of a newer one. `arc_swap` notes a debt and then looks at the pointer
+//!   again, so a load never returns a version whose swap had returned before the debt could be
+//!   seen. In the model, the place of such a version is empty. The reader then looks again by a
+//!   read-modify-write, which finds the latest.
+//! - When a swap returns, every reader of the old version is counted. A reader that is about to
+//!   take its share holds on to the arena's share meanwhile. Without such a reader, the arena's
+//!   share is gone when the swap returns, so the caller of the swap can find itself the only owner.
 //! - [`Cached`] compares by a relaxed load.
 //!
-//! Left out: how `arc_swap` keeps its debts, when a version's memory is freed, and that an address
-//! may be used again (numbers never are; the real cache holds the version it compares with).
+//! The model leaves out how `arc_swap` keeps its debts and when the memory of a version is freed.
+//! Numbers are never reused, unlike addresses, but the real cache holds the version it compares
+//! with.
 //!
-//! Between two of `loom`'s operations no other thread runs. The arena's own mutex is locked only
+//! Between two operations of `loom`, no other thread runs. The arena's own mutex is locked only
 //! there, and orders nothing in the model.
 
 use std::fmt;
@@ -26,8 +28,8 @@ use crate::sync::{Arc, AtomicUsize, Ordering, Publishes};
 
 /// The arena's share of a version.
 ///
-/// The outer `Arc` is not modelled: cloning it is no operation of the model, so the share can be taken
-/// out of the arena, or held on to, in the same step as the operation before.
+/// The outer `Arc` is not modelled. Cloning it is no operation of the model, so a share can leave
+/// the arena, or be held, in one step with the operation before.
 type Share<T> = std::sync::Arc<Arc<T>>;
 
 pub(crate) struct Snapshot<T> {
@@ -37,9 +39,9 @@ pub(crate) struct Snapshot<T> {
 }
 
 struct Arena<T> {
-    /// By number; `None` once a swap took it.
+    /// Versions by number, and `None` for a version that a swap has taken.
     places: Vec<Option<Share<T>>>,
-    /// The last number that was published.
+    /// The number that was published last.
     latest: usize,
 }
 
@@ -66,7 +68,7 @@ impl<T> Snapshot<T> {
         Guard(self.load_numbered().1)
     }
 
-    /// The latest version, found without an operation on `current`: `loom` remembers only the last
+    /// Returns the latest version without an operation on `current`. `loom` remembers only the last
     /// access to an atomic, and a writer's own load would hide that of an earlier reader.
     pub(crate) fn load_full(&self) -> Arc<T> {
         let share = {
@@ -88,10 +90,11 @@ impl<T> Snapshot<T> {
             arena.latest = number;
             arena.places[old].clone().expect("published until now")
         };
-        // Others run here: they may still load the old version, for the swap has not returned.
+        // Other threads run here. They may still load the old version, because the swap has not
+        // returned.
         let old_value = own(&share);
         let place = self.arena().places[old].take();
-        // The arena's share goes with the last of these and of the readers that hold on to it.
+        // The arena's share ends with the last of these two and of the readers that hold on to it.
         drop(place);
         drop(share);
         old_value
@@ -111,7 +114,7 @@ impl<T> Snapshot<T> {
     }
 }
 
-/// A share of the version for oneself.
+/// Takes a share of the version.
 fn own<T>(share: &Share<T>) -> Arc<T> {
     Arc::clone(share)
 }
@@ -165,22 +168,22 @@ impl<O, T> Clone for Cached<O, T> {
     }
 }
 
-/// A [`Snapshot`] for a model of its own, changed without the lock that the registry's writers take.
+/// A [`Snapshot`] for the models, changed without the lock that the registry's writers take.
 #[derive(Debug)]
 pub struct Published<T>(Snapshot<T>);
 
 impl<T> Published<T> {
-    /// Publishes `value`.
+    /// Creates a snapshot that publishes `value`.
     pub fn new(value: T) -> Self {
         Self(Snapshot::new(value))
     }
 
-    /// Shows the published value.
+    /// Calls `read` with the published value.
     pub fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
         read(&self.0.load())
     }
 
-    /// Replaces the published value by one made from it.
+    /// Replaces the published value by the result of `change`.
     pub fn change(&self, change: impl FnOnce(&T) -> T) {
         let next = change(&self.0.load_full());
         drop(self.0.swap(Arc::new(next)));

@@ -1,9 +1,9 @@
-//! The slots of the threads of a model, which take them from [`Slots`](crate::sync::Slots) themselves.
+//! Thread slots of a model, whose threads take them directly from [`Slots`](crate::sync::Slots).
 
-/// How many threads can have a slot of their own.
+/// Number of threads that can have a slot of their own.
 pub(crate) const SLOTS: usize = 2;
 
-/// What all threads share that have none.
+/// Returns the slot that all threads without a slot of their own share.
 pub(crate) fn thread_slot() -> usize {
     SLOTS
 }

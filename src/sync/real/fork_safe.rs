@@ -1,9 +1,10 @@
-//! The lock and the condition variable of everything that waits for time or for a wake-up: those of std,
-//! which go on working in a forked child.
+//! The lock and the condition variable for all code that waits for time or for a wake-up. They come
+//! from std, because those keep working in a forked child.
 //!
-//! Threads that wait for a lock of `parking_lot` are listed in one table of the process. A forked child
-//! inherits the table but not the threads, whose memory its own threads then overwrite: wake-ups were lost.
-//! No panic is remembered here, since the guarded values are whole between any two steps.
+//! Threads that wait for a lock of `parking_lot` are listed in a table of the process. A forked
+//! child inherits the table but not the threads, whose memory is then overwritten: wake-ups were
+//! lost. A panic does not poison these locks, since the guarded values are whole between any two
+//! steps.
 
 use std::sync::{self, PoisonError, TryLockError, WaitTimeoutResult};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! [`Snapshot`]: our face of [`arc_swap::ArcSwap`].
+//! [`Snapshot`]: this crate's interface to [`arc_swap::ArcSwap`].
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -11,13 +11,13 @@ use crate::sync::Publishes;
 /// A published value that readers load without waiting and a writer replaces whole.
 ///
 /// Loads and swaps are those of `ArcSwap`: a reader that loads the new pointer sees everything the
-/// writer did before publishing it. After [`swap`](Snapshot::swap) returns, every reader that still
-/// uses the old value is counted in the strong count of the `Arc` that was returned. The orderings are
-/// those of `arc_swap`; models: `publication`, `swaps`, `retirement`.
+/// writer did before publishing it. When [`swap`](Snapshot::swap) returns, the strong count of the
+/// returned `Arc` includes every reader that still uses the old value. The orderings are those of
+/// `arc_swap`. Models: `publication`, `swaps`, `retirement`.
 #[derive(Debug)]
 pub(crate) struct Snapshot<T>(ArcSwap<T>);
 
-/// A loaded value; dropping it gives back the reader's slot.
+/// A loaded value, which gives back the reader's slot on drop.
 pub(crate) struct Guard<T>(arc_swap::Guard<Arc<T>>);
 
 impl<T> Snapshot<T> {
@@ -34,7 +34,7 @@ impl<T> Snapshot<T> {
         self.0.load_full()
     }
 
-    /// Publishes `value` and returns what it replaced.
+    /// Publishes `value` and returns the value that it replaced.
     pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
         self.0.swap(value)
     }
@@ -51,9 +51,9 @@ impl<T> Deref for Guard<T> {
 
 /// A reader's own copy of the published `Arc`, checked by one pointer comparison at each load.
 ///
-/// The check is a relaxed load: coherence alone makes a thread that learned of a swap, by whatever
-/// means, see the new pointer here. What the new value holds is synchronised by the full load that
-/// follows a difference. Model: `staleness`.
+/// The check is a relaxed load. By coherence alone, a thread that learned of a swap, by whatever
+/// means, sees the new pointer here. The full load after a difference synchronises the contents of
+/// the new value. Model: `staleness`.
 pub(crate) struct Cached<O: Publishes<T>, T>(arc_swap::Cache<Anchor<O, T>, Arc<T>>);
 
 impl<O: Publishes<T>, T> Cached<O, T> {
@@ -61,7 +61,7 @@ impl<O: Publishes<T>, T> Cached<O, T> {
         Self(arc_swap::Cache::new(Anchor(owner, PhantomData)))
     }
 
-    /// The published value, reloaded if it changed since the last call.
+    /// Returns the published value, reloaded if it changed since the last call.
     #[inline(always)]
     pub(crate) fn load(&mut self) -> &Arc<T> {
         self.0.load()
@@ -74,7 +74,7 @@ impl<O: Publishes<T>, T> Clone for Cached<O, T> {
     }
 }
 
-/// Lets `arc_swap::Cache` reach the `ArcSwap` inside whatever owns it.
+/// Gives `arc_swap::Cache` access to the `ArcSwap` inside its owner.
 struct Anchor<O, T>(Arc<O>, PhantomData<fn() -> T>);
 
 impl<O, T> Clone for Anchor<O, T> {

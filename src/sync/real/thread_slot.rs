@@ -5,23 +5,23 @@ use std::sync::OnceLock;
 
 use crate::sync::Slots;
 
-/// How many threads can have a slot of their own at a time.
+/// Number of threads that can have a slot of their own at a time.
 pub(crate) const SLOTS: usize = 64;
 
-/// A thread that has asked for no slot yet.
+/// The value of a thread that has not asked for a slot yet.
 const NONE: usize = usize::MAX;
 
 static PROCESS: OnceLock<Slots> = OnceLock::new();
 
 thread_local! {
-    /// Without a destructor, so that reaching it takes no check.
+    /// Stored without a destructor, so that an access needs no check.
     static SLOT: Cell<usize> = const { Cell::new(NONE) };
-    /// Gives the slot back when the thread ends.
+    /// A lease that gives the slot back when the thread ends.
     static LEASE: OnceCell<Lease> = const { OnceCell::new() };
 }
 
-/// The slot of this thread, below [`SLOTS`]; [`SLOTS`] itself for those that found none free, who
-/// share it.
+/// Returns the slot of this thread, below [`SLOTS`]. Threads that found no free slot share
+/// [`SLOTS`] itself.
 #[inline]
 pub(crate) fn thread_slot() -> usize {
     match SLOT.get() {
@@ -32,7 +32,7 @@ pub(crate) fn thread_slot() -> usize {
 
 #[cold]
 fn take() -> usize {
-    // A thread that is ending has given its lease back: it shares, too.
+    // A thread that is ending has given its lease back, and therefore uses the shared slot.
     let leased = LEASE.try_with(|lease| lease.get_or_init(Lease::take).0);
     let slot = leased.unwrap_or(SLOTS);
     SLOT.set(slot);
