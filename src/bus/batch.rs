@@ -1,4 +1,4 @@
-//! Many messages of one type in one go.
+//! Batches: many messages of one type in a single call.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -9,16 +9,17 @@ use crate::message::{Kind, Message, Same};
 use crate::outcome::Outcome;
 use crate::registry::{Pinned, Store, Typed};
 
-/// After how many messages a batch gives other tasks a turn.
+/// Number of messages after which a batch yields to other tasks.
 const TURN: usize = 64;
 
 impl<K: Kind> Bus<K> {
-    /// Dispatches `msgs` one after the other through the route that is registered when the batch
-    /// begins; gives the outcomes in the same order. Lets other tasks have a turn every 64 messages.
+    /// Dispatches `msgs` one after the other, through the route that is registered when the batch
+    /// begins, and returns the outcomes in that order. Yields to other tasks every 64 messages.
     ///
     /// # Errors
     ///
-    /// Each outcome as that of [`execute`](Bus::execute); a failure does not stop the batch.
+    /// Each outcome may be an error of [`execute`](Bus::execute). A failure does not stop the
+    /// batch.
     ///
     /// ```
     /// # use arcbus::{Context, Message, Query, QueryBus, from_fn};
@@ -61,11 +62,12 @@ impl<K: Kind> Bus<K> {
         outcomes
     }
 
-    /// [`execute_batch`](Bus::execute_batch) on this thread, without turns for others.
+    /// Dispatches `msgs` like [`execute_batch`](Bus::execute_batch), but on this thread and without
+    /// yielding.
     ///
     /// # Errors
     ///
-    /// Each outcome as that of [`execute_blocking`](Bus::execute_blocking).
+    /// Each outcome may be an error of [`execute_blocking`](Bus::execute_blocking).
     pub fn execute_batch_blocking<M>(&self, msgs: impl IntoIterator<Item = M>) -> Vec<Outcome<M>>
     where
         M: Message<Kind: Same<K>>,
@@ -88,7 +90,7 @@ impl<K: Kind> Bus<K> {
     }
 }
 
-/// The route a batch holds on to.
+/// A target with a route that a batch holds until its end.
 struct PinnedTarget<'a, M: Message> {
     route: Option<&'a Pinned<M>>,
     store: &'a Store,

@@ -1,4 +1,4 @@
-//! [`BusBuilder`]: what a bus begins with.
+//! [`BusBuilder`]: the initial layers, handlers and settings of a bus.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,11 +21,11 @@ use crate::registry::{
 use crate::setting::InvalidSetting;
 use crate::sync::{Arc, PlainArc};
 
-/// Builds a bus: layers, handlers, settings.
+/// Builds a bus from layers, handlers and settings.
 ///
-/// A handler gets the layers that stand above its `register`, the first one outermost. **A layer wraps
-/// the handlers that are registered after it; axum's and tower's wrap what was added before.** One with no
-/// handler below it is an error at [`build`](BusBuilder::build).
+/// A handler gets the layers added before its `register`, the first of them outermost. **A layer
+/// wraps the handlers that are registered after it; axum's and tower's wrap everything added
+/// before.** A layer without a handler after it is an error at [`build`](BusBuilder::build).
 ///
 /// ```
 /// use arcbus::{Command, CommandBus, Context, Message, from_fn, guard};
@@ -61,7 +61,7 @@ pub struct BusBuilder<CommandOrQuery, S = NoLayers> {
 
 struct Settings {
     capacity: usize,
-    /// Made when the bus is built: the first real clock of a process calibrates.
+    /// Created when the bus is built, because the first real clock of a process is calibrated.
     clock: Option<Clock>,
 }
 
@@ -81,29 +81,29 @@ impl<K: Kind> BusBuilder<K> {
 }
 
 impl<K: Kind, S> BusBuilder<K, S> {
-    /// Adds a layer inside the ones before it, around the handlers registered after it.
+    /// Adds a layer inside the earlier ones, around the handlers registered after it.
     #[track_caller]
     pub fn layer<L>(self, layer: L) -> BusBuilder<K, More<S, L>> {
         let layers = self.layers.layer(layer);
         self.grown(layers, Call::Layer, Location::caller())
     }
 
-    /// Adds a plain middleware inside the layers before it, around the handlers registered after
-    /// it, which share the one instance.
+    /// Adds a plain middleware inside the earlier layers, around the handlers registered after it.
+    /// These handlers share the instance.
     #[track_caller]
     pub fn wrap<W>(self, middleware: W) -> BusBuilder<K, More<S, Wrapped<W>>> {
         let layers = self.layers.wrap(middleware);
         self.grown(layers, Call::Wrap, Location::caller())
     }
 
-    /// Adds a stack of layers inside the ones before it, around the handlers registered after it.
+    /// Adds a stack of layers inside the earlier ones, around the handlers registered after it.
     #[track_caller]
     pub fn layers<T>(self, layers: &Layers<T>) -> BusBuilder<K, Joined<S, T>> {
         let layers = self.layers.layers(layers);
         self.grown(layers, Call::Layers, Location::caller())
     }
 
-    /// Registers handlers with more layers; the layers added in `scope` end with it.
+    /// Registers handlers with more layers, which apply only to handlers registered in `scope`.
     #[track_caller]
     pub fn scope<T>(self, scope: impl FnOnce(Self) -> BusBuilder<K, T>) -> Self {
         let at = Location::caller();
@@ -117,7 +117,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
         inner.with_layers(layers)
     }
 
-    /// Registers the handler of a message. Mistakes are reported by [`build`](BusBuilder::build).
+    /// Registers the handler of a message. The method [`build`](BusBuilder::build) reports mistakes.
     pub fn register<M, H>(mut self, handler: H) -> Self
     where
         H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
@@ -249,68 +249,72 @@ impl<K: Kind, S> BusBuilder<K, S> {
         }
     }
 
-    /// Makes room for this many handlers at least, so that registering up to as many later need not make
-    /// the table larger. At least 1, and no more than there is memory for.
-    /// Default: room for the handlers that the builder has; the table grows with those that come later.
+    /// Reserves room for at least this many handlers, so that registering up to that number later
+    /// need not enlarge the table. At least 1, and limited by the available memory. Default: room
+    /// for the handlers of the builder, in a table that grows with later ones.
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.settings.capacity = capacity;
         self
     }
 
-    /// Where the bus reads time. Default: [`Clock::new`].
+    /// Sets the clock from which the bus reads time. Default: [`Clock::new`].
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.settings.clock = Some(clock.into());
         self
     }
 
-    /// The bus, with these handlers for good.
+    /// Builds the bus, whose handlers never change.
     ///
     /// # Errors
     ///
-    /// The first of these, in this order; nothing is built then:
+    /// Returns the first of these errors, in this order, and builds nothing then:
     ///
     /// 1. A setting of the builder that is out of range.
-    /// 2. The first handler whose message is registered already, has no name or one that is taken, or whose
-    ///    layers have a setting out of range.
-    /// 3. [`UnusedLayers`](RegistrationError::UnusedLayers): a layer, a wrapped middleware or a scope that
-    ///    has no handler below it. Layers that are switched off (`None`) may stand anywhere, and so may an
-    ///    optional one inside another type (`Gated(Some(gate))`): a builder cannot see whether that is on.
-    /// 4. [`AnotherClock`](RegistrationError::AnotherClock): a layer that shares state with a bus that has
-    ///    another clock.
+    /// 2. The first handler whose message is registered already, whose name is blank or taken, or
+    ///    whose layers have a setting out of range.
+    /// 3. [`UnusedLayers`](RegistrationError::UnusedLayers): a layer, a wrapped middleware or a
+    ///    scope without a handler after it. Layers that are switched off (`None`) may stand
+    ///    anywhere. So may an optional layer inside another type (`Gated(Some(gate))`), because the
+    ///    builder cannot see whether that is on.
+    /// 4. [`AnotherClock`](RegistrationError::AnotherClock): a layer that shares state with a bus
+    ///    that has another clock.
     pub fn build(mut self) -> Result<Bus<K>, RegistrationError> {
         self.coverage.complete();
         self.open().map(|(bus, _)| bus)
     }
 
-    /// [`build`](BusBuilder::build) that refuses layers in a dangerous order: what
-    /// [`Bus::explain`] warns of is an error.
+    /// Builds the bus like [`build`](BusBuilder::build), and rejects layers in a dangerous order:
+    /// warnings of [`Bus::explain`] are errors.
     ///
     /// # Errors
     ///
-    /// As [`build`](BusBuilder::build); and [`DangerousOrder`](RegistrationError::DangerousOrder) with all
-    /// that is dangerous about the first such route. Nothing is built then.
+    /// Returns an error in the cases listed at [`build`](BusBuilder::build), and
+    /// [`DangerousOrder`](RegistrationError::DangerousOrder) with all warnings about the first such
+    /// route. Nothing is built then.
     pub fn build_strict(mut self) -> Result<Bus<K>, RegistrationError> {
         self.coverage.complete();
         self.open_strict().map(|(bus, _)| bus)
     }
 
-    /// The bus, and the handle that changes its handlers while the program runs. The layers that stand
-    /// last are the handle's, so they need no handler yet.
+    /// Builds the bus, and a handle that changes its handlers while the program runs. The last
+    /// layers belong to the handle, so they need no handler yet.
     ///
     /// # Errors
     ///
-    /// As [`build`](BusBuilder::build); but layers without a handler below them are refused inside a
-    /// [`scope`](BusBuilder::scope) only, since those outside may be for handlers that come later.
+    /// Returns the errors of [`build`](BusBuilder::build). Layers without a handler after them are
+    /// rejected only inside a [`scope`](BusBuilder::scope), since the others may be for handlers
+    /// that come later.
     pub fn open(self) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
         self.make(false)
     }
 
-    /// [`open`](BusBuilder::open) that refuses layers in a dangerous order, of these handlers and of those
-    /// that are registered later.
+    /// Builds the bus like [`open`](BusBuilder::open), and rejects layers in a dangerous order, for
+    /// these handlers and for handlers that are registered later.
     ///
     /// # Errors
     ///
-    /// As [`open`](BusBuilder::open); and [`DangerousOrder`](RegistrationError::DangerousOrder) as
+    /// Returns the errors of [`open`](BusBuilder::open), and
+    /// [`DangerousOrder`](RegistrationError::DangerousOrder) like
     /// [`build_strict`](BusBuilder::build_strict).
     pub fn open_strict(self) -> Result<(Bus<K>, Registrar<K, S>), RegistrationError> {
         self.make(true)
@@ -328,7 +332,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
         let clock = clock.unwrap_or_default();
         let unhandled = self.changes.unhandled();
         let store = Arc::new(Store::new(table, names, clock, strict, unhandled));
-        // The last change, so that what is wrong with a handler is told before.
+        // The last change, so that mistakes of a handler are reported first.
         if let Some(refusal) = self.coverage.refusal() {
             self.changes.refuse(refusal);
         }
@@ -339,7 +343,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
         ))
     }
 
-    /// With one or more layers added, by a call of the user's.
+    /// Returns a builder with the layers of one user call added.
     fn grown<T>(
         mut self,
         layers: Layers<T>,

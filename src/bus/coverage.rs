@@ -1,4 +1,4 @@
-//! [`Coverage`]: which layers and scopes of a builder have a handler below them.
+//! [`Coverage`]: finds the layers and scopes of a builder that have no handler.
 
 use std::panic::Location;
 
@@ -6,25 +6,26 @@ use crate::registry::{RegistrationError, UnusedLayers};
 
 pub(super) use crate::registry::LayerCall as Call;
 
-/// Which layers and scopes of a builder have a handler below them; of a scope while it runs, which of its
-/// own.
+/// The layers and scopes of a builder, with a record of which of them have a handler after them. A
+/// running scope has a coverage of its own.
 #[derive(Default)]
 pub(super) struct Coverage {
-    /// The calls that added layers, outermost first, without those whose layers are all switched off.
+    /// The calls that added layers, outermost first, without those whose layers are all switched
+    /// off.
     added: Vec<UnusedLayers>,
-    /// How many of them, from the outermost, have a handler below them.
+    /// Number of these calls, from the outermost, that have a handler after them.
     covered: usize,
     has_handler: bool,
-    /// The calls without a handler below them, of scopes that have ended.
+    /// The calls without a handler after them, from scopes that have ended.
     unused: Vec<UnusedLayers>,
-    /// No handler comes any more.
+    /// True when no more handlers can be added.
     complete: bool,
-    /// How many scopes are around.
+    /// Number of enclosing scopes.
     depth: usize,
 }
 
 impl Coverage {
-    /// Adds the layers of one call, by name.
+    /// Adds the names of the layers that one call has added.
     pub(super) fn add_layers(
         &mut self,
         call: Call,
@@ -36,18 +37,19 @@ impl Coverage {
         }
     }
 
-    /// A handler stands below all layers so far.
+    /// Records a handler inside all layers so far.
     pub(super) fn add_handler(&mut self) {
         self.covered = self.added.len();
         self.has_handler = true;
     }
 
-    /// No handler comes any more: the last layers need one, too, and so does each scope.
+    /// Records that no more handlers can be added, so that the last layers and each scope need one,
+    /// too.
     pub(super) fn complete(&mut self) {
         self.complete = true;
     }
 
-    /// The coverage of a scope that begins.
+    /// Returns the coverage of a new scope.
     pub(super) fn begin_scope(&self) -> Self {
         Self {
             depth: self.depth + 1,
@@ -55,7 +57,8 @@ impl Coverage {
         }
     }
 
-    /// Takes up the coverage of a scope that has ended; of another depth, it is that of another builder.
+    /// Merges the coverage of a scope that has ended. At another depth, the scope belongs to
+    /// another builder.
     pub(super) fn end_scope(&mut self, scope: Self, at: &'static Location<'static>) {
         if scope.depth != self.depth + 1 {
             self.unused.push(UnusedLayers::other_builder(at));
@@ -78,7 +81,7 @@ impl Coverage {
         unused
     }
 
-    /// The refusal of a builder with layers or scopes that have no handler below them.
+    /// Returns the error of a builder with layers or scopes that have no handler after them.
     pub(super) fn refusal(mut self) -> Option<RegistrationError> {
         if !self.complete {
             self.added.clear();

@@ -1,16 +1,17 @@
-//! [`Dispatch`]: one trait over all handles.
+//! [`Dispatch`]: one trait for all bus handles.
 
 use super::{Bus, LocalBus, Route};
 use crate::context::Context;
 use crate::message::{Kind, Message, Same};
 use crate::outcome::Outcome;
 
-/// Dispatches messages `M`: every handle does. Takes `&mut self`, and is implemented for `&Bus` too,
-/// as `Write` is for `&File`.
+/// Dispatches messages `M`, as every handle does. The methods take `&mut self`, and the trait is
+/// also implemented for `&Bus`, like `Write` for `&File`.
 ///
 /// # A struct that holds a bus
 ///
-/// Needs no trait: a [`Bus`] dispatches by `&self`, and its type names neither layers nor handlers.
+/// Such a struct needs no trait: a [`Bus`] dispatches by `&self`, and its type names neither layers
+/// nor handlers.
 ///
 /// ```
 /// use std::error::Error;
@@ -66,9 +67,9 @@ use crate::outcome::Outcome;
 ///
 /// # Code for any handle
 ///
-/// A function takes a `mut bus: impl Dispatch<M>`: a `&Bus`, a `&mut LocalBus` or a [`Route`]. A struct that
-/// dispatches by `&self` demands it of the reference, `for<'a> &'a B: Dispatch<M>`: a bound `B: Dispatch<M>`
-/// would need `&mut self`.
+/// A function takes a `mut bus: impl Dispatch<M>`, which accepts a `&Bus`, a `&mut LocalBus` or a
+/// [`Route`]. A struct that dispatches by `&self` needs the bound on the reference,
+/// `for<'a> &'a B: Dispatch<M>`, because a bound `B: Dispatch<M>` would require `&mut self`.
 ///
 /// ```
 #[doc = include_str!("dispatch/example.in")]
@@ -108,8 +109,8 @@ use crate::outcome::Outcome;
 ///
 /// # A mock
 ///
-/// The feature `testing` has a `Recorder` that stands in for a bus. A mock written by hand implements two
-/// methods for the reference to it:
+/// The feature `testing` has a `Recorder`, a stand-in for a bus. A mock written by hand implements
+/// two methods for a reference to the mock:
 ///
 /// ```
 #[doc = include_str!("dispatch/example.in")]
@@ -149,13 +150,13 @@ use crate::outcome::Outcome;
 /// # ready(example(greeter)).unwrap();
 /// ```
 ///
-/// Code that holds a `QueryBus` is tested without a mock: build a bus whose handlers answer as the test needs,
-/// by [`from_fn`](crate::from_fn).
+/// Code that holds a `QueryBus` can be tested without a mock. Build a bus whose handlers, made with
+/// [`from_fn`](crate::from_fn), return the replies that the test needs.
 ///
 /// # Instead of `dyn`
 ///
-/// There is no `dyn Dispatch<M>`, since its methods return futures of their own types. A [`Bus`] is erased
-/// already: hold one where you would hold a `Box<dyn Dispatch<M>>`.
+/// There is no `dyn Dispatch<M>`, since its methods return futures of their own types. A [`Bus`] is
+/// already type-erased, so store a `Bus` in place of a `Box<dyn Dispatch<M>>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not dispatch the message `{M}`",
     note = "a bus dispatches messages of its kind, a `Route` its one message, a static bus the messages it lists",
@@ -164,35 +165,36 @@ use crate::outcome::Outcome;
 #[doc(alias = "mock")]
 #[doc(alias = "dyn")]
 pub trait Dispatch<M: Message> {
-    /// Dispatches `msg` in `cx`. See [`Bus::execute_with`].
+    /// Dispatches `msg` with the context `cx`, like [`Bus::execute_with`].
     fn execute_with<'a>(
         &'a mut self,
         msg: M,
         cx: Context<'a>,
     ) -> impl Future<Output = Outcome<M>> + Send; // instead of `dyn`, hold a `Bus`: it is erased
 
-    /// Dispatches `msg` in `cx` and runs its handler on this thread. See [`Bus::execute_blocking_with`].
+    /// Dispatches `msg` with the context `cx` and runs its handler on this thread, like
+    /// [`Bus::execute_blocking_with`].
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Bus::execute_blocking_with`].
+    /// Returns an error in the cases listed at [`Bus::execute_blocking_with`].
     fn execute_blocking_with(&mut self, msg: M, cx: Context<'_>) -> Outcome<M>;
 
-    /// Dispatches `msg`; awaits the reply. See [`Bus::execute`].
+    /// Dispatches `msg` and waits for the reply, like [`Bus::execute`].
     fn execute(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send {
         self.execute_with(msg, Context::new())
     }
 
-    /// Dispatches `msg` and runs its handler on this thread. See [`Bus::execute_blocking`].
+    /// Dispatches `msg` and runs its handler on this thread, like [`Bus::execute_blocking`].
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Bus::execute_blocking`].
+    /// Returns an error in the cases listed at [`Bus::execute_blocking`].
     fn execute_blocking(&mut self, msg: M) -> Outcome<M> {
         self.execute_blocking_with(msg, Context::new())
     }
 
-    /// Dispatches `msg` from within a dispatch whose context is `cx`. See [`Bus::execute_in`].
+    /// Dispatches `msg` from within a dispatch whose context is `cx`, like [`Bus::execute_in`].
     fn execute_in<'a>(
         &'a mut self,
         cx: &'a Context<'_>,
@@ -201,18 +203,18 @@ pub trait Dispatch<M: Message> {
         self.execute_with(msg, cx.nested())
     }
 
-    /// Dispatches `msg` from within a dispatch whose context is `cx`, on this thread. See
+    /// Dispatches `msg` from within a dispatch whose context is `cx`, on this thread, like
     /// [`Bus::execute_blocking_in`].
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`Bus::execute_blocking_in`].
+    /// Returns an error in the cases listed at [`Bus::execute_blocking_in`].
     fn execute_blocking_in(&mut self, cx: &Context<'_>, msg: M) -> Outcome<M> {
         self.execute_blocking_with(msg, cx.nested())
     }
 }
 
-/// Forwards the four ways to dispatch to the inherent methods of the same name.
+/// Forwards the four dispatch methods to the inherent methods of these names.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __forward_dispatch {
@@ -252,7 +254,7 @@ macro_rules! __forward_dispatch {
     };
 }
 
-/// By reference, too, as `Write` is.
+/// Also implemented for a mutable reference to a handle, like `Write`.
 impl<M: Message, D: Dispatch<M> + ?Sized> Dispatch<M> for &mut D {
     #[inline(always)]
     fn execute(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send {

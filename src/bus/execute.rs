@@ -10,9 +10,9 @@ use crate::outcome::{Error, Outcome, Phase};
 use crate::registry::{Frame, Launch, Out, Pinned, Store, Table, Typed, Written};
 use crate::sync::Guard;
 
-/// Where a dispatch finds its route, when it begins.
+/// The source of a dispatch's route, read when the dispatch begins.
 pub(super) trait Target<'a, M: Message>: Unpin {
-    /// What keeps the route while it is started.
+    /// The value that keeps the route alive while the handler is started.
     type Held<'h>: Holds<M>
     where
         Self: 'h;
@@ -21,7 +21,7 @@ pub(super) trait Target<'a, M: Message>: Unpin {
     fn hold(&mut self) -> Self::Held<'_>;
 }
 
-/// A table, or a part of one, that is being held.
+/// A table, or a part of a table, that is kept alive.
 pub(super) trait Holds<M: Message> {
     fn route(&self) -> Option<Typed<'_, M>>;
 }
@@ -47,14 +47,14 @@ impl<M: Message> Holds<M> for Guard<Table> {
     }
 }
 
-/// The context a dispatch was given: its own, or none.
+/// The optional context with which the caller started a dispatch.
 pub(super) trait Given<'a>: Unpin {
     fn begin(&mut self, clock: &'a Clock) -> Result<(), Interrupt>;
     fn context(&mut self) -> Option<&mut Context<'a>>;
     fn block<M: Message>(&self, route: Typed<'_, M>, msg: M, clock: &Clock) -> Outcome<M>;
 }
 
-/// No context was given.
+/// The absence of a context, for a dispatch that was given none.
 pub(super) struct Root;
 
 impl<'a> Given<'a> for Root {
@@ -91,11 +91,11 @@ impl<'a> Given<'a> for Context<'a> {
     }
 }
 
-/// A dispatch: runs nothing before its first poll.
+/// The future of a dispatch, which runs nothing before its first poll.
 ///
-/// Never replaced as a whole and never moved out of: the message leaves by reference, and the frame
-/// is written only when the pipeline is pending. Copies of freshly written words, wider than they
-/// were written, are what this lane would otherwise wait for.
+/// The value is never replaced as a whole and never moved out of. The message leaves by reference,
+/// and the frame is written only when the pipeline is pending. Otherwise this lane would stall on
+/// wide copies of words that were just written.
 pub(super) struct Execute<'a, M: Message, T, C> {
     target: T,
     msg: Option<M>,
@@ -129,8 +129,8 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
         };
         let mut out = Out::new();
         match route.start(&mut self.msg, self.cx.context(), clock, task, &mut out) {
-            // Taken after the table is let go: by then it is not on its way to memory any more, where
-            // a wider read than the write would wait for it.
+            // The message is taken after the table is released. By then the message has reached
+            // memory. A wide read right after the write would stall.
             Launch::Reply(reply) => {
                 drop(held);
                 Poll::Ready(Ok(reply.take()))
@@ -157,7 +157,7 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
     }
 }
 
-/// The message is not pinned in here, nor is anything else.
+/// Neither the message nor any other field is pinned in place.
 impl<M: Message, T, C> Unpin for Execute<'_, M, T, C> {}
 
 impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Future for Execute<'a, M, T, C> {
@@ -196,15 +196,15 @@ pub(super) fn block<'a, M: Message, C: Given<'a>>(
     }
 }
 
-/// Apart, so that a reply is not merged with an error: the words that only an error has would be copied
-/// for both, from where something else was just written.
+/// Kept apart, so that a reply is not merged with an error. The extra words of an error would
+/// otherwise be copied in both cases, from memory that was just written.
 #[cold]
 #[inline(never)]
 fn failed<M: Message>(error: Written<'_, Error<M::Error>>) -> Poll<Outcome<M>> {
     Poll::Ready(Err(error.take()))
 }
 
-/// Counts the message, and makes its error.
+/// Counts a message without a handler, and returns its error.
 #[cold]
 #[inline(never)]
 fn not_found<M: Message>(store: &Store) -> Error<M::Error> {

@@ -1,4 +1,4 @@
-//! [`Bus`]: the handle that everybody shares.
+//! [`Bus`]: the handle that threads share.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,15 +16,15 @@ use crate::sync::{Arc, Guard};
 /// The bus for commands: messages that change something.
 pub type CommandBus = Bus<Command>;
 
-/// The bus for queries: messages that only ask.
+/// The bus for queries: messages that only read.
 pub type QueryBus = Bus<Query>;
 
-/// Dispatches messages to their handlers. Cheap to clone, and shared by reference or clone between
-/// threads.
+/// Dispatches messages to their handlers. Cheap to clone, and shared between threads by reference
+/// or by clone.
 ///
-/// A dispatch loads the current table without waiting, finds the handler and makes one virtual call.
-/// It allocates nothing once a thread has dispatched before; the first dispatch of a thread makes
-/// that thread's slots.
+/// A dispatch loads the current table without waiting, finds the handler and makes one virtual
+/// call. A dispatch allocates nothing, apart from the first one of a thread, which creates the
+/// thread's slots.
 ///
 /// ```
 /// use std::fmt;
@@ -69,10 +69,11 @@ pub type QueryBus = Bus<Query>;
 /// }
 /// ```
 ///
-/// The type of a bus names a kind, not layers or handlers: a struct or a function takes a `QueryBus` or a
-/// `CommandBus`. Code that shall work with other handles as well, or with a stand-in in tests, is generic over
-/// [`Dispatch`](crate::Dispatch).
-// The compiler suggests the parameter's name to a `bus: Bus` without one: so it says what goes there.
+/// The type of a bus names a kind, not layers or handlers, so a struct or a function takes a
+/// `QueryBus` or a `CommandBus`. Code that must also work with other handles, or with a stand-in in
+/// tests, is generic over [`Dispatch`](crate::Dispatch).
+// The compiler suggests the name of this parameter for a `bus: Bus` without one, so it names the
+// choice.
 pub struct Bus<CommandOrQuery> {
     store: Arc<Store>,
     _kind: PhantomData<fn() -> CommandOrQuery>,
@@ -86,19 +87,19 @@ impl<K: Kind> Bus<K> {
         }
     }
 
-    /// Begins a bus without layers.
+    /// Returns a builder for a bus, at first without layers.
     pub fn builder() -> BusBuilder<K> {
         BusBuilder::new()
     }
 
-    /// Dispatches `msg`; awaits the reply. Works on any runtime, or none. Nothing runs before the
-    /// first poll; dropping the future drops the handler's.
+    /// Dispatches `msg` and waits for the reply, on any runtime or none. Nothing runs before the
+    /// first poll. Dropping the future drops the handler's future.
     ///
     /// # Errors
     ///
     /// Resolves to [`HandlerNotFound`](crate::Error::HandlerNotFound),
     /// [`Invalid`](crate::Error::Invalid), [`Panicked`](crate::Error::Panicked),
-    /// [`Handler`](crate::Error::Handler), or what a layer refuses with.
+    /// [`Handler`](crate::Error::Handler), or the rejection of a layer.
     #[cfg_attr(debug_assertions, inline(never))]
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn execute<M>(&self, msg: M) -> impl Future<Output = Outcome<M>> + Send + Unpin
@@ -108,12 +109,13 @@ impl<K: Kind> Bus<K> {
         Execute::new(&*self.store, msg, Root)
     }
 
-    /// Dispatches `msg` in `cx`.
+    /// Dispatches `msg` with the context `cx`, and waits for the reply.
     ///
     /// # Errors
     ///
-    /// As [`execute`](Bus::execute); and [`Timeout`](crate::Error::Timeout) or
-    /// [`Cancelled`](crate::Error::Cancelled), before the handler ran or while it waited.
+    /// Resolves to the errors of [`execute`](Bus::execute). Also to
+    /// [`Timeout`](crate::Error::Timeout) or [`Cancelled`](crate::Error::Cancelled), before the
+    /// handler ran or while it waited.
     #[inline]
     pub fn execute_with<'a, M>(
         &'a self,
@@ -126,12 +128,12 @@ impl<K: Kind> Bus<K> {
         Execute::new(&*self.store, msg, cx)
     }
 
-    /// Dispatches `msg` from within a handler or a middleware whose context is `cx`: same deadline,
-    /// cancellation, trace and values.
+    /// Dispatches `msg` from within a handler or a middleware whose context is `cx`. The dispatch
+    /// inherits deadline, cancellation, trace and values.
     ///
     /// # Errors
     ///
-    /// As [`execute_with`](Bus::execute_with).
+    /// Resolves to the errors of [`execute_with`](Bus::execute_with).
     #[inline]
     pub fn execute_in<'a, M>(
         &'a self,
@@ -145,12 +147,13 @@ impl<K: Kind> Bus<K> {
     }
 
     /// Dispatches `msg` and runs its handler to the end on this thread. A handler that never waits
-    /// costs what a function costs; for one that waits the thread is parked.
+    /// costs no more than a function call. If the handler waits, the thread is parked.
     ///
     /// # Errors
     ///
-    /// As [`execute`](Bus::execute); and [`WouldDeadlock`](crate::Error::WouldDeadlock) where the
-    /// handler waits on a thread that must not (feature `tokio`).
+    /// Returns the errors of [`execute`](Bus::execute). Also
+    /// [`WouldDeadlock`](crate::Error::WouldDeadlock), if the handler waits on a thread that must
+    /// not be parked (feature `tokio`).
     #[inline]
     pub fn execute_blocking<M>(&self, msg: M) -> Outcome<M>
     where
@@ -159,11 +162,12 @@ impl<K: Kind> Bus<K> {
         block(&*self.store, msg, Root)
     }
 
-    /// [`execute_blocking`](Bus::execute_blocking) in `cx`.
+    /// Dispatches `msg` with the context `cx`, and runs its handler to the end on this thread.
     ///
     /// # Errors
     ///
-    /// As [`execute_blocking`](Bus::execute_blocking) and [`execute_with`](Bus::execute_with).
+    /// Returns the errors of [`execute_blocking`](Bus::execute_blocking) and
+    /// [`execute_with`](Bus::execute_with).
     #[inline]
     pub fn execute_blocking_with<M>(&self, msg: M, cx: Context<'_>) -> Outcome<M>
     where
@@ -172,12 +176,12 @@ impl<K: Kind> Bus<K> {
         block(&*self.store, msg, cx)
     }
 
-    /// [`execute_blocking`](Bus::execute_blocking) from within a handler or a middleware whose
-    /// context is `cx`.
+    /// Dispatches `msg` on this thread, from within a handler or a middleware whose context is
+    /// `cx`.
     ///
     /// # Errors
     ///
-    /// As [`execute_blocking_with`](Bus::execute_blocking_with).
+    /// Returns the errors of [`execute_blocking_with`](Bus::execute_blocking_with).
     #[inline]
     pub fn execute_blocking_in<M>(&self, cx: &Context<'_>, msg: M) -> Outcome<M>
     where
@@ -186,19 +190,19 @@ impl<K: Kind> Bus<K> {
         self.execute_blocking_with(msg, cx.nested())
     }
 
-    /// A handle for one thread, which keeps the table it used last and only checks that it is still
-    /// the current one.
+    /// Returns a handle for one thread, which caches the last table and only checks that this table
+    /// is still current.
     #[must_use]
     pub fn local(&self) -> LocalBus<K> {
         LocalBus::new(Arc::clone(&self.store))
     }
 
-    /// A handle for one message: finds the route now instead of at each dispatch, and follows a
-    /// replace.
+    /// Returns a handle for one message, which finds the route now instead of at each dispatch. The
+    /// handle follows a replaced handler.
     ///
     /// # Errors
     ///
-    /// [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
+    /// Returns [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
     pub fn route<M>(&self) -> Result<Route<M>, RegistrationError>
     where
         M: Message<Kind: Same<K>>,
@@ -206,13 +210,13 @@ impl<K: Kind> Bus<K> {
         Route::new(Arc::clone(&self.store))
     }
 
-    /// What the message's route may do at worst: how often its handler is run, how long it takes, what
-    /// is kept, which errors there may be; and which layers stand in a dangerous order. See
+    /// Returns the worst case of the message's route: the number of handler runs, the longest time,
+    /// the age of replies, the possible errors, and warnings about dangerous orders of layers. See
     /// [`Explanation`] for an example.
     ///
     /// # Errors
     ///
-    /// [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
+    /// Returns [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
     pub fn explain<M>(&self) -> Result<Explanation, RegistrationError>
     where
         M: Message<Kind: Same<K>>,
@@ -220,7 +224,7 @@ impl<K: Kind> Bus<K> {
         self.store.explain::<M>()
     }
 
-    /// What is registered now, by name.
+    /// Returns the routes that are registered now, sorted by name.
     #[must_use]
     pub fn routes(&self) -> Vec<RouteInfo> {
         let table = self.store.table().load();
@@ -229,12 +233,13 @@ impl<K: Kind> Bus<K> {
         routes
     }
 
-    /// The messages that were dispatched here and found no handler, and how often each did; sorted by
-    /// name. Counted since the bus was built, by every handle of it; a message that gets its handler
-    /// later stays in the list.
+    /// Returns the messages that were dispatched here without a handler, with the number of such
+    /// dispatches, sorted by name. All handles of the bus count, since the bus was built. A message
+    /// that gets its handler later stays in the list.
     ///
-    /// No layer sees such a dispatch, for layers stand around handlers. A snapshot of
-    /// [`Metrics`](crate::metrics::Metrics) whose layer stands on this bus has these counts, too.
+    /// No layer sees such a dispatch, because layers wrap handlers. A snapshot of
+    /// [`Metrics`](crate::metrics::Metrics) contains these counts, too, if its layer is used on
+    /// this bus.
     ///
     /// ```
     /// # use arcbus::{Message, Query, QueryBus};
@@ -281,7 +286,7 @@ impl<K: Kind> fmt::Debug for Bus<K> {
     }
 }
 
-/// The shared handle: loads the table anew for each dispatch.
+/// The shared handle, which loads the table anew for each dispatch.
 impl<'a, M: Message> Target<'a, M> for &'a Store {
     type Held<'h>
         = Guard<Table>

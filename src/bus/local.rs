@@ -1,4 +1,4 @@
-//! [`LocalBus`]: the handle of one thread.
+//! [`LocalBus`]: the bus handle of a single thread.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,15 +10,15 @@ use crate::outcome::Outcome;
 use crate::registry::{Store, Table};
 use crate::sync::{Arc, Cached};
 
-/// A bus handle for one thread: keeps the table it used last, and at each dispatch only compares a
-/// pointer to see that it is still the current one. Got from [`Bus::local`](crate::Bus::local).
+/// A bus handle for one thread. It caches the last table, and each dispatch only compares a pointer
+/// to see that this table is still current. Returned by [`Bus::local`](crate::Bus::local).
 ///
-/// It sees every change that happened before the dispatch, as [`Bus`](crate::Bus) does. Between
-/// dispatches it keeps its table, and so every handler in it, alive: call
+/// A local bus sees every change that happened before the dispatch, as [`Bus`](crate::Bus) does.
+/// Between dispatches it keeps its table alive, and with the table every handler. Call
 /// [`refresh`](LocalBus::refresh) before a long pause.
 ///
-/// It dispatches through `&mut self`, so that a handler cannot dispatch through the very handle it
-/// runs under; give handlers a [`Bus`](crate::Bus).
+/// Dispatching takes `&mut self`, so a handler cannot dispatch through the handle under which it
+/// runs. Give handlers a [`Bus`](crate::Bus) instead.
 pub struct LocalBus<CommandOrQuery> {
     table: Cached<Store, Table>,
     store: Arc<Store>,
@@ -34,16 +34,17 @@ impl<K: Kind> LocalBus<K> {
         }
     }
 
-    /// Lets go of a table that is no longer current.
+    /// Releases the cached table if that table is no longer current.
     pub fn refresh(&mut self) {
         self.table.load();
     }
 
+    /// Dispatches `msg` through the cached table and waits for the reply, like
     /// [`Bus::execute`](crate::Bus::execute).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Resolves to an error in the cases listed at [`Bus::execute`](crate::Bus::execute).
     #[cfg_attr(debug_assertions, inline(never))]
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn execute<M>(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send + Unpin
@@ -53,11 +54,13 @@ impl<K: Kind> LocalBus<K> {
         Execute::new(self.target(), msg, Root)
     }
 
+    /// Dispatches `msg` with the context `cx` through the cached table and waits for the reply, like
     /// [`Bus::execute_with`](crate::Bus::execute_with).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Resolves to an error in the cases listed at
+    /// [`Bus::execute_with`](crate::Bus::execute_with).
     #[inline]
     pub fn execute_with<'a, M>(
         &'a mut self,
@@ -70,11 +73,13 @@ impl<K: Kind> LocalBus<K> {
         Execute::new(self.target(), msg, cx)
     }
 
+    /// Dispatches `msg` through the cached table and runs its handler on this thread, like
     /// [`Bus::execute_blocking`](crate::Bus::execute_blocking).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns an error in the cases listed at
+    /// [`Bus::execute_blocking`](crate::Bus::execute_blocking).
     #[inline]
     pub fn execute_blocking<M>(&mut self, msg: M) -> Outcome<M>
     where
@@ -83,11 +88,14 @@ impl<K: Kind> LocalBus<K> {
         block(self.target(), msg, Root)
     }
 
+    /// Dispatches `msg` with the context `cx` through the cached table and runs its handler on this thread,
+    /// like
     /// [`Bus::execute_blocking_with`](crate::Bus::execute_blocking_with).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns an error in the cases listed at
+    /// [`Bus::execute_blocking_with`](crate::Bus::execute_blocking_with).
     #[inline]
     pub fn execute_blocking_with<M>(&mut self, msg: M, cx: Context<'_>) -> Outcome<M>
     where
@@ -121,7 +129,7 @@ impl<K: Kind> fmt::Debug for LocalBus<K> {
     }
 }
 
-/// The borrow of a local bus for one dispatch.
+/// The borrow of a local bus during a single dispatch.
 struct LocalTarget<'a> {
     table: &'a mut Cached<Store, Table>,
     store: &'a Store,

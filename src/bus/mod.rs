@@ -1,4 +1,4 @@
-//! The handles that dispatch.
+//! Bus handles, which dispatch messages, and their builder.
 
 mod batch;
 mod builder;

@@ -1,4 +1,4 @@
-//! [`Route`]: the handle of one message.
+//! [`Route`]: the bus handle of a single message.
 
 use std::fmt;
 
@@ -9,13 +9,12 @@ use crate::outcome::Outcome;
 use crate::registry::{Pinned, RegistrationError, Store, Table, Typed};
 use crate::sync::{Arc, Cached};
 
-/// A bus handle for one message: keeps the route it found, and at each dispatch only compares a
-/// pointer to see that the table is still the current one. Got from
-/// [`Bus::route`](crate::Bus::route).
+/// A bus handle for one message. It caches the route, and each dispatch only compares a pointer to
+/// see that the table is still current. Returned by [`Bus::route`](crate::Bus::route).
 ///
-/// It follows a replace, and reports a deregister as
+/// A route follows a replaced handler. After a deregistration it reports
 /// [`HandlerNotFound`](crate::Error::HandlerNotFound) until the message is registered again. Like a
-/// [`LocalBus`](crate::LocalBus) it keeps its table alive between dispatches: call
+/// [`LocalBus`](crate::LocalBus), a route keeps its table alive between dispatches. Call
 /// [`refresh`](Route::refresh) before a long pause.
 pub struct Route<M: Message> {
     table: Cached<Store, Table>,
@@ -43,27 +42,31 @@ impl<M: Message> Route<M> {
         })
     }
 
-    /// Lets go of a table that is no longer current, and of a route that is no longer registered.
+    /// Releases the cached table if it is no longer current, and the route if it is no longer
+    /// registered.
     pub fn refresh(&mut self) {
         self.target().current();
     }
 
+    /// Dispatches `msg` through the cached route and waits for the reply, like
     /// [`Bus::execute`](crate::Bus::execute).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Resolves to an error in the cases listed at [`Bus::execute`](crate::Bus::execute).
     #[cfg_attr(debug_assertions, inline(never))]
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn execute(&mut self, msg: M) -> impl Future<Output = Outcome<M>> + Send + Unpin {
         Execute::new(self.target(), msg, Root)
     }
 
+    /// Dispatches `msg` with the context `cx` through the cached route and waits for the reply, like
     /// [`Bus::execute_with`](crate::Bus::execute_with).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Resolves to an error in the cases listed at
+    /// [`Bus::execute_with`](crate::Bus::execute_with).
     #[inline]
     pub fn execute_with<'a>(
         &'a mut self,
@@ -73,21 +76,26 @@ impl<M: Message> Route<M> {
         Execute::new(self.target(), msg, cx)
     }
 
+    /// Dispatches `msg` through the cached route and runs its handler on this thread, like
     /// [`Bus::execute_blocking`](crate::Bus::execute_blocking).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns an error in the cases listed at
+    /// [`Bus::execute_blocking`](crate::Bus::execute_blocking).
     #[inline]
     pub fn execute_blocking(&mut self, msg: M) -> Outcome<M> {
         block(self.target(), msg, Root)
     }
 
+    /// Dispatches `msg` with the context `cx` through the cached route and runs its handler on this thread,
+    /// like
     /// [`Bus::execute_blocking_with`](crate::Bus::execute_blocking_with).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns an error in the cases listed at
+    /// [`Bus::execute_blocking_with`](crate::Bus::execute_blocking_with).
     #[inline]
     pub fn execute_blocking_with(&mut self, msg: M, cx: Context<'_>) -> Outcome<M> {
         block(self.target(), msg, cx)
@@ -124,7 +132,7 @@ impl<M: Message> fmt::Debug for Route<M> {
     }
 }
 
-/// The borrow of a route for one dispatch.
+/// The borrow of a route during a single dispatch.
 struct RouteTarget<'a, M: Message> {
     table: &'a mut Cached<Store, Table>,
     seen: &'a mut Arc<Table>,

@@ -1,4 +1,4 @@
-//! [`static_bus!`](crate::static_bus): a bus whose handlers are fixed when it is compiled.
+//! [`static_bus!`](crate::static_bus): a bus whose handlers are fixed at compile time.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -10,14 +10,15 @@ use crate::outcome::{Outcome, Phase};
 use crate::pipeline::{Next, Quiet, RouteInfo, Ties, edge, poll_bounded};
 use crate::registry::RegistrationError;
 
-/// Says that a static bus has a handler for `M`. Written by [`static_bus!`](crate::static_bus).
+/// A static bus that has a handler for `M`. The macro [`static_bus!`](crate::static_bus) implements
+/// this trait.
 #[diagnostic::on_unimplemented(
     message = "no handler for the message `{M}` on the static bus `{Self}`",
     label = "`{M}` is not listed in this bus",
     note = "add a line `field: {M} => ItsHandler` to the `static_bus!` that defines it"
 )]
 pub trait Routes<M: Message>: Sync {
-    /// The handler with the layers around it.
+    /// The handler together with all layers around it.
     type Pipeline: Next<M>;
 
     #[doc(hidden)]
@@ -27,7 +28,7 @@ pub trait Routes<M: Message>: Sync {
     fn clock(&self) -> &Clock;
 }
 
-/// The clock of a static bus, to which the layers that it shares with other buses are tied.
+/// The clock of a static bus, to which layers shared with other buses are tied.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct StaticClock {
@@ -36,11 +37,12 @@ pub struct StaticClock {
 }
 
 impl StaticClock {
-    /// The clock of the buses that the bus shares layers with; the real one, if it shares none.
+    /// Returns the clock of the buses that share layers with this one, or the real clock without
+    /// shared layers.
     ///
     /// # Panics
     ///
-    /// If those have different clocks.
+    /// Panics if those buses have different clocks.
     pub fn of(routes: &[RouteInfo]) -> Self {
         let mut ties = Ties::default();
         routes.iter().for_each(|route| ties.add(route));
@@ -48,11 +50,11 @@ impl StaticClock {
         Self { clock, ties }.held()
     }
 
-    /// Another clock.
+    /// Replaces the clock.
     ///
     /// # Panics
     ///
-    /// If the bus shares layers with one that has not the same.
+    /// Panics if the bus shares layers with a bus that has a different clock.
     #[must_use]
     pub fn set(self, clock: Clock) -> Self {
         self.ties.release();
@@ -72,7 +74,7 @@ impl StaticClock {
     }
 }
 
-/// Compiles where a message may go on a bus of kind `K`, and has a name:
+/// Compiles if a message may go on a bus of kind `K` and has a name that is not blank:
 ///
 /// ```compile_fail,E0080
 /// use arcbus::{Context, Message, Query, static_bus};
@@ -103,11 +105,11 @@ pub const fn assert_kind<M: Message<Kind: Same<K>>, K: Kind>() {
     );
 }
 
-/// The blocking lane of a static bus.
+/// Dispatches a message in the blocking lane of a static bus.
 ///
 /// # Errors
 ///
-/// As `Bus::execute_blocking_with`.
+/// Returns an error in the cases listed at `Bus::execute_blocking_with`.
 #[doc(hidden)]
 #[inline(always)]
 pub fn block_static<M: Message, B: Routes<M>>(
@@ -119,7 +121,7 @@ pub fn block_static<M: Message, B: Routes<M>>(
     edge::<M>(bus.pipeline().block(msg, &cx), &cx)
 }
 
-/// The awaiting lane of a static bus.
+/// Dispatches a message in the async lane of a static bus.
 #[doc(hidden)]
 #[inline(always)]
 pub async fn start_static<M: Message, B: Routes<M>>(
@@ -148,13 +150,13 @@ fn begin<'a, M: Message>(
     }
 }
 
-/// Defines a bus whose handlers are fixed: a dispatch is a direct call, and a message that is not
-/// listed does not compile.
+/// Defines a bus whose handlers are fixed: a dispatch is a direct call, and a message without a
+/// handler does not compile.
 ///
-/// Each line is `field: Message => Handler`. The bus is made by `new(handlers in order)`, or by
-/// `with_layers(&layers, handlers in order)`; `clock` sets its clock, and panics if a layer is
-/// [shared](crate::LayerExt::shared) with a bus that has another. Default: the clock of the buses with which
-/// it shares layers, or else the real one.
+/// Each line is `field: Message => Handler`. The bus is created by `new(handlers in order)`, or by
+/// `with_layers(&layers, handlers in order)`. The method `clock` sets its clock, and panics if a
+/// layer is [shared](crate::LayerExt::shared) with a bus that has a different clock. Default: the
+/// clock of the buses that share layers with this one, or else the real clock.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -207,7 +209,7 @@ macro_rules! static_bus {
         }
 
         impl $bus {
-            /// The bus without layers.
+            /// Creates the bus from one handler for each message, without layers.
             #[allow(dead_code)]
             $visibility fn new($($field: $handler),+) -> Self {
                 Self::with_layers(&$crate::Layers::new(), $($field),+)
@@ -219,7 +221,7 @@ macro_rules! static_bus {
         where
             $(Layers: $crate::Stack<$message>,)+
         {
-            /// The bus with these layers around each handler, the first one outermost.
+            /// Creates the bus with these layers around each handler, the first one outermost.
             $visibility fn with_layers(layers: &$crate::Layers<Layers>, $($field: $handler),+) -> Self {
                 const { $($crate::__private::assert_kind::<$message, $kind>();)+ }
                 Self {
@@ -228,18 +230,18 @@ macro_rules! static_bus {
                 }
             }
 
-            /// Sets where the bus reads time.
+            /// Sets the clock from which the bus reads time.
             ///
             /// # Panics
             ///
-            /// If a layer is shared with a bus that has another clock.
+            /// Panics if a layer is shared with a bus that has a different clock.
             #[must_use]
             $visibility fn clock(mut self, clock: impl ::core::convert::Into<$crate::Clock>) -> Self {
                 self.clock = self.clock.set(clock.into());
                 self
             }
 
-            /// Dispatches `msg`; awaits the reply.
+            /// Dispatches `msg` by a direct call of its handler, and waits for the reply.
             #[inline(always)]
             $visibility fn execute<M: $crate::Message>(
                 &self,
@@ -251,7 +253,7 @@ macro_rules! static_bus {
                 $crate::__private::start_static(self, msg, ::core::option::Option::None)
             }
 
-            /// Dispatches `msg` in `cx`.
+            /// Dispatches `msg` with the context `cx` by a direct call, and waits for the reply.
             #[inline]
             $visibility fn execute_with<'a, M: $crate::Message>(
                 &'a self,
@@ -264,11 +266,11 @@ macro_rules! static_bus {
                 $crate::__private::start_static(self, msg, ::core::option::Option::Some(cx))
             }
 
-            /// Dispatches `msg` and runs its handler on this thread.
+            /// Dispatches `msg` by a direct call, and runs its handler on this thread.
             ///
             /// # Errors
             ///
-            /// As `Bus::execute_blocking`.
+            /// Returns an error in the cases listed at `Bus::execute_blocking`.
             #[inline(always)]
             $visibility fn execute_blocking<M: $crate::Message>(&self, msg: M) -> $crate::Outcome<M>
             where
@@ -277,11 +279,11 @@ macro_rules! static_bus {
                 $crate::__private::block_static(self, msg, ::core::option::Option::None)
             }
 
-            /// Dispatches `msg` in `cx` and runs its handler on this thread.
+            /// Dispatches `msg` with the context `cx` and runs its handler on this thread.
             ///
             /// # Errors
             ///
-            /// As `Bus::execute_blocking_with`.
+            /// Returns an error in the cases listed at `Bus::execute_blocking_with`.
             #[inline]
             $visibility fn execute_blocking_with<M: $crate::Message>(
                 &self,
