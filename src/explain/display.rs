@@ -1,4 +1,4 @@
-//! How an [`Explanation`] is shown.
+//! Display of an [`Explanation`] as a page of text.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// The width of the first column: that of the longest name, and at least this.
+/// The least width of the first column, which is as wide as the longest name.
 const COLUMN: usize = 14;
 
 impl Explanation {
@@ -124,7 +124,7 @@ fn listed(kinds: &[ErrorKind]) -> String {
     codes.join(", ")
 }
 
-/// The settings of a layer.
+/// Returns the settings of a layer as one line of text.
 fn described(layer: &LayerInfo) -> String {
     let facts = layer.facts();
     let parts = [

@@ -1,9 +1,9 @@
-//! [`Errors`]: a set of kinds of error.
+//! [`Errors`]: a set of error kinds.
 
 use crate::outcome::ErrorKind;
 use crate::pipeline::Facts;
 
-/// What a handler may end in without any layer.
+/// Error kinds that a handler may return without any layer.
 const OF_A_HANDLER: [ErrorKind; 5] = [
     ErrorKind::Invalid,
     ErrorKind::Panicked,
@@ -12,7 +12,7 @@ const OF_A_HANDLER: [ErrorKind; 5] = [
     ErrorKind::Unclassified,
 ];
 
-/// What the caller and its lane add, whatever the layers.
+/// Error kinds that the caller and its lane may cause, regardless of the layers.
 const OF_THE_CALLER: [ErrorKind; 5] = [
     ErrorKind::Late,
     ErrorKind::CallerTimeout,
@@ -21,7 +21,7 @@ const OF_THE_CALLER: [ErrorKind; 5] = [
     ErrorKind::WouldDeadlock,
 ];
 
-/// In the order of [`ErrorKind::ALL`].
+/// Distinct error kinds, in the order of [`ErrorKind::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Errors(Vec<ErrorKind>);
 
@@ -30,7 +30,7 @@ impl Errors {
         Self(OF_A_HANDLER.to_vec())
     }
 
-    /// Returns what they become in a layer.
+    /// Returns the error kinds outside a layer: those that the layer passes on, and those that it adds.
     pub(super) fn through(mut self, facts: &Facts) -> Self {
         self.0.retain(|kind| !facts.replaced.contains(kind));
         self.0.extend(&facts.errors);
@@ -46,12 +46,12 @@ impl Errors {
         &self.0
     }
 
-    /// Returns whether one of them may say when it is worth trying again.
+    /// Returns whether an error in this set may say when another attempt is worth making.
     pub(super) fn may_say_when(&self) -> bool {
         self.0.iter().any(|kind| kind.says_when())
     }
 
-    /// Returns those that the caller may bring about, and no layer does.
+    /// Returns the error kinds that the caller may cause and that no layer returns.
     pub(super) fn of_the_caller(&self) -> Vec<ErrorKind> {
         let by_layers = |kind: &ErrorKind| self.0.contains(kind);
         OF_THE_CALLER

@@ -1,4 +1,4 @@
-//! [`Explanation`].
+//! [`Explanation`]: the worst case of a route.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::message::MessageType;
 use crate::outcome::ErrorKind;
 use crate::pipeline::{LayerInfo, RouteInfo};
 
-/// What a route may do at worst, added up from the [`Facts`](crate::Facts) of its layers; and which of
-/// them stand in a dangerous order. Displayed, it is a page for people. Got from
-/// [`Bus::explain`](crate::Bus::explain), [`RouteInfo::explain`](crate::RouteInfo::explain) or
+/// The worst case of a route, added up from the [`Facts`](crate::Facts) of its layers, with
+/// warnings about dangerous orders of layers. Displayed as a page for people. Returned by
+/// [`Bus::explain`](crate::Bus::explain), [`RouteInfo::explain`](crate::RouteInfo::explain) and
 /// [`Layers::explain`](crate::Layers::explain).
 ///
-/// The figures are those of the setup: a limit that was changed since is not seen. A layer that does
-/// not say what it does ([`unknown`](Self::unknown)) counts as one run of the rest.
+/// The figures describe the setup and do not reflect limits that were changed since. A layer
+/// without facts ([`unknown`](Self::unknown)) counts as one run of its inner service.
 ///
 /// ```
 /// use std::time::Duration;
@@ -90,70 +90,71 @@ impl Explanation {
         }
     }
 
-    /// The message's name and Rust type.
+    /// Returns the name and the Rust type of the message.
     #[must_use]
     pub fn message(&self) -> MessageType {
         self.message
     }
 
-    /// The layers that are switched on, outermost first.
+    /// Returns the layers that are switched on, from the outermost inwards.
     #[must_use]
     pub fn layers(&self) -> &[LayerInfo] {
         &self.layers
     }
 
-    /// How many runs of the handler there may be one after the other, for one message: the attempts of
-    /// all layers multiplied. At most `u32::MAX`.
+    /// Returns the largest number of sequential runs of the handler for one message, which is the
+    /// product of the attempts of all layers. At most `u32::MAX`.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.worst.attempts
     }
 
-    /// How many runs of the handler there may be in all, for one message: how much the layers amplify
-    /// the load of a backend in trouble. At most `u64::MAX`.
+    /// Returns the largest number of runs of the handler for one message, sequential and
+    /// concurrent. This is how much the layers amplify the load of a backend in trouble. At most
+    /// `u64::MAX`.
     #[must_use]
     pub fn max_handler_calls(&self) -> u64 {
         self.worst.calls
     }
 
-    /// The longest time to an answer; `None` if nothing on the route bounds it. Then the deadline of the
-    /// caller's context does, if it has one.
+    /// Returns the longest time to a reply, or `None` if nothing on the route bounds the time. Then
+    /// only the deadline of the caller's context does, if there is one.
     ///
-    /// What bounds it is a [`Timeout`](crate::middleware::Timeout), which ends a handler that waits. One
-    /// that computes on and on is not interrupted by anything.
+    /// The bound comes from a [`Timeout`](crate::middleware::Timeout), which stops a handler that
+    /// waits. Nothing interrupts a handler that computes without waiting.
     #[must_use]
     pub fn longest(&self) -> Option<Duration> {
         self.worst.time.longest()
     }
 
-    /// How old a reply may be; `None` if each is made for its message.
+    /// Returns the largest age of a reply, or `None` if every reply is made for its message.
     #[must_use]
     pub fn keeps(&self) -> Option<Duration> {
         self.worst.keeps
     }
 
-    /// Returns the kinds of error in which the route may end, in the order of [`ErrorKind::ALL`]. The handler's
-    /// own are there unless they are known not to come, and so is `Invalid`, whether the message has rules or
-    /// not. An error that carries one of a nested dispatch counts among the handler's own.
+    /// Returns the error kinds of the route, in the order of [`ErrorKind::ALL`]. Kinds of the handler are
+    /// listed unless they are known to be impossible, and `Invalid` is listed whether or not the message
+    /// has rules. A handler's error that carries an error of a nested dispatch counts as the handler's own.
     #[must_use]
     pub fn errors(&self) -> &[ErrorKind] {
         self.worst.errors.kinds()
     }
 
-    /// Returns the kinds that none of the layers make but the caller may bring about: by the deadline of its
-    /// context, by cancelling it, or by a blocking dispatch where that is never answered.
+    /// Returns the error kinds that the caller may cause and no layer returns: by the deadline or the
+    /// cancellation of its context, or by a blocking dispatch on a thread that must not block.
     #[must_use]
     pub fn errors_by_caller(&self) -> &[ErrorKind] {
         &self.by_caller
     }
 
-    /// The layers that do not say what they do: the figures are without them.
+    /// Returns the names of the layers without facts, which the figures do not include.
     #[must_use]
     pub fn unknown(&self) -> &[&'static str] {
         &self.unknown
     }
 
-    /// The layers that stand in a dangerous order.
+    /// Returns a warning for each pair of layers in a dangerous order.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

@@ -1,4 +1,4 @@
-//! [`Explanation`]: what a route may do at worst, and which of its layers stand in a dangerous order.
+//! [`Explanation`]: the worst case of a route, with warnings about dangerous orders of its layers.
 
 mod display;
 mod errors;
@@ -16,7 +16,8 @@ use crate::message::Message;
 use crate::pipeline::{Layers, RouteInfo, Stack};
 
 impl RouteInfo {
-    /// What the route may do at worst: of all routes of a bus, `bus.routes().iter().map(RouteInfo::explain)`.
+    /// Explains the worst case of the route. For all routes of a bus, use
+    /// `bus.routes().iter().map(RouteInfo::explain)`.
     #[must_use]
     pub fn explain(&self) -> Explanation {
         Explanation::of(self)
@@ -24,8 +25,8 @@ impl RouteInfo {
 }
 
 impl<S> Layers<S> {
-    /// What a route of `M` with these layers may do at worst: of a static bus, or of layers that stand on
-    /// no bus yet.
+    /// Explains the worst case of a route of `M` with these layers, for a static bus or for layers
+    /// that are not on a bus yet.
     ///
     /// ```
     /// use std::time::Duration;

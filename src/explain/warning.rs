@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Two layers that stand in a dangerous order, why, and which order is better.
+/// A pair of layers in a dangerous order, with the reason and a better order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Warning {
     pub(super) outer: &'static str,
@@ -12,25 +12,25 @@ pub struct Warning {
 }
 
 impl Warning {
-    /// The name of the layer that stands further out.
+    /// Returns the name of the outer layer.
     #[must_use]
     pub fn outer(&self) -> &'static str {
         self.outer
     }
 
-    /// The name of the layer that stands further in.
+    /// Returns the name of the inner layer.
     #[must_use]
     pub fn inner(&self) -> &'static str {
         self.inner
     }
 
-    /// Why the order is dangerous.
+    /// Returns the reason why the order is dangerous.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.reason
     }
 
-    /// What to do.
+    /// Returns the better order, as an instruction.
     #[must_use]
     pub fn better(&self) -> &'static str {
         self.better

@@ -1,4 +1,4 @@
-//! [`Worst`]: what a stack may do at worst, added up from the handler outwards.
+//! [`Worst`]: the worst case of a stack, added up from the handler outwards.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ pub(super) struct Worst {
     pub(super) errors: Errors,
 }
 
-/// The longest time to an answer.
+/// The longest time to a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Time {
     AtMost(Duration),
-    /// By whom: a layer's name, or `"the handler"`.
+    /// The cause without a bound: a layer's name, or `"the handler"`.
     Unbounded(&'static str),
 }
 
 impl Worst {
-    /// Of layers from the outermost inwards.
+    /// Computes the worst case of `layers`, which begin with the outermost.
     pub(super) fn of(layers: &[LayerInfo]) -> Self {
         let handler = Self {
             attempts: 1,
@@ -49,7 +49,7 @@ impl Worst {
 }
 
 impl Time {
-    /// Of a layer that waits so long itself.
+    /// Adds a layer whose own waits are `waits`.
     fn inside(self, layer: &LayerInfo, waits: Duration) -> Self {
         let facts = layer.facts();
         let whole = match self {
@@ -73,7 +73,7 @@ impl Time {
     }
 }
 
-/// How long the outermost of `layers` may wait itself.
+/// Returns the longest time that the outermost of `layers` itself waits.
 pub(super) fn own_waits(layers: &[LayerInfo]) -> Duration {
     layers
         .split_first()
@@ -82,7 +82,7 @@ pub(super) fn own_waits(layers: &[LayerInfo]) -> Duration {
         })
 }
 
-/// The same of one with these errors inside it.
+/// Returns the layer's own waiting time, given the errors its inner layers may return.
 fn waits(facts: &Facts, inside: &Errors) -> Duration {
     match inside.may_say_when() {
         true => facts.waits.max(facts.waits_as_told),
@@ -90,8 +90,8 @@ fn waits(facts: &Facts, inside: &Errors) -> Duration {
     }
 }
 
-/// All runs of the rest and the waits between them; `None` if that is no number. Runs at once take as
-/// long as one, but for what lies between their beginnings.
+/// Returns the time of all runs of the inner service and the waits between them, or `None` if
+/// unbounded. Concurrent runs take as long as a single run, plus the delay between their starts.
 fn whole(rest: Duration, facts: &Facts, waits: Duration) -> Option<Duration> {
     let bounded = !facts.unknown && waits != Duration::MAX;
     let at_once = rest.checked_add(facts.staggers.min(rest))?;
@@ -99,7 +99,7 @@ fn whole(rest: Duration, facts: &Facts, waits: Duration) -> Option<Duration> {
     runs.checked_add(waits)
 }
 
-/// A kept reply may be one that was kept further in.
+/// Adds two ages, because a cached reply may already come from an inner cache.
 fn sum(inner: Option<Duration>, own: Option<Duration>) -> Option<Duration> {
     match (inner, own) {
         (Some(inner), Some(own)) => Some(inner.saturating_add(own)),
