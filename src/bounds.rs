@@ -1,8 +1,8 @@
-//! Bounds whose compile errors say what to write.
+//! Bounds whose compile errors name the code to write.
 //!
-//! Each trait here stands for a few standard bounds, and is implemented for every type that has them: nobody
-//! implements one by hand. A bound of your own names the standard traits: `M: Message + Clone` implies
-//! [`MessageClone`].
+//! Each trait here stands for a few standard bounds, and is implemented for every type that meets
+//! them, so nobody implements one by hand. Your own bounds name the standard traits:
+//! `M: Message + Clone` implies [`MessageClone`].
 //!
 //! ```
 //! use arcbus::bounds::MessageClone;
@@ -15,8 +15,8 @@
 //! }
 //! ```
 //!
-//! The blanket implementations are `do_not_recommend`: without it the compiler would report the standard trait
-//! that is missing, and not why a layer needs it.
+//! The blanket implementations are `do_not_recommend`. Without that attribute, the compiler would
+//! report the missing standard trait, and not the reason why a layer needs it.
 
 use std::error::Error as StdError;
 use std::hash::Hash;
@@ -24,10 +24,11 @@ use std::hash::Hash;
 use crate::context::Context;
 use crate::message::{Command, Kind, Message, Query, Same};
 
-/// A handler error that is a standard error, so that [`Error`](crate::Error) is one, too, and `?` turns it into
-/// a `Box<dyn std::error::Error>` or an `anyhow::Error`.
+/// A handler error that is a standard error. Then [`Error`](crate::Error) is a standard error, too,
+/// and `?` converts it into a `Box<dyn std::error::Error>` or an `anyhow::Error`.
 ///
-/// `String` and `anyhow::Error` are not: [`into_boxed`](crate::Error::into_boxed) is for them.
+/// Since `String` and `anyhow::Error` are not standard errors,
+/// [`into_boxed`](crate::Error::into_boxed) exists for them.
 #[diagnostic::on_unimplemented(
     message = "`arcbus::Error<{Self}>` is not a standard error, because `{Self}` is not one",
     label = "`{Self}` is not a `std::error::Error`: write `.map_err(arcbus::Error::into_boxed)?`, or use an error enum that is one",
@@ -52,8 +53,8 @@ pub trait MessageClone: Message + Clone {}
 #[diagnostic::do_not_recommend]
 impl<M: Message + Clone> MessageClone for M {}
 
-/// A message that can be hashed. Needed by [`Idempotency`](crate::middleware::Idempotency), which refuses
-/// another message under a key that is taken.
+/// A message that can be hashed. [`Idempotency`](crate::middleware::Idempotency) needs this, to
+/// reject a different message under a key that is taken.
 #[diagnostic::on_unimplemented(
     message = "the message `{Self}` cannot be hashed, and a layer tells messages apart by their hash",
     label = "this layer needs `Hash` of the message `{Self}`",
@@ -77,7 +78,7 @@ pub trait ReplyClone: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<R: Clone + Send + Sync + 'static> ReplyClone for R {}
 
-/// A key of a table: of the buckets of a rate limit, say.
+/// A key that a table stores, for example in the buckets of a rate limit.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key",
     label = "this layer needs `Clone + Eq + Hash + Send + Sync` of the key `{Self}`",
@@ -88,7 +89,7 @@ pub trait KeptKey: Clone + Eq + Hash + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeptKey for K {}
 
-/// A key as it is looked up, such as a `str` where a `String` is kept.
+/// A borrowed form of a stored key for lookups, such as `str` for a stored `String`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key",
     label = "needs `Clone + Eq + Hash + Send + Sync` of the key `{Self}`",
@@ -99,7 +100,7 @@ pub trait LookupKey: Eq + Hash + ToOwned<Owned: KeptKey> + Send + Sync + 'static
 #[diagnostic::do_not_recommend]
 impl<Q: Eq + Hash + ToOwned<Owned: KeptKey> + Send + Sync + 'static + ?Sized> LookupKey for Q {}
 
-/// The kind [`Query`]. A message of it goes on a [`QueryBus`](crate::QueryBus).
+/// The kind [`Query`], whose messages only read and go on a [`QueryBus`](crate::QueryBus).
 ///
 /// ```
 /// use arcbus::middleware::Cacheable;
@@ -119,7 +120,8 @@ pub trait QueryKind: Kind + Same<Query> {}
 
 impl QueryKind for Query {}
 
-/// The kind [`Command`]. A message of it goes on a [`CommandBus`](crate::CommandBus).
+/// The kind [`Command`], whose messages change something and go on a
+/// [`CommandBus`](crate::CommandBus).
 ///
 /// ```
 /// use arcbus::{CommandBus, Idempotent, Outcome};
@@ -137,7 +139,8 @@ pub trait CommandKind: Kind + Same<Command> {}
 
 impl CommandKind for Command {}
 
-/// A message that is a query. Needed by [`Hedge`](crate::middleware::Hedge), which runs two of one at a time.
+/// A message that is a query. [`Hedge`](crate::middleware::Hedge) needs this, because a hedge runs
+/// one message twice concurrently.
 #[diagnostic::on_unimplemented(
     message = "the message `{Self}` is not a query, and a layer may run it twice at a time",
     label = "this layer needs `type Kind = Query` of the message `{Self}`",
@@ -220,10 +223,10 @@ where
 /// A function or closure that takes the arguments `Args`, and whose result borrows nothing from the closure
 /// itself. An async closure that captures is none: its futures borrow what it has captured.
 pub trait CallableWith<Args> {
-    /// The value that a call returns.
+    /// The value that a call of the function returns, such as a future.
     type Output;
 
-    /// Calls it.
+    /// Calls the function with these arguments and returns its result.
     fn call(&self, args: Args) -> Self::Output;
 }
 
@@ -259,8 +262,9 @@ impl<F: Fn(A, B, C) -> R, A, B, C, R> CallableWith<(A, B, C)> for F {
 
 /// A message that may go on a bus of the kind `K`.
 ///
-/// Where the compiler finds the message by its handler, as in [`register`](crate::BusBuilder::register). With a
-/// bound on the kind itself, its first complaint of a handler of several messages would be about that kind.
+/// Used where the compiler infers the message from its handler, as in
+/// [`register`](crate::BusBuilder::register). With a bound on the kind itself, the compiler would
+/// first complain about that kind if a handler has several messages.
 pub trait MessageOn<K>: Message<Kind: Same<K>> {}
 
 impl<K, M: Message<Kind: Same<K>>> MessageOn<K> for M {}

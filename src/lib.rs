@@ -43,14 +43,14 @@ pub use setting::InvalidSetting;
 #[cfg(feature = "derive")]
 pub use arcbus_macros::{Classify, Command, Query, handler, handlers};
 
-/// What the macros expand to.
+/// Items that the expansions of this crate's macros name, which are not meant for any other use.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bus::{StaticClock, assert_kind, block_static, start_static};
     pub use crate::pipeline::{Blocked, Leaf, Roles, Stopped};
 }
 
-/// What the models reach of the internals.
+/// Internals that the concurrency models can reach, in builds for the models only.
 #[cfg(arcbus_loom)]
 #[doc(hidden)]
 pub mod __model {

@@ -1,15 +1,15 @@
-//! What can be sent: [`Message`] and the two [`Kind`]s of it.
+//! Messages: the trait [`Message`] and the two [`Kind`]s of message.
 
 use std::fmt;
 
 use crate::outcome::{Class, Violations};
 
-/// A value with exactly one handler, which answers with a [`Reply`](Message::Reply) or an
+/// A value with exactly one handler, which returns a [`Reply`](Message::Reply) or an
 /// [`Error`](Message::Error).
 ///
-/// Box what is large. Each function that takes a message by value copies it in a debug build: a dispatch takes about
-/// 20 times the message's size of stack without layers, and 2 to 6 times more for each layer. Put data of more than a
-/// kilobyte into a `Box` or an `Arc` inside the message.
+/// Put data of more than a kilobyte into a `Box` or an `Arc` inside the message. In a debug build,
+/// each function that takes a message by value copies it. Without layers, a dispatch takes about 20
+/// times the message's size of stack, and 2 to 6 times more for each layer.
 ///
 /// ```
 /// use std::fmt;
@@ -59,16 +59,18 @@ use crate::outcome::{Class, Violations};
     note = "a handler takes its message by value: `msg: M`, not `msg: &M`"
 )]
 pub trait Message: Send + Sync + 'static {
-    /// The stable name used in logs, metrics and on a wire. Not blank, and unique within a bus.
+    /// The stable name used in logs, in metrics and on the wire, which is not blank and unique
+    /// within a bus.
     const NAME: &'static str;
 
-    /// [`Command`] or [`Query`]: which bus takes it.
+    /// The kind of the message, [`Command`] or [`Query`], which decides the bus that accepts the
+    /// message.
     type Kind: Kind;
 
-    /// What its handler answers.
+    /// The reply of the handler, which moves to the caller.
     type Reply: Send + 'static;
 
-    /// How its handler fails.
+    /// The error of the handler.
     ///
     /// Best an enum that implements [`std::error::Error`], by hand or by the crate `thiserror`: then
     /// [`Error`](crate::Error) around it is a standard error, too, and `?` works. `String` and `anyhow::Error` fit
@@ -76,20 +78,22 @@ pub trait Message: Send + Sync + 'static {
     /// [`Infallible`](std::convert::Infallible) says that it never fails.
     type Error: fmt::Display + fmt::Debug + Send + Sync + 'static;
 
-    /// Checks the message itself. Always called before the handler, which never sees a message that
-    /// is refused here. A panic is caught like the handler's. Default: accepts.
+    /// Checks the message itself, before the handler, which never sees a message that is rejected
+    /// here. A panic of this method is caught like a panic of the handler. Default: accepts every
+    /// message.
     ///
     /// # Errors
     ///
-    /// Every violation found; the caller gets them as [`Error::Invalid`](crate::Error::Invalid).
+    /// Returns every violation found, which the caller receives as
+    /// [`Error::Invalid`](crate::Error::Invalid).
     #[inline]
     fn validate(&self) -> Result<(), Violations> {
         Ok(())
     }
 
-    /// Returns the class of a handler's error: what it says about trying again. All policies ask here, and
-    /// nowhere else. For an error that carries one of a nested dispatch, call [`Class::nested`].
-    /// Default: [`Class::Unclassified`].
+    /// Classifies a handler's error by the outlook of another attempt, for all policies alike. For an
+    /// error that carries an error of a nested dispatch, call [`Class::nested`]. Default:
+    /// [`Class::Unclassified`].
     #[inline]
     fn classify(error: &Self::Error) -> Class {
         let _ = error;
@@ -97,17 +101,18 @@ pub trait Message: Send + Sync + 'static {
     }
 }
 
-/// The two kinds of message: [`Command`] and [`Query`]. Closed: no other type can be one.
+/// The kind of a message: [`Command`] or [`Query`]. The trait is sealed, so that no other type can
+/// implement it.
 pub trait Kind: sealed::Sealed + Send + Sync + 'static {
-    /// `"command"` or `"query"`.
+    /// The name of the kind in logs and listings, `"command"` or `"query"`.
     const NAME: &'static str;
 }
 
-/// The kind of a message that changes something. Goes on a [`CommandBus`](crate::CommandBus).
+/// The kind of a message that changes something, for a [`CommandBus`](crate::CommandBus).
 #[derive(Debug)]
 pub enum Command {}
 
-/// The kind of a message that only asks. Goes on a [`QueryBus`](crate::QueryBus).
+/// The kind of a message that only reads, for a [`QueryBus`](crate::QueryBus).
 #[derive(Debug)]
 pub enum Query {}
 
@@ -129,7 +134,7 @@ mod sealed {
     impl Sealed for super::Query {}
 }
 
-/// Holds for a kind and itself: `M::Kind: Same<K>` says that `M` may go on a bus of kind `K`.
+/// Relates a kind to itself: `M::Kind: Same<K>` means that `M` may go on a bus of kind `K`.
 #[diagnostic::on_unimplemented(
     message = "a message of kind `{Self}` cannot go on a bus of kind `{K}`",
     label = "the bus is of kind `{K}`, this message of kind `{Self}`",
@@ -145,19 +150,19 @@ impl<K> Same<K> for K {}
 pub struct MessageType(fn() -> (&'static str, &'static str));
 
 impl MessageType {
-    /// The message type `M`.
+    /// Returns the value that stands for the message type `M`.
     #[must_use]
     pub fn of<M: Message>() -> Self {
         Self(|| (M::NAME, std::any::type_name::<M>()))
     }
 
-    /// [`Message::NAME`].
+    /// Returns the message's stable name, which is [`Message::NAME`].
     #[must_use]
     pub fn name(self) -> &'static str {
         (self.0)().0
     }
 
-    /// The Rust type, with its path.
+    /// Returns the name of the Rust type, with its path.
     #[must_use]
     pub fn type_name(self) -> &'static str {
         (self.0)().1

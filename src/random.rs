@@ -1,20 +1,22 @@
-//! [`Random`]: numbers for jitter, faults and samples; none for secrets. And the state of hash tables.
+//! [`Random`]: numbers for jitter, faults and samples, but not for secrets. And seeds for hash tables.
 
 use ahash::RandomState;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Draws numbers: the same ones in the same order for the same seed.
+/// A generator that draws an identical sequence of numbers for an identical seed.
 ///
-/// The generator is SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
-/// 2014): its state is a counter, so threads draw from one sequence by one atomic addition.
+/// The algorithm is SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+/// generators", 2014). Its state is a counter, so threads draw from one sequence by one atomic
+/// addition.
 #[derive(Debug)]
 pub(crate) struct Random {
-    /// Relaxed: each addition draws another number, and nothing else is ordered by it. No partner.
+    /// Relaxed: each addition draws another number, and no other memory is ordered by the counter.
+    /// No partner.
     counter: AtomicU64,
 }
 
-/// The increment of SplitMix64: 2^64 divided by the golden ratio.
+/// The increment of SplitMix64, which is 2^64 divided by the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Random {
@@ -24,7 +26,8 @@ impl Random {
         }
     }
 
-    /// With a seed of the process's own: two processes do not draw the same.
+    /// Creates a generator with a seed of this process, so that two processes draw different
+    /// numbers.
     pub(crate) fn seeded_by_process() -> Self {
         Self::new(random_state().hash_one(0))
     }
@@ -36,13 +39,14 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to below 1.
+    /// Returns a number from 0 up to, but not including, 1.
     pub(crate) fn unit(&self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
-/// A hasher seeded anew, for keys come from outside; in a model, whose runs must repeat, always the same.
+/// Returns a freshly seeded hasher, because keys may come from outside. In a model, whose runs must
+/// repeat, the seed is fixed.
 pub(crate) fn random_state() -> RandomState {
     if cfg!(arcbus_loom) {
         RandomState::with_seeds(1, 2, 3, 4)

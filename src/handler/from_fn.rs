@@ -1,4 +1,4 @@
-//! Handlers made of functions and closures.
+//! Handlers made from functions and closures, with or without a state of their own.
 
 use std::fmt;
 use std::future::ready;
@@ -116,8 +116,9 @@ where
     }
 }
 
-/// A closure that may capture and returns a future that owns all it needs, with a
-/// [detached](Context::detach) context. A detached context costs an allocation a dispatch.
+/// Creates a handler from a closure that may capture. The closure returns a future that owns
+/// everything it needs, with a [detached](Context::detach) context, which costs an allocation for
+/// each dispatch.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -256,7 +257,7 @@ where
     }
 }
 
-/// Made by [`from_detached_fn`].
+/// A handler made from a function with a detached context by [`from_detached_fn`].
 #[derive(Clone)]
 pub struct DetachedFnHandler<F>(F);
 

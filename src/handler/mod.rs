@@ -1,4 +1,4 @@
-//! [`Handler`]: user code for one message type, and the adapters that make one of a function.
+//! [`Handler`]: user code for one message type, and the adapters that turn functions into handlers.
 
 use crate::context::Context;
 use crate::message::Message;
@@ -13,8 +13,8 @@ pub use from_fn::{
 
 /// User code for one message type.
 ///
-/// Written as an `async fn`; one that never waits costs what a function costs. An `Arc` of a handler is a
-/// handler.
+/// A handler is written as an `async fn`, which costs no more than a plain function if it never
+/// waits. An `Arc` of a handler is a handler, too.
 ///
 /// ```
 /// use std::fmt;
@@ -57,8 +57,8 @@ pub use from_fn::{
 ///
 /// # Several messages
 ///
-/// A type that handles several messages is registered once for each, and the registration names the message.
-/// Without the name the compiler says "type annotations needed".
+/// A type that handles several messages is registered once for each of them, and each registration
+/// names its message. Without the name the compiler reports "type annotations needed".
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -106,12 +106,13 @@ pub use from_fn::{
     note = "an async function or closure goes through `.handle(f)` or `from_async_fn(f)`, with state through `.handle_with(state, f)` or `from_async_fn_with(state, f)`, a plain one through `.handle_sync(f)` or `from_fn(f)`"
 )]
 pub trait Handler<M: Message>: Send + Sync + 'static {
-    /// Handles one message. A panic in it is caught and becomes
+    /// Handles one message. A panic of the handler is caught, and the caller receives
     /// [`Error::Panicked`](crate::Error::Panicked).
     ///
     /// # Errors
     ///
-    /// The message's own error; the caller gets it as [`Error::Handler`](crate::Error::Handler).
+    /// Returns the message's own error, which the caller receives as
+    /// [`Error::Handler`](crate::Error::Handler).
     fn handle(
         &self,
         msg: M,

@@ -1,4 +1,4 @@
-//! The replies that a recorder was told, by message type.
+//! Replies that a recorder was given, by message type.
 
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, VecDeque};
@@ -10,14 +10,14 @@ use crate::sync::PlainArc;
 
 pub(super) type Answers<M> = dyn Fn(&M, &Context<'_>) -> Outcome<M> + Send + Sync;
 
-/// The next reply to a message.
+/// The next reply to a message, either canned or made by a closure of the test.
 pub(super) enum Next<M: Message> {
     Canned(Outcome<M>),
-    /// Called when nothing is locked: it is code of the test.
+    /// Called while nothing is locked, because the closure is code of the test.
     Ask(PlainArc<Answers<M>>),
 }
 
-/// The replies to one message type.
+/// The remaining replies to one message type, in the order in which they are used.
 struct Replies<M: Message> {
     canned: VecDeque<Outcome<M>>,
     then: Option<PlainArc<Answers<M>>>,
@@ -39,7 +39,7 @@ impl<M: Message> Replies<M> {
     }
 }
 
-/// [`Replies`] without their type.
+/// [`Replies`] with the message type erased.
 trait Erased: Send {
     fn left(&self) -> (&'static str, usize);
     fn as_any(&mut self) -> &mut dyn Any;
@@ -70,7 +70,8 @@ impl Canned {
         self.of::<M>().canned.push_back(outcome);
     }
 
-    /// Returns what stood there, to be dropped when nothing is locked.
+    /// Sets the closure for further replies, and returns the former one, which the caller drops
+    /// while nothing is locked.
     pub(super) fn then<M: Message>(
         &mut self,
         answers: PlainArc<Answers<M>>,
@@ -82,7 +83,7 @@ impl Canned {
         self.of::<M>().next()
     }
 
-    /// The canned replies that nobody asked for, by the name of their message.
+    /// Returns the number of unused canned replies by the name of their message.
     pub(super) fn left(&self) -> Vec<(&'static str, usize)> {
         let left = self.0.values().map(|replies| replies.left());
         let mut left: Vec<_> = left.filter(|(_, count)| *count > 0).collect();

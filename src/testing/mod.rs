@@ -1,15 +1,15 @@
-//! What tests of your own code need (feature `testing`).
+//! Tools for testing your own code (feature `testing`).
 //!
 //! # Code that dispatches
 //!
-//! Code that is generic over [`Dispatch`](crate::Dispatch) takes a [`Recorder`] instead of a bus: it
-//! answers with what it was told to, and knows what was sent.
+//! Code that is generic over [`Dispatch`](crate::Dispatch) accepts a [`Recorder`] instead of a bus.
+//! The recorder gives canned replies and records the messages.
 //!
 //! # Time
 //!
-//! A bus built with a [`FakeClock`] has the time that the test gives it. Deadlines, timeouts and every
-//! other policy are fast-forwarded by [`advance`](FakeClock::advance), which also rings the timers that
-//! are due; nothing sleeps.
+//! A bus built with a [`FakeClock`] has the time that the test sets. The method
+//! [`advance`](FakeClock::advance) fast-forwards deadlines, timeouts and every other policy, and
+//! fires the timers that are due. Nothing sleeps.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -57,8 +57,8 @@ pub use recorder::Recorder;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// Polls once, without a runtime; what came of it, if it is done. Nobody is woken: poll again after
-/// what it waits for.
+/// Polls a future once, without a runtime, and returns its output if it is ready. The waker does
+/// nothing, so poll again once the awaited event has happened.
 pub fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),

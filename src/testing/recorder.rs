@@ -1,4 +1,4 @@
-//! [`Recorder`].
+//! [`Recorder`]: a stand-in for a bus in the tests of code that dispatches.
 
 use std::any::Any;
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::message::{Message, MessageType};
 use crate::outcome::{Error, Outcome, Phase};
 use crate::sync::{Mutex, PlainArc};
 
-/// Stands in for a bus: answers each message with what it was told to, and keeps it. Takes commands
-/// and queries, in both lanes; clones share everything.
+/// A stand-in for a bus, which gives canned replies and records each message. A recorder accepts
+/// commands and queries in both lanes, and its clones share everything.
 ///
 /// ```
 /// use arcbus::testing::Recorder;
@@ -65,12 +65,12 @@ use crate::sync::{Mutex, PlainArc};
 /// broke.assert_sent::<Ship>([]);
 /// ```
 ///
-/// Like a bus it refuses what is late, cancelled or not valid, before it looks for a reply. It has no
-/// layers.
+/// Like a bus, a recorder rejects messages that are late, cancelled or invalid, before looking for
+/// a reply. A recorder has no layers.
 ///
 /// # Panics
 ///
-/// Dispatching a message that no reply is left for panics, with the name of the message.
+/// Dispatching a message without a remaining reply panics, with the name of the message.
 #[derive(Clone, Default)]
 pub struct Recorder {
     clock: Clock,
@@ -89,27 +89,27 @@ struct Sent {
 }
 
 impl Recorder {
-    /// One that has no replies yet.
+    /// Creates a recorder without replies, which shows the time of the real clock.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with another clock, which decides what is late.
+    /// Replaces the clock, which decides whether a message is late.
     #[must_use]
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self
     }
 
-    /// Answers the next `M` that has no reply yet with `outcome`. Told several times, it answers in
-    /// that order, each time once.
+    /// Replies to the next `M` without a reply yet with `outcome`. Several calls queue their
+    /// outcomes, and each of them is used once.
     pub fn reply<M: Message>(&self, outcome: Outcome<M>) -> &Self {
         self.state.lock().canned.push::<M>(outcome);
         self
     }
 
-    /// Answers every `M` with what `answer` makes of it, once the replies told by
+    /// Replies to every `M` with the result of `answer`, once the outcomes given to
     /// [`reply`](Recorder::reply) are used up.
     pub fn reply_with<M, F>(&self, answer: F) -> &Self
     where
@@ -121,7 +121,7 @@ impl Recorder {
         self
     }
 
-    /// Each `M` that was sent, in order.
+    /// Returns each `M` that was sent so far, in the order of sending.
     #[must_use]
     pub fn sent<M: Message>(&self) -> Vec<PlainArc<M>> {
         let state = self.state.lock();
@@ -129,18 +129,19 @@ impl Recorder {
         values.filter_map(|value| value.downcast().ok()).collect()
     }
 
-    /// The names of all messages that were sent, in order.
+    /// Returns the names of all messages that were sent so far, in the order of sending.
     #[must_use]
     pub fn order(&self) -> Vec<&'static str> {
         let state = self.state.lock();
         state.sent.iter().map(|sent| sent.message.name()).collect()
     }
 
-    /// Asserts that exactly these `M` were sent, in this order, whatever was sent in between.
+    /// Asserts that exactly these `M` were sent, in this order, regardless of other messages in
+    /// between.
     ///
     /// # Panics
     ///
-    /// If they were not.
+    /// Panics if other messages `M` were sent, or in another order.
     #[track_caller]
     pub fn assert_sent<M: Message + PartialEq + fmt::Debug>(&self, expected: impl AsRef<[M]>) {
         let sent = self.sent::<M>();
@@ -158,37 +159,40 @@ impl Recorder {
     ///
     /// # Panics
     ///
-    /// If they were not.
+    /// Panics if other messages were sent, or in another order.
     #[track_caller]
     pub fn assert_order(&self, expected: impl AsRef<[&'static str]>) {
         assert_eq!(self.order(), expected.as_ref(), "what was sent");
     }
 
-    /// Asserts that every reply told by [`reply`](Recorder::reply) was used.
+    /// Asserts that every reply given to [`reply`](Recorder::reply) was used, so that the code
+    /// under test sent all expected messages.
     ///
     /// # Panics
     ///
-    /// If one was not.
+    /// Panics with the number of unused replies for each message, if there are any.
     #[track_caller]
     pub fn assert_all_replied(&self) {
         let left = self.state.lock().canned.left();
         assert!(left.is_empty(), "replies that nobody asked for: {left:?}");
     }
 
-    /// [`Bus::execute`](crate::Bus::execute).
+    /// Dispatches a message in the async lane, like [`Bus::execute`](crate::Bus::execute).
     ///
     /// # Errors
     ///
-    /// The reply it was told.
+    /// Returns the canned outcome of the message, if that outcome is an error.
     pub fn execute<M: Message>(&self, msg: M) -> impl Future<Output = Outcome<M>> + Send {
         self.execute_with(msg, Context::new())
     }
 
+    /// Dispatches a message in the async lane, like
     /// [`Bus::execute_with`](crate::Bus::execute_with).
     ///
     /// # Errors
     ///
-    /// The reply it was told; `Timeout` or `Cancelled` if the context says so.
+    /// Returns the canned outcome of the message if that is an error, and `Timeout` or `Cancelled`
+    /// if the context is late or cancelled.
     pub fn execute_with<'a, M: Message>(
         &'a self,
         msg: M,
@@ -197,20 +201,23 @@ impl Recorder {
         async move { self.execute_blocking_with(msg, cx) }
     }
 
+    /// Dispatches a message in the blocking lane, like
     /// [`Bus::execute_blocking`](crate::Bus::execute_blocking).
     ///
     /// # Errors
     ///
-    /// The reply it was told.
+    /// Returns the canned outcome of the message, if that outcome is an error.
     pub fn execute_blocking<M: Message>(&self, msg: M) -> Outcome<M> {
         self.execute_blocking_with(msg, Context::new())
     }
 
+    /// Dispatches a message in the blocking lane, like
     /// [`Bus::execute_blocking_with`](crate::Bus::execute_blocking_with).
     ///
     /// # Errors
     ///
-    /// The reply it was told; `Timeout` or `Cancelled` if the context says so.
+    /// Returns the canned outcome of the message if that is an error, and `Timeout` or `Cancelled`
+    /// if the context is late or cancelled.
     pub fn execute_blocking_with<M: Message>(&self, msg: M, cx: Context<'_>) -> Outcome<M> {
         let (msg, mut cx) = (PlainArc::new(msg), cx);
         self.keep(PlainArc::clone(&msg));
