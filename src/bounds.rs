@@ -40,8 +40,8 @@ pub trait HandlerError: StdError + 'static {}
 #[diagnostic::do_not_recommend]
 impl<E: StdError + 'static> HandlerError for E {}
 
-/// A message that can be copied. Needed by layers that may run it more than once, since the handler takes it by
-/// value.
+/// A message that can be cloned. Layers that may run a message more than once need this, since the
+/// handler takes the message by value.
 #[diagnostic::on_unimplemented(
     message = "the message `{Self}` cannot be copied, and a layer may run it more than once",
     label = "this layer needs `Clone` of the message `{Self}`",
@@ -159,8 +159,8 @@ pub enum WithoutContext {}
 #[derive(Debug)]
 pub enum WithContext {}
 
-/// A function or closure of a message, or of a message and a context. Both have a `Shape`, which the compiler
-/// finds by their arguments.
+/// A function or closure of a message, or of a message and a context. The compiler finds the
+/// `Shape` by these arguments.
 #[diagnostic::on_unimplemented(
     message = "this is not a handler function",
     label = "takes other arguments, or is an async closure that captures variables",
@@ -177,8 +177,8 @@ impl<M, F: CallableWith<(M,)>> HandlerFn<M, WithoutContext> for F {}
 #[diagnostic::do_not_recommend]
 impl<M, F> HandlerFn<M, WithContext> for F where F: for<'a> CallableWith<(M, &'a Context<'a>)> {}
 
-/// A function or closure of a state and a message, or of a state, a message and a context. Both have a `Shape`,
-/// which the compiler finds by their arguments.
+/// A function or closure of a state and a message, or of a state, a message and a context. The
+/// compiler finds the `Shape` by these arguments.
 #[diagnostic::on_unimplemented(
     message = "this is not a handler function with the state `{S}`",
     label = "takes other arguments, or captures variables",
@@ -199,10 +199,10 @@ impl<S, M, F> HandlerFnWith<S, M, WithContext> for F where
 
 /// A function or closure that takes the arguments `Args` and returns the future of a handler of `M`.
 pub trait AsyncCall<Args, M: Message> {
-    /// The future that it returns.
+    /// The future that the function returns.
     type Future: Future<Output = Result<M::Reply, M::Error>> + Send;
 
-    /// Calls it.
+    /// Calls the function with these arguments and returns its future.
     fn call(&self, args: Args) -> Self::Future;
 }
 
@@ -220,8 +220,9 @@ where
     }
 }
 
-/// A function or closure that takes the arguments `Args`, and whose result borrows nothing from the closure
-/// itself. An async closure that captures is none: its futures borrow what it has captured.
+/// A function or closure with the arguments `Args`, whose result borrows nothing from the closure
+/// itself. An async closure that captures does not qualify, because its futures borrow the captured
+/// variables.
 pub trait CallableWith<Args> {
     /// The value that a call of the function returns, such as a future.
     type Output;

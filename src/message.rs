@@ -59,8 +59,8 @@ use crate::outcome::{Class, Violations};
     note = "a handler takes its message by value: `msg: M`, not `msg: &M`"
 )]
 pub trait Message: Send + Sync + 'static {
-    /// The stable name used in logs, in metrics and on the wire, which is not blank and unique
-    /// within a bus.
+    /// The stable name used in logs, in metrics and on the wire. The name must not be blank, and
+    /// must be unique within a bus.
     const NAME: &'static str;
 
     /// The kind of the message, [`Command`] or [`Query`], which decides the bus that accepts the
@@ -72,10 +72,10 @@ pub trait Message: Send + Sync + 'static {
 
     /// The error of the handler.
     ///
-    /// Best an enum that implements [`std::error::Error`], by hand or by the crate `thiserror`: then
-    /// [`Error`](crate::Error) around it is a standard error, too, and `?` works. `String` and `anyhow::Error` fit
-    /// as well, and need [`into_boxed`](crate::Error::into_boxed) before a `?`.
-    /// [`Infallible`](std::convert::Infallible) says that it never fails.
+    /// Best an enum that implements [`std::error::Error`], by hand or with the crate `thiserror`.
+    /// Then [`Error`](crate::Error) around it is a standard error, too, and `?` works. `String` and
+    /// `anyhow::Error` fit as well, and need [`into_boxed`](crate::Error::into_boxed) before a `?`.
+    /// Choose [`Infallible`](std::convert::Infallible) for a handler that never fails.
     type Error: fmt::Display + fmt::Debug + Send + Sync + 'static;
 
     /// Checks the message itself, before the handler, which never sees a message that is rejected

@@ -117,7 +117,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
         inner.with_layers(layers)
     }
 
-    /// Registers the handler of a message. The method [`build`](BusBuilder::build) reports mistakes.
+    /// Registers the handler of a message, whose mistakes [`build`](BusBuilder::build) reports.
     pub fn register<M, H>(mut self, handler: H) -> Self
     where
         H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
@@ -129,8 +129,8 @@ impl<K: Kind, S> BusBuilder<K, S> {
         self
     }
 
-    /// Registers an async function or closure as the handler of the message that it takes; a context may follow the
-    /// message. Short for [`register`](Self::register) of a [`from_async_fn`].
+    /// Registers an async function or closure as the handler of its message argument, which a context may
+    /// follow. Short for [`register`](Self::register) of a [`from_async_fn`].
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -164,8 +164,8 @@ impl<K: Kind, S> BusBuilder<K, S> {
         self.register(from_async_fn(function))
     }
 
-    /// Registers a plain function or closure as the handler of the message that it takes; a context may follow the
-    /// message. Short for [`register`](Self::register) of a [`from_fn`].
+    /// Registers a plain function or closure as the handler of its message argument, which a context may
+    /// follow. Short for [`register`](Self::register) of a [`from_fn`].
     ///
     /// ```
     /// # use std::convert::Infallible;
@@ -196,8 +196,8 @@ impl<K: Kind, S> BusBuilder<K, S> {
         self.register(from_fn(function))
     }
 
-    /// Registers an async function or closure with a state as the handler of the message that it takes. The state
-    /// comes first, by reference; a context may come last. Short for [`register`](Self::register) of a
+    /// Registers an async function or closure with a state as the handler of its message argument. The state
+    /// comes first, by reference, and a context may come last. Short for [`register`](Self::register) of a
     /// [`from_async_fn_with`].
     ///
     /// ```
@@ -232,9 +232,8 @@ impl<K: Kind, S> BusBuilder<K, S> {
         self.register(from_async_fn_with(state, function))
     }
 
-    /// Registers each handler of a service, which [`#[handlers]`](crate::handlers) has written.
-    ///
-    /// Mistakes are reported by [`build`](BusBuilder::build).
+    /// Registers each handler of a service that the macro [`#[handlers]`](crate::handlers) has implemented.
+    /// The method [`build`](BusBuilder::build) reports mistakes.
     pub fn service<T: Service<K, S>>(self, service: Arc<T>) -> Self {
         let mut batch = Batch::of(self.layers, self.changes);
         T::register(&service, &mut batch);
@@ -257,7 +256,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
         self
     }
 
-    /// Sets the clock from which the bus reads time. Default: [`Clock::new`].
+    /// Sets the clock from which the bus reads time for all policies. Default: [`Clock::new`].
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.settings.clock = Some(clock.into());
         self

@@ -18,9 +18,9 @@ pub(super) struct Coverage {
     has_handler: bool,
     /// The calls without a handler after them, from scopes that have ended.
     unused: Vec<UnusedLayers>,
-    /// True when no more handlers can be added.
+    /// True when the builder is complete, so that no more handlers can be added.
     complete: bool,
-    /// Number of enclosing scopes.
+    /// Number of scopes that enclose this one.
     depth: usize,
 }
 
@@ -37,7 +37,7 @@ impl Coverage {
         }
     }
 
-    /// Records a handler inside all layers so far.
+    /// Records a handler that stands inside all layers added so far.
     pub(super) fn add_handler(&mut self) {
         self.covered = self.added.len();
         self.has_handler = true;
@@ -49,7 +49,7 @@ impl Coverage {
         self.complete = true;
     }
 
-    /// Returns the coverage of a new scope.
+    /// Returns the coverage of a scope that begins inside this one.
     pub(super) fn begin_scope(&self) -> Self {
         Self {
             depth: self.depth + 1,

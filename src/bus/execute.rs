@@ -129,8 +129,8 @@ impl<'a, M: Message, T: Target<'a, M>, C: Given<'a>> Execute<'a, M, T, C> {
         };
         let mut out = Out::new();
         match route.start(&mut self.msg, self.cx.context(), clock, task, &mut out) {
-            // The message is taken after the table is released. By then the message has reached
-            // memory. A wide read right after the write would stall.
+            // The message is taken after the table is released, when the message has reached memory.
+            // A wide read right after the write would stall.
             Launch::Reply(reply) => {
                 drop(held);
                 Poll::Ready(Ok(reply.take()))

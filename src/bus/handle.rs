@@ -13,10 +13,10 @@ use crate::pipeline::RouteInfo;
 use crate::registry::{RegistrationError, Store, Table};
 use crate::sync::{Arc, Guard};
 
-/// The bus for commands: messages that change something.
+/// The bus for commands, which are messages that change something.
 pub type CommandBus = Bus<Command>;
 
-/// The bus for queries: messages that only read.
+/// The bus for queries, which are messages that only read.
 pub type QueryBus = Bus<Query>;
 
 /// Dispatches messages to their handlers. Cheap to clone, and shared between threads by reference
@@ -93,7 +93,7 @@ impl<K: Kind> Bus<K> {
     }
 
     /// Dispatches `msg` and waits for the reply, on any runtime or none. Nothing runs before the
-    /// first poll. Dropping the future drops the handler's future.
+    /// first poll, and dropping the future drops the handler's future.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use crate::outcome::Outcome;
 use crate::registry::{Store, Table};
 use crate::sync::{Arc, Cached};
 
-/// A bus handle for one thread. It caches the last table, and each dispatch only compares a pointer
-/// to see that this table is still current. Returned by [`Bus::local`](crate::Bus::local).
+/// A bus handle for one thread, returned by [`Bus::local`](crate::Bus::local). A local bus caches the
+/// last table, and each dispatch only compares a pointer to see that this table is still current.
 ///
 /// A local bus sees every change that happened before the dispatch, as [`Bus`](crate::Bus) does.
 /// Between dispatches it keeps its table alive, and with the table every handler. Call

@@ -9,10 +9,10 @@ use crate::outcome::Outcome;
 use crate::registry::{Pinned, RegistrationError, Store, Table, Typed};
 use crate::sync::{Arc, Cached};
 
-/// A bus handle for one message. It caches the route, and each dispatch only compares a pointer to
-/// see that the table is still current. Returned by [`Bus::route`](crate::Bus::route).
+/// A bus handle for one message, returned by [`Bus::route`](crate::Bus::route). A route caches its
+/// handler, and each dispatch only compares a pointer to see that the table is still current.
 ///
-/// A route follows a replaced handler. After a deregistration it reports
+/// A route follows a replaced handler, and after a deregistration reports
 /// [`HandlerNotFound`](crate::Error::HandlerNotFound) until the message is registered again. Like a
 /// [`LocalBus`](crate::LocalBus), a route keeps its table alive between dispatches. Call
 /// [`refresh`](Route::refresh) before a long pause.

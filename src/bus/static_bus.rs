@@ -50,7 +50,7 @@ impl StaticClock {
         Self { clock, ties }.held()
     }
 
-    /// Replaces the clock.
+    /// Replaces the clock from which the bus reads time.
     ///
     /// # Panics
     ///

@@ -92,7 +92,7 @@ impl Daemon {
         daemon
     }
 
-    /// Starts the ringing thread unless one runs. The thread ends with the process.
+    /// Starts the ringing thread unless one runs, for as long as the process lives.
     fn start(&self, fast: &'static FastClock) -> io::Result<()> {
         let mut runs = self.runs.lock();
         if !*runs {
@@ -151,7 +151,7 @@ impl Ringer {
     }
 }
 
-/// Decides which thread rings.
+/// The turn to ring, which a single thread has at a time.
 struct Turns {
     turn: Mutex<Turn>,
     /// Notified when a wake begins, if the thread on standby waits for one.

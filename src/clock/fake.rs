@@ -1,4 +1,4 @@
-//! A clock for tests.
+//! [`FakeClock`]: a clock for tests, which the test moves.
 
 use super::timer::{Alarm, TimerQueue};
 use super::{Anchor, Clock, epoch};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The first tick of a fake clock, far enough from 0 that deadlines in the past fit.
 const START: u64 = 1 << 62;
 
-/// A clock that stands still until a test moves it. Clones show one time.
+/// A clock that stands still until a test moves it, and whose clones show one time.
 ///
 /// ```
 /// use arcbus::FakeClock;
@@ -110,7 +110,7 @@ impl FakeClock {
         self.clone().into()
     }
 
-    /// Returns the current time.
+    /// Returns the current time of this clock and of all its clones.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.anchor().instant_of(self.shared.now.get())

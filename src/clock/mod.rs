@@ -72,7 +72,7 @@ enum Source {
 }
 
 impl Clock {
-    /// Creates a fast monotonic clock. The first one of a process takes up to 200 ms.
+    /// Creates a fast monotonic clock, the first of which takes a process up to 200 ms.
     #[must_use]
     pub fn new() -> Self {
         let fast = || {

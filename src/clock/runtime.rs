@@ -29,7 +29,7 @@ impl Sleep {
         Some(Self { sleep, start, left })
     }
 
-    /// Returns whether the time is over. If not, `waker` will be woken.
+    /// Returns whether the time is over, and otherwise arranges for `waker` to be woken.
     pub(super) fn poll(&mut self, waker: &Waker) -> Result<bool, Refused> {
         let mut task = Context::from_waker(waker);
         caught(|| self.sleep.as_mut().poll(&mut task).is_ready())

@@ -5,7 +5,7 @@ use std::task::{self, Poll};
 
 use super::{Clock, Due};
 
-/// A wait on a clock. Arms an alarm at the first poll and disarms it when dropped.
+/// A wait on a clock, which arms an alarm at the first poll and disarms it when dropped.
 pub(crate) struct Sleep<'c> {
     clock: &'c Clock,
     due: Due,

@@ -11,7 +11,7 @@ use std::process;
 use std::task::Waker;
 use std::time::Duration;
 
-/// An armed alarm, which is disarmed on drop.
+/// An armed alarm, which wakes its waker once and is disarmed on drop.
 pub(crate) struct Alarm {
     /// A copy of the waker that will be woken, compared without a lock.
     waker: KeptWaker,
@@ -228,7 +228,7 @@ impl TimerQueue {
         Some(key)
     }
 
-    /// Replaces the waker of an alarm. Returns `false` if the alarm has rung.
+    /// Replaces the waker of an alarm, or returns `false` if the alarm has rung.
     fn replace(&self, key: Key, mut waker: KeptWaker) -> bool {
         // The replaced waker moves to `waker` and drops when this function returns.
         let Some(mut alarms) = self.lock() else {

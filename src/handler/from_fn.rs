@@ -9,7 +9,8 @@ use crate::bounds::{AsyncCall, HandlerFn, HandlerFnWith, WithContext, WithoutCon
 use crate::context::Context;
 use crate::message::Message;
 
-/// A plain function or closure as a handler. It takes the message, or the message and the context.
+/// Creates a handler from a plain function or closure, which takes a message and, if needed, a
+/// context.
 ///
 /// A closure that takes the context names its type, `|msg: Double, cx: &Context<'_>| ..`.
 ///
@@ -41,12 +42,14 @@ where
     FnHandler(function, PhantomData)
 }
 
-/// An `async fn`, or a closure that returns a future, as a handler. It takes the message, or the message and the
-/// context. An async closure captures nothing; what needs state goes through [`from_async_fn_with`].
+/// Creates a handler from an `async fn`, or from a closure that returns a future. The function
+/// takes a message and, if needed, a context. An async closure captures nothing, so a handler with
+/// a state is made by [`from_async_fn_with`].
 ///
-/// An async closure names the types of its arguments, `async |msg: Double, cx: &Context<'_>| ..`. A closure that
-/// returns an `async` block may capture, as long as each block owns what it uses. It cannot borrow its context:
-/// for that there is [`from_detached_fn`].
+/// An async closure names the types of its arguments, `async |msg: Double, cx: &Context<'_>| ..`. A
+/// closure that returns an `async` block may capture, as long as each block owns everything it
+/// uses. Such a closure cannot borrow its context, so use [`from_detached_fn`] if the block needs
+/// one.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -79,8 +82,9 @@ where
     AsyncFnHandler(function, PhantomData)
 }
 
-/// State and an async function over it as a handler. It takes the state by reference, the message, and the
-/// context if it needs it. A closure captures nothing: what it needs is in the state.
+/// Creates a handler from a state and an async function over that state. The function takes the
+/// state by reference, the message and, if needed, the context. A closure captures nothing, because
+/// everything needed is in the state.
 ///
 /// ```
 /// use arcbus::{Message, Query, QueryBus, from_async_fn_with};
@@ -116,9 +120,9 @@ where
     }
 }
 
-/// Creates a handler from a closure that may capture. The closure returns a future that owns
-/// everything it needs, with a [detached](Context::detach) context, which costs an allocation for
-/// each dispatch.
+/// Creates a handler from a closure that may capture, and that returns a future without borrows.
+/// The future owns a [detached](Context::detach) context, which costs an allocation for each
+/// dispatch.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -152,7 +156,7 @@ where
     DetachedFnHandler(function)
 }
 
-/// Made by [`from_fn`].
+/// A handler made from a plain function or closure by [`from_fn`], for code that never waits.
 pub struct FnHandler<F, Shape>(F, PhantomData<fn() -> Shape>);
 
 impl<M, F> Handler<M> for FnHandler<F, WithoutContext>
@@ -185,7 +189,7 @@ where
     }
 }
 
-/// Made by [`from_async_fn`].
+/// A handler made from an async function or a closure that returns a future by [`from_async_fn`].
 pub struct AsyncFnHandler<F, Shape>(F, PhantomData<fn() -> Shape>);
 
 impl<M, F> Handler<M> for AsyncFnHandler<F, WithoutContext>
@@ -218,7 +222,7 @@ where
     }
 }
 
-/// Made by [`from_async_fn_with`].
+/// A handler made from a state and an async function by [`from_async_fn_with`].
 pub struct AsyncWithHandler<S, F, Shape> {
     state: S,
     function: F,

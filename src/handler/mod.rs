@@ -13,8 +13,8 @@ pub use from_fn::{
 
 /// User code for one message type.
 ///
-/// A handler is written as an `async fn`, which costs no more than a plain function if it never
-/// waits. An `Arc` of a handler is a handler, too.
+/// A handler is written as an `async fn`, and one that never waits costs no more than a plain
+/// function. An `Arc` of a handler is a handler, too.
 ///
 /// ```
 /// use std::fmt;
@@ -58,7 +58,7 @@ pub use from_fn::{
 /// # Several messages
 ///
 /// A type that handles several messages is registered once for each of them, and each registration
-/// names its message. Without the name the compiler reports "type annotations needed".
+/// names its message. Otherwise the compiler reports "type annotations needed".
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -106,8 +106,8 @@ pub use from_fn::{
     note = "an async function or closure goes through `.handle(f)` or `from_async_fn(f)`, with state through `.handle_with(state, f)` or `from_async_fn_with(state, f)`, a plain one through `.handle_sync(f)` or `from_fn(f)`"
 )]
 pub trait Handler<M: Message>: Send + Sync + 'static {
-    /// Handles one message. A panic of the handler is caught, and the caller receives
-    /// [`Error::Panicked`](crate::Error::Panicked).
+    /// Handles one message of the dispatch whose context is `cx`. A panic is caught, and the caller
+    /// receives [`Error::Panicked`](crate::Error::Panicked) in place of a reply.
     ///
     /// # Errors
     ///
