@@ -21,17 +21,18 @@ use crate::pipeline::{Layers, Stack, Ties};
 use crate::registry::Unhandled;
 use crate::sync::{Arc, PlainArc};
 
-/// One change to a table.
+/// A single change to a table, prepared outside the lock.
 pub(crate) enum Change {
     Register(Entry),
     Replace(Entry),
-    /// One that could not be prepared. In a box, so that the others are small.
+    /// A change that could not be prepared. The error is boxed, so that the other variants are
+    /// small.
     Impossible(Box<RegistrationError>),
     Deregister(MessageType, TypeId),
 }
 
 impl Change {
-    /// Makes the change to `draft`.
+    /// Applies the change to `draft`, or returns the error of a change that is impossible.
     pub(super) fn apply(self, draft: &mut Draft<'_>) -> Result<(), RegistrationError> {
         match self {
             Self::Register(entry) => draft.register(entry),
@@ -42,17 +43,18 @@ impl Change {
     }
 }
 
-/// Changes in their order, with the time at which they are said to be made.
+/// Changes in their order, with the time at which they take effect.
 pub(crate) struct Changes {
     list: SmallVec<[Change; 1]>,
     ties: Ties,
     made_at: SystemTime,
-    /// The bus's count of messages without a handler. Lent to each route while its layers are made: a share for each would be counted.
+    /// The bus's count of messages without a handler. Each route borrows it while its layers are
+    /// created, because a share for each route would cost a count.
     unhandled: Option<PlainArc<Unhandled>>,
 }
 
 impl Changes {
-    /// None yet. Reads the time, once for all of them.
+    /// Creates an empty list of changes, and reads the clock once for all of them.
     pub(crate) fn new(unhandled: PlainArc<Unhandled>) -> Self {
         Self {
             list: SmallVec::new(),
@@ -62,7 +64,7 @@ impl Changes {
         }
     }
 
-    /// Adds a route for `handler` that has an instance of every layer around it.
+    /// Adds a route for `handler` with its own instance of every layer.
     pub(crate) fn add<M, H, S>(
         &mut self,
         layers: &Layers<S>,
@@ -87,12 +89,12 @@ impl Changes {
         self.list.push(change);
     }
 
-    /// Adds an error that refuses all of them.
+    /// Adds an error that rejects the whole list.
     pub(crate) fn refuse(&mut self, error: RegistrationError) {
         self.list.push(Change::Impossible(Box::new(error)));
     }
 
-    /// The messages that the bus has no handler for.
+    /// Returns the bus's counts of messages without a handler, or new ones for no bus.
     pub(crate) fn unhandled(&self) -> PlainArc<Unhandled> {
         self.unhandled.clone().unwrap_or_default()
     }
@@ -101,12 +103,12 @@ impl Changes {
         self.list.len()
     }
 
-    /// Takes the ties of their routes to a clock.
+    /// Removes and returns the ties of the routes to a clock.
     pub(super) fn take_ties(&mut self) -> Ties {
         mem::take(&mut self.ties)
     }
 
-    /// The changes, with refusals in the place of routes whose layers stand in a dangerous order.
+    /// Replaces routes whose layers stand in a dangerous order by errors.
     pub(super) fn in_good_order(self) -> Self {
         let list = self.list.into_iter().map(Change::in_good_order).collect();
         Self { list, ..self }
@@ -122,9 +124,10 @@ impl IntoIterator for Changes {
     }
 }
 
-/// Changes that are made together: given to the closure of [`Registrar::update`](super::Registrar::update).
+/// Changes that are made together, in the closure of
+/// [`Registrar::update`](super::Registrar::update).
 ///
-/// Nothing happens to the registry while the closure runs, so it may call the registrar.
+/// The registry does not change while the closure runs, so the closure may call the registrar.
 pub struct Batch<K, S> {
     layers: Layers<S>,
     changes: Changes,
@@ -136,7 +139,7 @@ impl<K: Kind, S> Batch<K, S> {
         Self::of(layers, Changes::new(unhandled))
     }
 
-    /// A batch with the changes of a builder.
+    /// Creates a batch with the changes of a builder.
     pub(crate) fn of(layers: Layers<S>, changes: Changes) -> Self {
         Self {
             layers,
@@ -153,7 +156,7 @@ impl<K: Kind, S> Batch<K, S> {
         self.changes
     }
 
-    /// Adds a handler for a message that has none.
+    /// Adds a handler for a message that has no handler.
     pub fn register<M, H>(&mut self, handler: H) -> &mut Self
     where
         H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
@@ -164,8 +167,8 @@ impl<K: Kind, S> Batch<K, S> {
         self
     }
 
-    /// Registers an async function or closure as the handler of the message that it takes; a context may follow the
-    /// message. Short for [`register`](Self::register) of a [`from_async_fn`].
+    /// Registers an async function or closure as the handler of its message argument, which a
+    /// context may follow. Short for [`register`](Self::register) of a [`from_async_fn`].
     pub fn handle<M, Shape, F>(&mut self, function: F) -> &mut Self
     where
         F: HandlerFn<M, Shape>,
@@ -176,8 +179,8 @@ impl<K: Kind, S> Batch<K, S> {
         self.register(from_async_fn(function))
     }
 
-    /// Registers a plain function or closure as the handler of the message that it takes; a context may follow the
-    /// message. Short for [`register`](Self::register) of a [`from_fn`].
+    /// Registers a plain function or closure as the handler of its message argument, which a
+    /// context may follow. Short for [`register`](Self::register) of a [`from_fn`].
     pub fn handle_sync<M, Shape, F>(&mut self, function: F) -> &mut Self
     where
         F: HandlerFn<M, Shape>,
@@ -188,9 +191,9 @@ impl<K: Kind, S> Batch<K, S> {
         self.register(from_fn(function))
     }
 
-    /// Registers an async function or closure with a state as the handler of the message that it takes. The state
-    /// comes first, by reference; a context may come last. Short for [`register`](Self::register) of a
-    /// [`from_async_fn_with`].
+    /// Registers an async function or closure with a state as the handler of its message argument.
+    /// The state comes first, by reference, and a context may come last. Short for
+    /// [`register`](Self::register) of a [`from_async_fn_with`].
     pub fn handle_with<M, Shape, T, F>(&mut self, state: T, function: F) -> &mut Self
     where
         F: HandlerFnWith<T, M, Shape>,
@@ -201,13 +204,14 @@ impl<K: Kind, S> Batch<K, S> {
         self.register(from_async_fn_with(state, function))
     }
 
-    /// Registers each handler of a service, which [`#[handlers]`](crate::handlers) has written.
+    /// Registers each handler of a service that the macro [`#[handlers]`](crate::handlers) has
+    /// implemented.
     pub fn service<T: Service<K, S>>(&mut self, service: Arc<T>) -> &mut Self {
         T::register(&service, self);
         self
     }
 
-    /// Puts a handler in the place of the one the message has.
+    /// Replaces the handler of a message, which must have one.
     pub fn replace<M, H>(&mut self, handler: H) -> &mut Self
     where
         H: Handler<M>, // of several messages? `replace::<TheMessage, _>(handler)`
@@ -218,7 +222,7 @@ impl<K: Kind, S> Batch<K, S> {
         self
     }
 
-    /// Takes the message's handler out.
+    /// Removes the handler of a message, which must have one.
     pub fn deregister<M>(&mut self) -> &mut Self
     where
         M: Message<Kind: Same<K>>,
@@ -237,7 +241,7 @@ impl<K, S> fmt::Debug for Batch<K, S> {
 }
 
 impl Change {
-    /// Itself, or the refusal of a route whose layers stand in a dangerous order.
+    /// Returns the change, or an error if the layers of its route stand in a dangerous order.
     fn in_good_order(self) -> Self {
         let (Self::Register(entry) | Self::Replace(entry)) = &self else {
             return self;

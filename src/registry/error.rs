@@ -1,4 +1,4 @@
-//! [`RegistrationError`].
+//! [`RegistrationError`]: the reasons why a registration is rejected.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use crate::message::MessageType;
 use crate::pipeline::Tied;
 use crate::setting::InvalidSetting;
 
-/// Why a registration was refused. Nothing was changed.
+/// The reason why a registration was rejected, after which nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistrationError {
-    /// The message type has a handler already.
+    /// The message type already has a handler, which only `replace` can change.
     Duplicate {
-        /// The message.
+        /// The message whose second handler was rejected.
         message: MessageType,
     },
-    /// The message's name is empty or blank.
+    /// The message's name is empty or consists of white space.
     EmptyName {
-        /// The message.
+        /// The message whose name is empty or blank.
         message: MessageType,
     },
-    /// Another message type has the same name.
+    /// The name of the message already belongs to another message type on this bus.
     NameClash {
-        /// The message that was refused.
+        /// The message that was rejected because of its name.
         message: MessageType,
-        /// The message that has the name.
+        /// The message that has the name already, and keeps it.
         holder: MessageType,
     },
-    /// There is no handler to replace or deregister.
+    /// The message has no handler that could be replaced or deregistered.
     NotRegistered {
-        /// The message.
+        /// The message that has no handler on this bus.
         message: MessageType,
     },
     /// A setting of the builder or of a layer is out of range.
@@ -39,22 +39,22 @@ pub enum RegistrationError {
     /// Layers around the message's handler stand in a dangerous order, and the bus is
     /// [strict](crate::BusBuilder::build_strict).
     DangerousOrder {
-        /// The message.
+        /// The message whose layers stand in a dangerous order.
         message: MessageType,
-        /// All that is dangerous about it: one or more.
+        /// All warnings about these layers, at least one.
         warnings: Vec<Warning>,
     },
-    /// A layer around the message's handler shares state with a bus that has another clock.
+    /// A layer around the message's handler shares state with a bus that has a different clock.
     AnotherClock {
-        /// The message.
+        /// The message whose handler the layer wraps.
         message: MessageType,
-        /// The name of the layer.
+        /// The name of the layer that shares state.
         layer: &'static str,
     },
-    /// Layers or scopes of a builder have no handler below them and would guard nothing. A layer guards
-    /// the handlers that are registered after it.
+    /// Layers or scopes of a builder have no handler after them, and therefore guard nothing. A
+    /// layer guards the handlers that are registered after it.
     UnusedLayers {
-        /// All of them, one for each call that added layers: one or more.
+        /// All such layers, with an entry for each call that added some, at least one.
         unused: Vec<UnusedLayers>,
     },
 }

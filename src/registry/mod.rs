@@ -1,4 +1,4 @@
-//! The registry: which route answers which message, as an immutable table that writers replace.
+//! The registry: an immutable table from message types to routes, which writers replace.
 
 mod batch;
 mod erased;

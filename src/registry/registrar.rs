@@ -19,13 +19,14 @@ use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Layers, More, NoLayers, Stack, Wrapped};
 use crate::sync::{Arc, PlainArc};
 
-/// Changes the handlers of a bus while the program runs. Got from
-/// [`open`](crate::BusBuilder::open); cheap to clone.
+/// Changes the handlers of a bus while the program runs. Returned by
+/// [`open`](crate::BusBuilder::open), and cheap to clone.
 ///
-/// It carries the type of its layers, so that the bus need not. A handler gets the layers of the
-/// registrar that registers it: a `replace` through a registrar with other layers changes those too.
+/// The registrar carries the type of its layers, so that the bus need not. A handler gets the
+/// layers of the registrar that registers it. Therefore a `replace` through a registrar with other
+/// layers changes the layers, too.
 ///
-/// Every method may be called from a handler, from a handler's `Drop` and inside
+/// Every method may be called from a handler, from a handler's `Drop`, and inside
 /// [`update`](Registrar::update).
 ///
 /// ```
@@ -64,24 +65,25 @@ impl<K: Kind, S> Registrar<K, S> {
         }
     }
 
-    /// A registrar with one more layer, inside the ones of this one.
+    /// Returns a registrar with one more layer, inside the layers of this registrar.
     #[must_use]
     pub fn layer<L>(&self, layer: L) -> Registrar<K, More<S, L>> {
         Registrar::new(Arc::clone(&self.store), self.layers.layer(layer))
     }
 
-    /// A registrar with one more plain middleware, inside the layers of this one.
+    /// Returns a registrar with one more plain middleware, inside the layers of this registrar.
     #[must_use]
     pub fn wrap<W>(&self, middleware: W) -> Registrar<K, More<S, Wrapped<W>>> {
         self.layer(Wrapped::new(middleware))
     }
 
-    /// Adds a handler for a message that has none.
+    /// Adds a handler for a message that has no handler.
     ///
     /// # Errors
     ///
-    /// [`Duplicate`](RegistrationError::Duplicate), [`EmptyName`](RegistrationError::EmptyName) or
-    /// [`NameClash`](RegistrationError::NameClash); then nothing changed.
+    /// Returns [`Duplicate`](RegistrationError::Duplicate),
+    /// [`EmptyName`](RegistrationError::EmptyName) or [`NameClash`](RegistrationError::NameClash),
+    /// and then changes nothing.
     pub fn register<M, H>(&self, handler: H) -> Result<(), RegistrationError>
     where
         H: Handler<M>, // of several messages? `register::<TheMessage, _>(handler)`
@@ -91,12 +93,13 @@ impl<K: Kind, S> Registrar<K, S> {
         self.put(handler, Change::Register).map(drop)
     }
 
-    /// Registers an async function or closure as the handler of the message that it takes; a context may follow the
-    /// message. Short for [`register`](Self::register) of a [`from_async_fn`].
+    /// Registers an async function or closure as the handler of its message argument, which a
+    /// context may follow. Short for [`register`](Self::register) of a [`from_async_fn`].
     ///
     /// # Errors
     ///
-    /// As [`register`](Self::register); then nothing changed.
+    /// Returns an error in the cases listed at [`register`](Self::register), and then changes
+    /// nothing.
     pub fn handle<M, Shape, F>(&self, function: F) -> Result<(), RegistrationError>
     where
         F: HandlerFn<M, Shape>,
@@ -107,12 +110,13 @@ impl<K: Kind, S> Registrar<K, S> {
         self.register(from_async_fn(function))
     }
 
-    /// Registers a plain function or closure as the handler of the message that it takes; a context may follow the
-    /// message. Short for [`register`](Self::register) of a [`from_fn`].
+    /// Registers a plain function or closure as the handler of its message argument, which a
+    /// context may follow. Short for [`register`](Self::register) of a [`from_fn`].
     ///
     /// # Errors
     ///
-    /// As [`register`](Self::register); then nothing changed.
+    /// Returns an error in the cases listed at [`register`](Self::register), and then changes
+    /// nothing.
     pub fn handle_sync<M, Shape, F>(&self, function: F) -> Result<(), RegistrationError>
     where
         F: HandlerFn<M, Shape>,
@@ -123,13 +127,14 @@ impl<K: Kind, S> Registrar<K, S> {
         self.register(from_fn(function))
     }
 
-    /// Registers an async function or closure with a state as the handler of the message that it takes. The state
-    /// comes first, by reference; a context may come last. Short for [`register`](Self::register) of a
-    /// [`from_async_fn_with`].
+    /// Registers an async function or closure with a state as the handler of its message argument.
+    /// The state comes first, by reference, and a context may come last. Short for
+    /// [`register`](Self::register) of a [`from_async_fn_with`].
     ///
     /// # Errors
     ///
-    /// As [`register`](Self::register); then nothing changed.
+    /// Returns an error in the cases listed at [`register`](Self::register), and then changes
+    /// nothing.
     pub fn handle_with<M, Shape, T, F>(
         &self,
         state: T,
@@ -144,20 +149,22 @@ impl<K: Kind, S> Registrar<K, S> {
         self.register(from_async_fn_with(state, function))
     }
 
-    /// Registers each handler of a service, which [`#[handlers]`](crate::handlers) has written.
+    /// Registers each handler of a service that the macro [`#[handlers]`](crate::handlers) has
+    /// implemented.
     ///
     /// # Errors
     ///
-    /// The first handler that [`register`](Self::register) would refuse; then nothing changed.
+    /// Returns the error of the first handler that [`register`](Self::register) would reject, and
+    /// then changes nothing.
     pub fn service<T: Service<K, S>>(&self, service: Arc<T>) -> Result<(), RegistrationError> {
         self.update(|batch| T::register(&service, batch)).map(drop)
     }
 
-    /// [`register`](Registrar::register) for handlers that have to be there.
+    /// Adds a handler like [`register`](Registrar::register), for handlers that must exist.
     ///
     /// # Panics
     ///
-    /// With the text of the error, where `register` would return one.
+    /// Panics with the text of the error in the cases in which `register` returns one.
     pub fn must_register<M, H>(&self, handler: H)
     where
         H: Handler<M>, // of several messages? `must_register::<TheMessage, _>(handler)`
@@ -169,11 +176,11 @@ impl<K: Kind, S> Registrar<K, S> {
         }
     }
 
-    /// Puts a handler in the place of the one the message has, in one swap.
+    /// Replaces the handler of a message in a single swap, so that no dispatch finds none.
     ///
     /// # Errors
     ///
-    /// [`NotRegistered`](RegistrationError::NotRegistered); then nothing changed.
+    /// Returns [`NotRegistered`](RegistrationError::NotRegistered), and then changes nothing.
     pub fn replace<M, H>(&self, handler: H) -> Result<Retired, RegistrationError>
     where
         H: Handler<M>, // of several messages? `replace::<TheMessage, _>(handler)`
@@ -183,11 +190,11 @@ impl<K: Kind, S> Registrar<K, S> {
         self.put(handler, Change::Replace)
     }
 
-    /// Takes the message's handler out.
+    /// Removes the handler of a message, which later dispatches then do not find.
     ///
     /// # Errors
     ///
-    /// [`NotRegistered`](RegistrationError::NotRegistered); then nothing changed.
+    /// Returns [`NotRegistered`](RegistrationError::NotRegistered), and then changes nothing.
     pub fn deregister<M>(&self) -> Result<Retired, RegistrationError>
     where
         M: Message<Kind: Same<K>>,
@@ -197,14 +204,15 @@ impl<K: Kind, S> Registrar<K, S> {
         self.commit(changes)
     }
 
-    /// Makes several changes together: one copy, one swap, all of them or none. A reader sees the
-    /// table before all of them or after all of them.
+    /// Makes several changes together, with one copy of the table and one swap, or makes none. A
+    /// reader sees the table either before all changes or after all changes.
     ///
-    /// The changes are collected while `changes` runs, and made in their order after it returned.
+    /// The changes are collected while `changes` runs, and are applied in their order after the
+    /// closure has returned.
     ///
     /// # Errors
     ///
-    /// The first change that cannot be made; then nothing changed.
+    /// Returns the error of the first change that cannot be made, and then changes nothing.
     pub fn update(
         &self,
         changes: impl FnOnce(&mut Batch<K, S>),
@@ -214,12 +222,12 @@ impl<K: Kind, S> Registrar<K, S> {
         self.commit(batch.into_changes())
     }
 
-    /// What the message's route may do at worst, as it is registered: see
+    /// Returns the worst case of the message's route as it is registered, like
     /// [`Bus::explain`](crate::Bus::explain).
     ///
     /// # Errors
     ///
-    /// [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
+    /// Returns [`NotRegistered`](RegistrationError::NotRegistered) if the message has no handler.
     pub fn explain<M>(&self) -> Result<Explanation, RegistrationError>
     where
         M: Message<Kind: Same<K>>,
@@ -247,9 +255,9 @@ impl<K: Kind, S> Registrar<K, S> {
         Ok(Retired::new(Arc::clone(&self.store), tomb))
     }
 
-    /// Frees what readers have left behind since the last change, and the spare table that the next change
-    /// would be written into. Every change does the first, too; call it where memory matters and changes
-    /// are rare.
+    /// Frees tables and routes that readers have released since the last change, and the spare
+    /// table for the next change. Every change frees the former, too. Call this method where memory
+    /// matters and changes are rare.
     pub fn reclaim(&self) {
         self.store.free_spare();
         self.store.reclaim();

@@ -1,4 +1,4 @@
-//! [`Retired`]: when what was replaced or deregistered is idle.
+//! [`Retired`]: tells when replaced or deregistered handlers are idle.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,21 +10,23 @@ use super::tomb::Tomb;
 use crate::clock::{Alarm, Clock};
 use crate::sync::{Arc, thread};
 
-/// How often a waiter looks, at the longest.
+/// Longest time between two checks of a waiter.
 const PERIOD: Duration = Duration::from_millis(1);
 
-/// What a change took out of the registry: tells when it is idle.
+/// A handle for the handlers that a change removed from the registry, which tells when they are
+/// idle.
 ///
-/// It is drained when no dispatch is running any more in the handlers that this change took out, every
-/// [`LocalBus`](crate::LocalBus) and [`Route`](crate::Route) that could find them has been used,
-/// refreshed or dropped since, and they have been dropped: so a pool can be closed or a plug-in
-/// unloaded. What an earlier change took out has a `Retired` of its own.
+/// The handle is drained once three conditions hold. No dispatch runs in the removed handlers any
+/// more. Every [`LocalBus`](crate::LocalBus) and [`Route`](crate::Route) that could find them has
+/// been used, refreshed or dropped since. And the handlers themselves have been dropped. Then a
+/// pool can be closed or a plug-in unloaded. Handlers that an earlier change removed have a
+/// `Retired` of their own.
 ///
-/// Readers announce nothing, so a waiter looks again and again, at least every millisecond. May be
-/// dropped: what was taken out is then freed by later calls on the registrar.
+/// Readers announce nothing, so a waiter checks repeatedly, at least every millisecond. The handle
+/// may be dropped: later calls on the registrar then free the removed handlers.
 ///
-/// Waiting inside a dispatch of the very handler that was taken out never ends: use
-/// [`wait_timeout`](Retired::wait_timeout) where that can be.
+/// Waiting inside a dispatch of a removed handler never ends. Use
+/// [`wait_timeout`](Retired::wait_timeout) where that can happen.
 ///
 /// ```
 /// use arcbus::{Context, Message, Query, QueryBus, from_fn};
@@ -50,7 +52,7 @@ const PERIOD: Duration = Duration::from_millis(1);
 #[must_use = "drop it if nobody needs to know when the old handler is idle"]
 pub struct Retired {
     store: Arc<Store>,
-    /// `None` if nothing was taken out.
+    /// The count of removed routes, or `None` if the change removed nothing.
     tomb: Option<Arc<Tomb>>,
 }
 
@@ -59,8 +61,8 @@ impl Retired {
         Self { store, tomb }
     }
 
-    /// Whether everything that was taken out is idle and dropped. Takes the registration lock for a
-    /// moment. True at once if nothing was taken out.
+    /// Returns whether all removed handlers are idle and dropped, which is true at once if none was
+    /// removed. Takes the registration lock for a moment.
     pub fn is_drained(&self) -> bool {
         let Some(tomb) = &self.tomb else {
             return true;
@@ -72,12 +74,13 @@ impl Retired {
         tomb.is_empty()
     }
 
-    /// Blocks until it is drained.
+    /// Blocks the thread until all removed handlers are idle and dropped.
     pub fn wait(&self) {
         self.wait_until(None);
     }
 
-    /// Blocks until it is drained or `timeout` has passed; tells whether it is drained.
+    /// Blocks until the removed handlers are idle and dropped, or `timeout` has passed. Returns
+    /// whether they are.
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.wait_until(Instant::now().checked_add(timeout))
@@ -96,7 +99,7 @@ impl Retired {
     }
 }
 
-/// `.await` it to wait without blocking the thread.
+/// Waits without blocking the thread, when the handle is awaited with `.await`.
 impl IntoFuture for Retired {
     type Output = ();
     type IntoFuture = Drained;
@@ -109,7 +112,7 @@ impl IntoFuture for Retired {
     }
 }
 
-/// Ready when what was retired is drained. Made by awaiting a [`Retired`].
+/// The future of an awaited [`Retired`], ready once all removed handlers are idle and dropped.
 #[derive(Debug)]
 pub struct Drained {
     retired: Retired,

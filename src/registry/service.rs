@@ -6,8 +6,9 @@ use crate::sync::Arc;
 
 /// The handlers of several messages of the kind `K`, under layers of the type `S`.
 ///
-/// [`#[handlers]`](crate::handlers) writes it, together with a [`Handler`](crate::Handler) for each method that
-/// has `#[handler]`. `.service(..)` of a builder, a registrar and a batch takes it.
+/// The macro [`#[handlers]`](crate::handlers) implements this trait, together with a
+/// [`Handler`](crate::Handler) for each method that has `#[handler]`. The method `.service(..)` of
+/// a builder, a registrar or a batch registers the service.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handlers for a bus of kind `{K}`",
     label = "no `impl {Self}` has `#[handlers(..)]` with the kind `{K}`",

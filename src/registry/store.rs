@@ -1,14 +1,15 @@
-//! [`Store`]: the published table and those who change it.
+//! [`Store`]: the published table, and the writers that change it.
 //!
-//! Readers load the table and never wait. Writers take turns on a mutex: change a table that is not
-//! published, and publish it. What a swap replaced, table and routes alike, goes to the graveyard, which
-//! holds one share of each until it is the only owner: so a reader gives up shares but never frees, and a
-//! route that nobody but the graveyard owns is not running anywhere.
+//! Readers load the table and never wait. Writers take turns on a mutex: they change a table that
+//! is not published, and then publish it. Tables and routes that a swap replaced go to the
+//! graveyard, which holds one share of each until it is the only owner. So a reader gives up shares
+//! but never frees memory, and a route that only the graveyard owns is not running anywhere.
 //!
-//! A table that nobody reads any more when it is replaced is brought up to date and kept: the next
-//! change is written into it, so that it need not copy every route (Ramalhete and Correia, "Left-Right",
-//! 2015, keep two, too). A copy takes a share of each route and gives one up, at a locked instruction each
-//! (2026-11: 100 handlers registered one by one took 850 ns each with copies, and 300 ns so).
+//! A replaced table without readers is updated and kept. The next change is written into that
+//! table, and need not copy every route (Ramalhete and Correia, "Left-Right", 2015, keep two
+//! tables, too). A copy takes a share of each route and gives one up, with a locked instruction
+//! each (2026-11: 100 handlers registered one by one took 850 ns each with copies, and 300 ns with
+//! a spare table).
 
 use std::any::TypeId;
 use std::mem;
@@ -31,36 +32,37 @@ use crate::sync::{Arc, Mutex, PlainArc, Publishes, Snapshot};
 pub(crate) struct Store {
     table: Snapshot<Table>,
     clock: Clock,
-    /// Whether a route with layers in a dangerous order is refused.
+    /// True if routes with layers in a dangerous order are rejected.
     strict: bool,
     unhandled: PlainArc<Unhandled>,
     writer: Mutex<Writer>,
 }
 
-/// What the writer whose turn it is works with.
+/// State of the writer that holds the lock.
 struct Writer {
-    /// Equal to the published table, and nobody else has it.
+    /// A copy of the published table with no other owner.
     spare: Option<Arc<Table>>,
     names: Names,
     graveyard: Graveyard,
 }
 
-/// What readers may still use.
+/// Tables and routes that readers may still use.
 #[derive(Default)]
 struct Graveyard {
     tables: Vec<Arc<Table>>,
     routes: Vec<Buried>,
 }
 
-/// A route that was taken out of the table. Dropped in this order, so that the ticket is given up
-/// when the handler is gone.
+/// A route that was removed from the table. The fields drop in this order, so that the ticket is
+/// given up after the handler is gone.
 struct Buried {
     entry: Entry,
     _ticket: Ticket,
 }
 
 impl Store {
-    /// A store without routes. `table` and `names` are empty, with the room that the first ones need.
+    /// Creates a store without routes. `table` and `names` are empty, with room for the first
+    /// routes.
     pub(crate) fn new(
         table: Table,
         names: Names,
@@ -91,15 +93,15 @@ impl Store {
         &self.clock
     }
 
-    /// The messages that found no handler.
+    /// Returns the counts of messages without a handler.
     pub(crate) fn unhandled(&self) -> &PlainArc<Unhandled> {
         &self.unhandled
     }
 
-    /// Makes all of `changes` or none, in one swap. What they take out is counted in the tomb; without one
-    /// they take nothing out.
+    /// Makes all of `changes` in one swap, or none. The tomb counts the routes that they remove.
+    /// Without a tomb they may remove nothing.
     ///
-    /// No user code runs under the lock: routes are made before, and dropped after it.
+    /// No user code runs under the lock: routes are created before and dropped after.
     pub(crate) fn commit(
         &self,
         mut changes: Changes,
@@ -126,7 +128,8 @@ impl Store {
             }
             Err((error, refused)) => {
                 removed.extend(refused.into_entries());
-                // Shares of what stays go first: a refused handler's drop may wait for its end.
+                // Drop the shares of routes that stay first, because the drop of a rejected handler
+                // may wait for them.
                 removed.retain_mut(Entry::is_unique);
                 self.reclaim();
                 Err(error)
@@ -134,7 +137,7 @@ impl Store {
         }
     }
 
-    /// The changes, of which a strict bus refuses some. Refused routes are dropped here.
+    /// Replaces changes that a strict bus rejects by errors, and drops the rejected routes.
     fn judged(&self, changes: Changes) -> Changes {
         if self.strict {
             changes.in_good_order()
@@ -143,13 +146,13 @@ impl Store {
         }
     }
 
-    /// Frees the table that is kept for the next change.
+    /// Frees the spare table that is kept for the next change.
     pub(crate) fn free_spare(&self) {
         let spare = self.writer.lock().spare.take();
         drop(spare);
     }
 
-    /// What the route of `M` may do at worst.
+    /// Returns the worst case of the route of `M`.
     pub(crate) fn explain<M: Message>(&self) -> Result<Explanation, RegistrationError> {
         let route = self.table.load().get::<M>().map(Typed::pin);
         match route {
@@ -160,11 +163,12 @@ impl Store {
         }
     }
 
-    /// Frees what nobody uses any more. Tables go first: they own routes.
+    /// Frees everything that has no users any more, first tables, because they own routes.
     pub(crate) fn reclaim(&self) {
         let tables = self.writer.lock().graveyard.take_idle_tables();
         drop(tables);
-        // One at a time: a handler's drop may wait until another one is gone.
+        // Routes are freed singly, because the drop of a handler may wait until another handler is
+        // gone.
         let mut panic = None;
         while let Some(route) = self.take_idle_route() {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(route))) {
@@ -183,8 +187,8 @@ impl Store {
 }
 
 impl Writer {
-    /// Makes all of `changes`, ties them to the clock and publishes them; or makes none, and gives back the table
-    /// that has some.
+    /// Makes all of `changes`, ties them to the clock and publishes them. Or makes none, and
+    /// returns the table that contains some of them.
     fn change(
         &mut self,
         published: &Snapshot<Table>,
@@ -215,8 +219,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps the `old` table for the next change, if nobody reads it and to bring it up to date takes less
-    /// than a copy of the `new` one.
+    /// Keeps the `old` table for the next change, if nobody reads that table and an update is
+    /// cheaper than a copy of the `new` one.
     fn replaced(&mut self, mut old: Arc<Table>, new: &Table, changed: &[TypeId]) {
         match Arc::get_mut(&mut old) {
             Some(table) if changed.len() < new.len() => {

@@ -1,4 +1,4 @@
-//! [`Table`]: one immutable version of the registry, and the [`Draft`] of the next.
+//! [`Table`]: an immutable version of the registry, and the [`Draft`] of the next version.
 
 use std::any::TypeId;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
@@ -12,14 +12,14 @@ use super::error::RegistrationError;
 use crate::message::{Message, MessageType};
 use crate::random::random_state;
 
-/// The routes by message type.
+/// The routes of a bus, by message type.
 #[derive(Clone, Default)]
 pub(crate) struct Table {
     entries: Entries,
 }
 
 impl Table {
-    /// An empty table with room for `capacity` routes, if there is memory for it.
+    /// Creates an empty table with room for `capacity` routes, if enough memory is available.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self, TryReserveError> {
         let entries = Entries::with_capacity(capacity)?;
         Ok(Self { entries })
@@ -33,7 +33,7 @@ impl Table {
         self.entries.len()
     }
 
-    /// The route of `M`.
+    /// Returns the route of the message type `M`, if it has one.
     #[inline(always)]
     pub(crate) fn get<M: Message>(&self) -> Option<Typed<'_, M>> {
         self.entries.get::<M>()
@@ -47,7 +47,7 @@ impl Table {
         self.entries.into_entries()
     }
 
-    /// Takes over what `newer` has for these message types.
+    /// Copies the routes of these message types from `newer`.
     pub(super) fn catch_up(&mut self, newer: &Self, changed: &[TypeId]) {
         for message in changed {
             match newer.entries.find(*message) {
@@ -58,20 +58,20 @@ impl Table {
     }
 }
 
-/// The message types by name: at least those of the latest table. A name that no route of that table
-/// has is free.
+/// The message types by name, at least those of the latest table. A name without a route in that
+/// table is free.
 #[derive(Default)]
 pub(crate) struct Names(HashMap<&'static str, TypeId, RandomState>);
 
 impl Names {
-    /// No names, with room for `capacity` of them, if there is memory for it.
+    /// Creates an empty map with room for `capacity` names, if enough memory is available.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self, TryReserveError> {
         let mut names = HashMap::with_hasher(random_state());
         names.try_reserve(capacity)?;
         Ok(Self(names))
     }
 
-    /// The names of the routes of `table`.
+    /// Collects the names of the routes of `table`.
     pub(super) fn of(table: &Table) -> Self {
         let mut names = HashMap::with_hasher(random_state());
         names.extend(
@@ -87,18 +87,18 @@ impl Names {
     }
 }
 
-/// The next table while it is being changed.
+/// The next table, while it is being changed.
 pub(super) struct Draft<'w> {
     pub(super) table: &'w mut Table,
     pub(super) names: &'w mut Names,
-    /// Takes the routes that are taken out, and those that are refused.
+    /// Collects the routes that are removed or rejected.
     pub(super) removed: &'w mut Vec<Entry>,
     /// The message types whose route was changed.
     pub(super) changed: SmallVec<[TypeId; 4]>,
 }
 
 impl Draft<'_> {
-    /// Adds a route for a message that has none.
+    /// Adds a route for a message that has no route.
     pub(super) fn register(&mut self, entry: Entry) -> Result<(), RegistrationError> {
         if let Err(error) = self.take_name(entry.info().message(), entry.message()) {
             self.removed.push(entry);
@@ -109,7 +109,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Puts `entry` in the place of the route its message has.
+    /// Replaces the route of a message by `entry`.
     pub(super) fn replace(&mut self, entry: Entry) -> Result<(), RegistrationError> {
         if self.table.entries.find(entry.message()).is_none() {
             let message = entry.info().message();
@@ -121,7 +121,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Takes the route of a message out.
+    /// Removes the route of a message, and collects the route for a later drop.
     pub(super) fn deregister(
         &mut self,
         message: MessageType,
@@ -136,8 +136,8 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Files the name of a message that is to be added. One that is new belongs to no route: so the message
-    /// has none, either.
+    /// Records the name of a message that is to be added. A new name belongs to no route, so the
+    /// message has no route either.
     fn take_name(&mut self, message: MessageType, id: TypeId) -> Result<(), RegistrationError> {
         let name = message.name();
         if name.trim_start().is_empty() {

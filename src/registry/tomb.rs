@@ -1,25 +1,26 @@
-//! [`Tomb`]: how many of the routes that a change took out are still in use.
+//! [`Tomb`]: counts the routes removed by a change that are still in use.
 
 use crate::sync::{Arc, AtomicUsize, Ordering};
 
-/// Counts the routes of one change that are not idle yet.
+/// Number of routes of one change that are not idle yet.
 #[derive(Debug, Default)]
 pub(crate) struct Tomb(AtomicUsize);
 
 impl Tomb {
-    /// Acquire: with the Release of [`Ticket`]'s drop, whoever sees the last one given up also sees
-    /// everything the handlers' drops did. Model: `retirement`, `what_another_thread_freed_is_seen`.
+    /// Acquire: pairs with the Release in the drop of [`Ticket`]. A reader that sees the last
+    /// ticket given up also sees everything that the handlers' drops did. Model: `retirement`,
+    /// `what_another_thread_freed_is_seen`.
     pub(super) fn is_empty(&self) -> bool {
         self.0.load(Ordering::Acquire) == 0
     }
 }
 
-/// One route that is not idle yet.
+/// A share of the count, for one route that is not idle yet.
 pub(super) struct Ticket(Arc<Tomb>);
 
 impl Ticket {
-    /// Relaxed: made under the registration lock before anybody can look; the lock is the partner of
-    /// those who do. Model: `retirement`.
+    /// Relaxed: made under the registration lock before any reader can look. That lock is the
+    /// partner of the readers. Model: `retirement`.
     pub(super) fn new(tomb: &Arc<Tomb>) -> Self {
         tomb.0.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(tomb))

@@ -1,4 +1,4 @@
-//! [`Unhandled`]: the messages of a bus that found no handler, counted by type.
+//! [`Unhandled`]: counts messages without a handler, by message type.
 
 use std::any::TypeId;
 use std::fmt;
@@ -6,10 +6,11 @@ use std::fmt;
 use crate::message::{Kind, Message, MessageType};
 use crate::sync::{AtomicU64, OnceLock, Ordering};
 
-/// Counts of the messages that a bus has no handler for.
+/// Counts of the messages for which a bus has no handler.
 ///
-/// A list with one node a message type, which only grows: a message type is in the program, so there are
-/// no more nodes than types. A dispatch that finds a handler never comes here.
+/// A list with one node for each message type, which only grows. Message types belong to the
+/// program, so the number of nodes is limited by the number of types. A dispatch with a handler
+/// never comes here.
 #[derive(Default)]
 pub(crate) struct Unhandled {
     first: OnceLock<Box<Node>>,
@@ -24,7 +25,7 @@ struct Node {
     next: OnceLock<Box<Node>>,
 }
 
-/// How often a message type found no handler.
+/// The number of dispatches of a message type that found no handler.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UnhandledCount {
     pub(crate) message: MessageType,
@@ -33,7 +34,7 @@ pub(crate) struct UnhandledCount {
 }
 
 impl Unhandled {
-    /// Counts one dispatch of `M`. Allocates for the first one of a type.
+    /// Counts one dispatch of `M`, and allocates for the first dispatch of a type.
     #[cold]
     pub(crate) fn count<M: Message>(&self) {
         let id = TypeId::of::<M>();
@@ -48,7 +49,7 @@ impl Unhandled {
         }
     }
 
-    /// The counts in the order in which the types first came.
+    /// Returns the counts in the order of each type's first dispatch.
     pub(crate) fn counts(&self) -> Vec<UnhandledCount> {
         let first = self.first.get();
         let nodes = std::iter::successors(first, |node| node.next.get());

@@ -1,10 +1,10 @@
-//! [`UnusedLayers`]: layers without a handler below them.
+//! [`UnusedLayers`]: layers without a handler after them.
 
 use std::fmt;
 use std::panic::Location;
 
-/// Layers, or a whole scope, that a builder was given and that have no handler below them: they would
-/// guard nothing.
+/// Layers, or a whole scope, of a builder without a handler after them, which therefore guard
+/// nothing.
 ///
 /// ```
 /// use arcbus::middleware::Bulkhead;
@@ -18,13 +18,13 @@ use std::panic::Location;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusedLayers {
     call: LayerCall,
-    /// Empty: it is about a scope as a whole.
+    /// The names of the layers, which are empty if the whole scope is unused.
     names: Vec<&'static str>,
     at: &'static Location<'static>,
     in_scope: bool,
 }
 
-/// How a builder was given layers.
+/// The builder method that was called with the layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LayerCall {
     Layer,
@@ -52,7 +52,7 @@ impl UnusedLayers {
         Self::new(LayerCall::EmptyScope, Vec::new(), at)
     }
 
-    /// A scope that does not give back the builder it was given.
+    /// Describes a scope that returns a builder other than its argument.
     pub(crate) fn other_builder(at: &'static Location<'static>) -> Self {
         Self::new(LayerCall::OtherBuilder, Vec::new(), at)
     }
@@ -61,7 +61,7 @@ impl UnusedLayers {
         self.call == LayerCall::EmptyScope
     }
 
-    /// Marks the layers as those of a scope.
+    /// Marks the layers as added inside a scope, for the text of the error.
     pub(crate) fn in_a_scope(self) -> Self {
         Self {
             in_scope: true,
@@ -69,8 +69,8 @@ impl UnusedLayers {
         }
     }
 
-    /// The names of the layers by their types, outermost first; those that are switched off are left out.
-    /// Empty for a scope that has neither layers nor handlers, or that gives back another builder.
+    /// Returns the type names of the layers, outermost first, without layers that are switched off.
+    /// Empty for a scope that has neither layers nor handlers, or that returns another builder.
     #[must_use]
     pub fn layers(&self) -> &[&'static str] {
         &self.names
@@ -82,13 +82,13 @@ impl UnusedLayers {
         self.in_scope
     }
 
-    /// Where the builder was given them.
+    /// Returns the source location at which the layers were added.
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {
         self.at
     }
 
-    /// The call to write: `.layer(Authorize..)`.
+    /// Returns the call that adds the layers, such as `.layer(Authorize..)`.
     fn line(&self) -> String {
         match (self.call, &*self.names) {
             (LayerCall::Layer, [name, ..]) => format!(".layer({name}..)"),

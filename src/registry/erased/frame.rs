@@ -1,15 +1,16 @@
-//! Frames: where the future of a pipeline lives while it is polled through an erased route.
+//! Frames: memory for the future of a pipeline, while it is polled through an erased route.
 //!
-//! A future must not move once it was polled, and its type is known only inside the call that makes
-//! it. So that call takes a block of memory from the [pool](super::pool), builds the future and the
-//! context it borrows there, and polls it. A ready one is dropped and its block given back before the
-//! call returns; a pending one stays in its block until it is done or dropped. What only a pending
-//! one needs is written only then.
+//! A future must not move once it was polled, and its type is known only inside the call that
+//! creates it. So that call takes a block of memory from the [pool](super::pool), creates the
+//! context and the future that borrows it there, and polls the future. A future that is ready is
+//! dropped, and its block given back, before the call returns. A pending future stays in its block
+//! until it completes or is dropped. Fields that only a pending future needs are written only then.
 //!
-//! The other way is a slot for the future inside the future that `execute` returns. Built and measured
-//! in 2026-11 on an AMD EPYC, with 256 bytes of slot, next to 8.8 ns for the blocking lane: 21 ns for
-//! a message of two words and 25 ns for one of 64 bytes; with blocks 17 ns and 23 ns. The slot also
-//! makes every future that awaits a dispatch 256 bytes larger, and no longer `Unpin`.
+//! The alternative is a slot for the future inside the future that `execute` returns. This was
+//! measured in 2026-11 on an AMD EPYC, with a slot of 256 bytes, where the blocking lane took 8.8
+//! ns. A message of two words took 21 ns and a message of 64 bytes took 25 ns, compared with 17 ns
+//! and 23 ns with blocks. The slot also makes every future that awaits a dispatch 256 bytes larger,
+//! and no longer `Unpin`.
 
 use std::alloc::Layout;
 use std::mem::{self, ManuallyDrop, MaybeUninit};
@@ -25,14 +26,15 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Next, poll_bounded, watch_bounds};
 use crate::sync::drop_caught;
 
-/// Where the awaiting entry puts an outcome. Which of the two it is, the entry tells apart, in a
-/// register: a tag in memory, written as a byte and read as a word, is what the caller would wait for.
+/// The place for an outcome of the async entry. The entry tells reply and error apart in a
+/// register. The caller would stall on a tag in memory, which is written as a byte and read as a
+/// word.
 pub(crate) struct Out<M: Message> {
     reply: MaybeUninit<M::Reply>,
     error: MaybeUninit<Error<M::Error>>,
 }
 
-/// What the awaiting entry ended in: a part of [`Out`] that it has written, or a frame.
+/// The result of starting in the async lane: a written part of [`Out`], or a frame.
 pub(super) enum Started<'a, M: Message> {
     Reply,
     Error,
@@ -69,27 +71,27 @@ pub(crate) struct Written<'o, T>(&'o mut MaybeUninit<T>);
 impl<T> Written<'_, T> {
     #[inline(always)]
     pub(crate) fn take(self) -> T {
-        // SAFETY: written, and forgotten here, so that it is read once.
+        // SAFETY: the value was written, and `self` is forgotten here, so the value is read once.
         unsafe { ManuallyDrop::new(self).0.assume_init_read() }
     }
 }
 
 impl<T> Drop for Written<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: written, and not taken.
+        // SAFETY: the value was written and not taken.
         unsafe { self.0.assume_init_drop() }
     }
 }
 
-/// What a block holds: a pipeline's future after what does not depend on its type.
+/// The contents of a block: fields that do not depend on the future's type, then the future.
 #[repr(C)]
 struct Running<'r, M: Message, F> {
     head: Head<'r, M>,
     future: F,
 }
 
-/// The context, which the future borrows, stands first: its words are written in pairs, and a pair
-/// that crosses a cache line is written twice.
+/// The head of a block. The context, which the future borrows, comes first. Its words are written
+/// in pairs, and a pair that crosses a cache line would be written twice.
 #[repr(C)]
 struct Head<'r, M: Message> {
     cx: Context<'r>,
@@ -97,9 +99,9 @@ struct Head<'r, M: Message> {
     kept: MaybeUninit<Kept<M>>,
 }
 
-/// What a pending pipeline needs besides.
+/// Further fields, which only a pending pipeline needs.
 struct Kept<M: Message> {
-    /// Invariant: made for the `F` of the block that this stands in.
+    /// Invariant: made for the `F` of the block that contains this value.
     calls: &'static FrameCalls<M>,
     watch: Option<Box<Watch>>,
     /// The route, which the future borrows.
@@ -114,7 +116,7 @@ struct FrameCalls<M: Message> {
     drop: for<'r> unsafe fn(NonNull<Head<'r, M>>),
 }
 
-/// What a start ended in: an outcome, or a pipeline that waits.
+/// The result of a start: an outcome, or a pipeline that waits.
 pub(crate) enum Launch<'o, 'a, M: Message> {
     Reply(Written<'o, M::Reply>),
     Error(Written<'o, Error<M::Error>>),
@@ -135,7 +137,7 @@ impl<'o, 'a, M: Message> Launch<'o, 'a, M> {
     }
 }
 
-/// A pending pipeline.
+/// A pending pipeline, in a block of memory.
 pub(crate) struct Frame<'a, M: Message> {
     /// Invariant: the head of a `Running` whose fields are all alive, and that does not move.
     head: NonNull<Head<'a, M>>,
@@ -153,7 +155,7 @@ impl<M: Message> Frame<'_, M> {
         unsafe { kept.assume_init_ref() }.calls
     }
 
-    /// Polls the pipeline. Not to be called again after it was ready.
+    /// Polls the pipeline, and must not be called again after the pipeline was ready.
     pub(crate) fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
         // SAFETY: the invariants of `head` and `calls`; `&mut self` makes it the only access.
         unsafe { (self.calls().poll)(self.head, task) }
@@ -167,12 +169,12 @@ impl<M: Message> Drop for Frame<'_, M> {
     }
 }
 
-/// The awaiting entry.
+/// Starts a pipeline in the async lane.
 ///
 /// # Safety
 ///
-/// `entry` is that of a `Route<M, P>`; `clock` and what `cx` borrows live until the frame is dropped if
-/// one is returned.
+/// `entry` belongs to a `Route<M, P>`. If a frame is returned, `clock` and everything that `cx`
+/// borrows live until the frame is dropped.
 pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
     entry: &Entry,
     msg: &mut Option<M>,
@@ -181,7 +183,7 @@ pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
     task: &mut task::Context<'_>,
     out: &mut Out<M>,
 ) -> Started<'a, M> {
-    // SAFETY: the caller's promise. A frame keeps a share of the entry, and so the route.
+    // SAFETY: the caller's promise. A frame keeps a share of the entry, and so keeps the route.
     let route = unsafe { entry.route.cast::<Route<M, P>>().as_ref() };
     let block = match cx {
         Some(cx) => WithContext::new(|| mem::take(cx)),
@@ -206,17 +208,17 @@ pub(super) unsafe fn start<'a, M: Message, P: Next<M>>(
     }
 }
 
-/// A block that holds a context and has room for the future; drops the one and gives back the other.
+/// A block with a context and room for the future. Drops the context and gives the block back.
 struct WithContext<'r, M: Message, F>(NonNull<Running<'r, M, F>>);
 
 impl<'r, M: Message, F> WithContext<'r, M, F> {
     const LAYOUT: Layout = Layout::new::<Running<'r, M, F>>();
 
-    /// Makes the context when the block is there, so that it is made in its place.
+    /// Creates the context after the block, so that the context is written in its place.
     #[inline(always)]
     fn new(cx: impl FnOnce() -> Context<'r>) -> Self {
         let block = Self(pool::take(Self::LAYOUT).cast());
-        // SAFETY: in bounds and aligned, and nothing was there.
+        // SAFETY: in bounds and aligned, and the place was empty.
         unsafe { block.cx().write(cx()) };
         block
     }
@@ -229,11 +231,12 @@ impl<'r, M: Message, F> WithContext<'r, M, F> {
 
     #[inline(always)]
     fn fill(self, make: impl FnOnce(&'r Context<'r>) -> F) -> Filled<'r, M, F> {
-        // SAFETY: `new` wrote it. It stays where it is until the future that borrows it is dropped.
+        // SAFETY: `new` wrote the context, which stays there until the future that borrows it is
+        // dropped.
         let future = make(unsafe { &*self.cx() });
         let filled = Filled(self.0);
         mem::forget(self);
-        // SAFETY: in bounds and aligned, and nothing was there.
+        // SAFETY: in bounds and aligned, and the place was empty.
         unsafe { filled.future().write(future) };
         filled
     }
@@ -242,14 +245,14 @@ impl<'r, M: Message, F> WithContext<'r, M, F> {
 impl<M: Message, F> Drop for WithContext<'_, M, F> {
     #[inline(always)]
     fn drop(&mut self) {
-        // SAFETY: `new` wrote it, and nothing borrows it any more.
+        // SAFETY: `new` wrote the context, and nothing borrows it any more.
         unsafe { ptr::drop_in_place(self.cx()) };
-        // SAFETY: came from `take` with this layout, and its content is gone.
+        // SAFETY: the block came from `take` with this layout, and its content is gone.
         unsafe { pool::give(self.0.cast(), Self::LAYOUT) };
     }
 }
 
-/// A block with a context and a future in it; drops both and gives the block back.
+/// A block with a context and a future, which drops both and then gives the block back.
 struct Filled<'r, M: Message, F>(NonNull<Running<'r, M, F>>);
 
 impl<'r, M: Message, F> Filled<'r, M, F> {
@@ -259,19 +262,19 @@ impl<'r, M: Message, F> Filled<'r, M, F> {
         unsafe { &raw mut (*self.0.as_ptr()).future }
     }
 
-    /// Polls the future for the first time.
+    /// Polls the future for the first time after its creation in the block.
     #[inline(always)]
     fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<Outcome<M>>
     where
         F: Future<Output = Outcome<M>>,
     {
-        // SAFETY: filled, and `&mut self` makes it the only access.
+        // SAFETY: the block is filled, and `&mut self` makes this the only access.
         let future = unsafe { &mut *self.future() };
         // SAFETY: the future stays in its block until it is dropped there.
         unsafe { Pin::new_unchecked(future) }.poll(task)
     }
 
-    /// Makes a frame of it after a poll that was pending, unless the context was interrupted meanwhile.
+    /// Makes a frame after a pending poll, unless the context was interrupted in the meantime.
     #[cold]
     fn keep(
         mut self,
@@ -284,10 +287,10 @@ impl<'r, M: Message, F> Filled<'r, M, F> {
     {
         let mut watch = None;
         let head = self.0.cast::<Head<'r, M>>();
-        // SAFETY: filled, and the future reads it only, too.
+        // SAFETY: the block is filled, and the future only reads the context, too.
         let cx = unsafe { &(*head.as_ptr()).cx };
         if let Err(error) = watch_bounds::<M>(cx, &mut watch, task) {
-            // As in `poll_bounded`; it was not cancelled when it began.
+            // Like `poll_bounded`: the context was not cancelled when the dispatch began.
             let ended = match error.is_cancelled().then(|| self.poll(task)) {
                 Some(Poll::Ready(outcome)) => outcome,
                 _ => Err(error),
@@ -295,7 +298,7 @@ impl<'r, M: Message, F> Filled<'r, M, F> {
             drop_caught(|| drop(self));
             return out.write(ended);
         }
-        // SAFETY: in bounds, and nothing else uses it.
+        // SAFETY: in bounds, and no other code uses the place.
         let kept = unsafe { &mut (*head.as_ptr()).kept };
         kept.write(Kept {
             calls: FrameCalls::of::<F>(),
@@ -310,9 +313,9 @@ impl<'r, M: Message, F> Filled<'r, M, F> {
 impl<M: Message, F> Drop for Filled<'_, M, F> {
     #[inline(always)]
     fn drop(&mut self) {
-        // After the future, and also when its drop panics.
+        // Runs after the drop of the future, and also when that drop panics.
         let _rest = WithContext(self.0);
-        // SAFETY: filled, and nothing uses it after this.
+        // SAFETY: the block is filled, and nothing uses the future after this.
         unsafe { ptr::drop_in_place(self.future()) };
     }
 }
@@ -328,18 +331,19 @@ impl<M: Message> FrameCalls<M> {
 
 /// # Safety
 ///
-/// `head` is that of a frame with a future `F`, and this the only access to it.
+/// `head` is the head of a frame with a future `F`, and this is the only access to it.
 unsafe fn poll<M: Message, F: Future<Output = Outcome<M>>>(
     head: NonNull<Head<'_, M>>,
     task: &mut task::Context<'_>,
 ) -> Poll<Outcome<M>> {
-    // Field by field: the future keeps a reference to `cx`, which one to the whole would end.
+    // Field by field, because the future keeps a reference to `cx` that a reference to the whole
+    // would end.
     let running = head.as_ptr().cast::<Running<'_, M, F>>();
     // SAFETY: the caller's promise.
     let future = unsafe { &mut (*running).future };
     // SAFETY: the future stays in its block until it is dropped there.
     let future = unsafe { Pin::new_unchecked(future) };
-    // SAFETY: alive, and the future reads it only, too.
+    // SAFETY: the context is alive, and the future only reads it, too.
     let cx = unsafe { &(*running).head.cx };
     // SAFETY: the caller's promise.
     let kept = unsafe { &mut (*running).head.kept };
@@ -350,11 +354,11 @@ unsafe fn poll<M: Message, F: Future<Output = Outcome<M>>>(
 
 /// # Safety
 ///
-/// `head` is that of a frame with a future `F`, and is not used again.
+/// `head` is the head of a frame with a future `F`, and is not used again.
 unsafe fn drop_frame<M: Message, F>(head: NonNull<Head<'_, M>>) {
     // SAFETY: the caller's promise.
     let kept = unsafe { &(*head.as_ptr()).kept };
-    // The future borrows the route: this is dropped after it, being declared before it.
+    // Declared before the future, and so dropped after it, because the future borrows the route.
     // SAFETY: written when the frame was made, and not used again.
     let _kept = unsafe { kept.assume_init_read() };
     let running = Filled::<M, F>(head.cast());

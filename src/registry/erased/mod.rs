@@ -1,9 +1,9 @@
-//! The erasure: routes of any message in one table, each opened with its own type again.
+//! Type erasure: routes of any message in one table, each of which is used with its own type again.
 //!
-//! This is a room where `unsafe` is allowed. Its proof: [`Entries`] files an [`Entry`] under the
-//! `TypeId` that the entry was made with, [`Entry::new`] is the only way to make one, and it takes
-//! the calls and the pipeline of the same message type; so what is found under `TypeId::of::<M>()`
-//! was made from a pipeline of `M`.
+//! In this module `unsafe` is allowed. Its proof: [`Entries`] stores an [`Entry`] under the
+//! `TypeId` with which the entry was created. [`Entry::new`] is the only way to create one, and
+//! takes the calls and the pipeline of one message type. So an entry under `TypeId::of::<M>()` was
+//! created from a pipeline of `M`.
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
@@ -30,7 +30,7 @@ mod pool;
 use frame::Started;
 pub(crate) use frame::{Frame, Launch, Out, Written};
 
-/// One registered route with its type erased. A clone shares the route.
+/// A registered route with its type erased, which every clone shares.
 #[derive(Clone)]
 pub(crate) struct Entry {
     /// Invariant: points to the `Route<M, P>` that `owner` owns, for the `M` of `owner.message()`.
@@ -41,10 +41,10 @@ pub(crate) struct Entry {
 // SAFETY: an entry is a shared owner of a `Route<M, P>`, whose fields are all `Send + Sync` (`Next`
 // requires it).
 unsafe impl Send for Entry {}
-// SAFETY: as above.
+// SAFETY: an entry is a shared owner of a `Route<M, P>`, whose fields are all `Send + Sync`.
 unsafe impl Sync for Entry {}
 
-/// What an entry points to. Its calls stand first, where they are found without knowing `P`.
+/// The target of an entry. The calls come first, where they are found without knowing `P`.
 #[repr(C)]
 struct Route<M: Message, P> {
     /// Invariant: made for this `P`.
@@ -53,7 +53,7 @@ struct Route<M: Message, P> {
     pipeline: P,
 }
 
-/// A route without its type.
+/// A route with its type erased, and the parts of it that do not depend on the type.
 trait Owner: Send + Sync {
     fn info(&self) -> &RouteInfo;
     fn message(&self) -> TypeId;
@@ -80,8 +80,8 @@ type Start<M> = for<'a> unsafe fn(
     &mut Out<M>,
 ) -> Started<'a, M>;
 
-/// The entries into a pipeline of `M`: the blocking lane without and with a context, and the
-/// awaiting lane.
+/// The entry points of a pipeline of `M`: the blocking lane without and with a context, and the
+/// async lane.
 struct Calls<M: Message> {
     block: Block<M>,
     block_with: BlockWith<M>,
@@ -122,13 +122,13 @@ impl Entry {
         self.owner.message()
     }
 
-    /// Whether this is the route's only owner. Once true of an entry that no table holds, it stays
-    /// so, and whatever the other owners did has happened before.
+    /// Returns whether this is the route's only owner. If true for an entry outside every table,
+    /// this stays true, and everything that the other owners did has happened before.
     pub(crate) fn is_unique(&mut self) -> bool {
         Arc::get_mut(&mut self.owner).is_some()
     }
 
-    /// The entry with its type.
+    /// Returns the entry with its type, which must be the type of its message.
     #[inline(always)]
     fn open<M: Message>(&self) -> Typed<'_, M> {
         debug_assert_eq!(self.message(), TypeId::of::<M>());
@@ -145,7 +145,7 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// Entries by message type.
+/// Entries of a table, by the `TypeId` of their message types.
 #[derive(Clone, Default)]
 pub(crate) struct Entries(HashMap<TypeId, Entry, RandomState>);
 
@@ -164,7 +164,7 @@ impl Entries {
         self.0.len()
     }
 
-    /// Files `entry` under the message type it was made for; returns the one it replaces.
+    /// Stores `entry` under its message type, and returns the entry that it replaces.
     pub(crate) fn insert(&mut self, entry: Entry) -> Option<Entry> {
         self.0.insert(entry.message(), entry)
     }
@@ -193,7 +193,7 @@ impl Entries {
 
 /// A route found in a table, with its type.
 pub(crate) struct Typed<'t, M: Message> {
-    /// Invariant: that of a route of `M`, for it was found under `TypeId::of::<M>()`.
+    /// Invariant: belongs to a route of `M`, because it was found under `TypeId::of::<M>()`.
     entry: &'t Entry,
     _message: PhantomData<fn(M)>,
 }
@@ -213,22 +213,22 @@ impl<'t, M: Message> Typed<'t, M> {
         unsafe { self.entry.route.cast::<Calls<M>>().as_ref() }
     }
 
-    /// Runs the pipeline to its end on this thread.
+    /// Runs the pipeline to its end on this thread, without a context.
     #[inline(always)]
     pub(crate) fn block(self, msg: M, clock: &Clock) -> Outcome<M> {
         // SAFETY: the calls were made for this route, which `entry` owns while it is borrowed.
         unsafe { (self.calls().block)(self.entry.route, msg, clock) }
     }
 
-    /// Runs the pipeline to its end on this thread, in `cx`.
+    /// Runs the pipeline to its end on this thread, with the context `cx`.
     #[inline(always)]
     pub(crate) fn block_with(self, msg: M, cx: &Context<'_>) -> Outcome<M> {
-        // SAFETY: as above.
+        // SAFETY: the calls were made for this route, which `entry` owns while it is borrowed.
         unsafe { (self.calls().block_with)(self.entry.route, msg, cx) }
     }
 
-    /// Starts the pipeline and polls it once. Takes the message, and the context if there is one; a
-    /// pipeline that is pending is kept in a [`Frame`], together with its route.
+    /// Starts the pipeline and polls it once. Takes the message, and the context if there is one. A
+    /// pending pipeline is kept in a [`Frame`], together with its route.
     #[inline(always)]
     pub(crate) fn start<'o, 'a>(
         self,
@@ -238,14 +238,14 @@ impl<'t, M: Message> Typed<'t, M> {
         task: &mut task::Context<'_>,
         out: &'o mut Out<M>,
     ) -> Launch<'o, 'a, M> {
-        // SAFETY: the calls were made for this route, which `entry` owns while it is borrowed; a frame that
-        // outlives this borrow has a share of the route, and `'a` bounds it.
+        // SAFETY: the calls were made for this route, which `entry` owns while it is borrowed. A
+        // frame that outlives this borrow has a share of the route, and `'a` bounds it.
         let started = unsafe { (self.calls().start)(self.entry, msg, cx, clock, task, out) };
         // SAFETY: just written by that call.
         unsafe { Launch::new(started, out) }
     }
 
-    /// The same route with a share of its own.
+    /// Returns this route with a share of its own.
     pub(crate) fn pin(self) -> Pinned<M> {
         Pinned {
             entry: self.entry.clone(),
@@ -257,7 +257,7 @@ impl<'t, M: Message> Typed<'t, M> {
 /// A share of a route, with its type.
 #[derive(Clone)]
 pub(crate) struct Pinned<M: Message> {
-    /// Invariant: that of a route of `M`.
+    /// Invariant: belongs to a route of `M`.
     entry: Entry,
     _message: PhantomData<fn(M)>,
 }
@@ -276,8 +276,8 @@ impl<M: Message> Pinned<M> {
     }
 }
 
-/// The blocking entry. It makes the context itself, so that the compiler can leave out what of it
-/// the pipeline does not read.
+/// Runs a pipeline in the blocking lane. This function creates the context itself, so that the
+/// compiler can leave out the parts that the pipeline does not read.
 ///
 /// # Safety
 ///
@@ -285,16 +285,16 @@ impl<M: Message> Pinned<M> {
 unsafe fn block<M: Message, P: Next<M>>(route: NonNull<()>, msg: M, clock: &Clock) -> Outcome<M> {
     // SAFETY: the caller's promise.
     let route = unsafe { route.cast::<Route<M, P>>().as_ref() };
-    // It owns nothing: without drop glue the compiler need not keep it in memory.
+    // The context owns nothing, and without drop glue the compiler need not keep it in memory.
     let cx = ManuallyDrop::new(Context::root(clock));
     edge::<M>(route.pipeline.block(msg, &cx), &cx)
 }
 
-/// The blocking entry with a context.
+/// Runs a pipeline in the blocking lane, with a context.
 ///
 /// # Safety
 ///
-/// As [`block`].
+/// `route` points to a `Route<M, P>` that lives through the call.
 unsafe fn block_with<M: Message, P: Next<M>>(
     route: NonNull<()>,
     msg: M,

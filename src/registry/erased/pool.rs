@@ -1,9 +1,9 @@
 //! Blocks of memory for frames, kept for the next dispatch.
 //!
-//! Each thread keeps up to [`LOCAL`] free blocks of each size class. What it has too many of goes to
-//! a queue that all threads share, and a thread that has none looks there before it allocates: so
-//! frames that start on one thread and end on another are allocated once, and never pile up. A frame
-//! larger than the largest class is allocated and freed each time.
+//! Each thread keeps up to [`LOCAL`] free blocks of each size class. Surplus blocks go to a queue
+//! that all threads share, and a thread without free blocks takes from that queue before it
+//! allocates. So frames that start on one thread and end on another are allocated once, and never
+//! pile up. A frame larger than the largest class is allocated and freed each time.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
@@ -13,38 +13,38 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::sync::OnceLock;
 
-/// The sizes of blocks, in bytes.
+/// The size classes of blocks, in bytes, from the smallest to the largest.
 const SIZES: [usize; 3] = [256, 1024, 4096];
-/// A cache line, so that a block begins with one.
+/// The size of a cache line, so that each block starts at one.
 const ALIGN: usize = 64;
 
-/// How many free blocks of a class a thread keeps.
+/// Number of free blocks of a class that a thread keeps.
 const LOCAL: usize = 8;
 
-/// How many free blocks of a class all threads together keep besides.
+/// Number of free blocks of a class in the queue that all threads share.
 const SHARED: usize = 128;
 
 thread_local! {
-    /// Without a destructor, so that reaching it takes no check.
+    /// Stored without a destructor, so that an access needs no check.
     static FREE: [Stack; SIZES.len()] = const { [const { Stack::new() }; SIZES.len()] };
-    /// Empties [`FREE`] when the thread ends.
+    /// Empties [`FREE`] when the thread ends, so that no block is lost.
     static CLOSER: Closer = const { Closer };
 }
 
 static QUEUES: OnceLock<[ArrayQueue<Block>; SIZES.len()]> = OnceLock::new();
 
-/// Memory for `layout`.
+/// Takes a block of memory for `layout` from this thread, from other threads or from the allocator.
 #[inline(always)]
 pub(super) fn take(layout: Layout) -> NonNull<()> {
     let local = class_of(layout).and_then(|class| FREE.with(|free| free[class].pop()));
     local.unwrap_or_else(|| take_elsewhere(layout))
 }
 
-/// Takes memory back.
+/// Takes a block of memory back, for the next frame of its class.
 ///
 /// # Safety
 ///
-/// `block` came from [`take`] with the same `layout`, and is not used again.
+/// `block` came from [`take`] with this `layout`, and is not used again.
 #[inline(always)]
 pub(super) unsafe fn give(block: NonNull<()>, layout: Layout) {
     let kept = class_of(layout).is_some_and(|class| FREE.with(|free| free[class].push(block)));
@@ -53,10 +53,10 @@ pub(super) unsafe fn give(block: NonNull<()>, layout: Layout) {
     }
 }
 
-/// Which class a frame of `layout` belongs to, if one.
+/// Returns the class of a frame of `layout`, if there is one.
 #[inline(always)]
 const fn class_of(layout: Layout) -> Option<usize> {
-    // A sanitizer sees a block that is used after it was given back only if it was freed.
+    // A sanitizer detects the use of a returned block only if the block was freed.
     if cfg!(arcbus_asan) || layout.align() > ALIGN {
         return None;
     }
@@ -70,7 +70,7 @@ const fn class_of(layout: Layout) -> Option<usize> {
     None
 }
 
-/// The layout that is really allocated for a frame of `layout`.
+/// Returns the layout that is actually allocated for a frame of `layout`.
 fn block_layout(layout: Layout) -> Layout {
     match class_of(layout) {
         Some(class) => Layout::from_size_align(SIZES[class], ALIGN).expect("a small power of two"),
@@ -102,7 +102,7 @@ fn give_elsewhere(block: NonNull<()>, layout: Layout) {
         None => Some(Block(block)),
     };
     if let Some(block) = refused {
-        // SAFETY: allocated by `take_elsewhere` with this layout; nobody else has it.
+        // SAFETY: allocated by `take_elsewhere` with this layout, and without another owner.
         unsafe { dealloc(block.0.as_ptr().cast(), block_layout(layout)) };
     }
 }
@@ -117,7 +117,7 @@ unsafe impl Send for Block {}
 struct Stack {
     blocks: [Cell<Option<NonNull<()>>>; LOCAL],
     len: Cell<usize>,
-    /// How many blocks to keep: none unless the thread's [`CLOSER`] will take them over.
+    /// Number of blocks to keep. 0 unless the thread's [`CLOSER`] will take them over.
     room: Cell<usize>,
 }
 
@@ -138,7 +138,7 @@ impl Stack {
         block
     }
 
-    /// Keeps `block`, unless there are enough.
+    /// Keeps `block` for this thread, unless the thread has enough blocks of this class.
     #[inline(always)]
     fn push(&self, block: NonNull<()>) -> bool {
         let len = self.len.get();
@@ -154,7 +154,7 @@ impl Stack {
     }
 }
 
-/// Lets this thread keep blocks, unless it is ending.
+/// Lets this thread keep blocks, unless the thread is ending.
 fn open() {
     if CLOSER.try_with(|_| ()).is_ok() {
         set_room(LOCAL);
@@ -168,7 +168,7 @@ fn set_room(room: usize) {
 struct Closer;
 
 impl Drop for Closer {
-    /// Leaves the thread's free blocks to the others.
+    /// Leaves the thread's free blocks to the other threads.
     fn drop(&mut self) {
         set_room(0);
         FREE.with(|free| {
