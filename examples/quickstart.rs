@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use arcbus::{Command, CommandBus, Context, Error, Handler, Message, Query, QueryBus};
 
-/// Adds a user; the reply is the new user's number.
+/// Adds a user, and replies with the new user's number.
 struct CreateUser {
     name: String,
 }
