@@ -115,7 +115,7 @@ fn a_window_that_is_opened_again_hands_on_what_was_written_before() {
     static LOWERED: Seen = Seen::new();
     static GROWN: Seen = Seen::new();
     let states = [("lowered last", &LOWERED), ("grown last", &GROWN)];
-    explore_bounded("adaptive, opened again", 3, states, || {
+    explore_bounded("adaptive, opened again", 2, states, || {
         let policy = policy(6);
         let [one, two] = [(); 2].map(|()| enter(policy, 1).unwrap());
         let three = enter(policy, 9).unwrap();

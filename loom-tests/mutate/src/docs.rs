@@ -55,6 +55,22 @@ pub fn disagreements(page: &str, places: &[Place], tests: &BTreeSet<String>) -> 
     wrong
 }
 
+/// Returns the paths between backticks of a page that are no file or folder of `files`, nor the end of one.
+#[must_use]
+pub fn missing_paths(page: &str, files: &[String]) -> Vec<String> {
+    let is_there = |name: &String| {
+        let inside = format!("/{name}");
+        let mut files = files.iter().map(|file| format!("/{file}"));
+        match name.ends_with('/') {
+            true => files.any(|file| file.contains(&inside)),
+            false => files.any(|file| file.ends_with(&inside)),
+        }
+    };
+    let names = page.lines().flat_map(code);
+    let paths = names.filter(|name| name.ends_with(".rs") || name.ends_with('/'));
+    paths.filter(|name| !is_there(name)).collect()
+}
+
 fn check_row(row: &Row, places: &[Place], tests: &BTreeSet<String>, wrong: &mut Vec<String>) {
     let covered: Vec<_> = places.iter().filter(|place| row.covers(place)).collect();
     for (file, function) in &row.places {
@@ -194,6 +210,18 @@ mod tests {
         let gone = "| `grave.rs` | `Relaxed` | none | none |\n";
         let told = disagree(&[EMPTY, NEW, DROP, gone].concat());
         assert!(told[0].contains("grave.rs"), "{told:?}");
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_told() {
+        let files = ["src/registry/tomb.rs".to_owned()];
+        let missing = |page| missing_paths(page, &files);
+        assert_eq!(
+            missing("`registry/tomb.rs`, `tomb.rs` and `registry/`, `a.b`"),
+            [""; 0]
+        );
+        let page = "`registry/omb.rs`\n`grave/`";
+        assert_eq!(missing(page), ["registry/omb.rs", "grave/"]);
     }
 
     #[test]

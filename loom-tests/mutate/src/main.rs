@@ -10,8 +10,8 @@ use arcbus_mutate::find::{self, Place};
 use arcbus_mutate::mutation::{Mutant, mutants, weakenable};
 use arcbus_mutate::report::{Row, Totals, Verdict, page};
 use arcbus_mutate::rooms::{Room, Rooms, Survivor};
-use arcbus_mutate::run::{Baseline, End};
-use arcbus_mutate::tests_of;
+use arcbus_mutate::run::{End, Model};
+use arcbus_mutate::tests_of::Names;
 use arcbus_mutate::tree::{Tree, output};
 use arcbus_mutate::{Fallible, root};
 
@@ -176,9 +176,9 @@ struct Runner<'a> {
     rooms: &'a Rooms,
     tree: Tree,
     /// In the order of their time: what is found soon is found by the quickest.
-    models: Vec<Baseline>,
+    models: Vec<Model>,
     rows: Vec<Row>,
-    /// Whether every model is run, and not only those up to the first that fails.
+    /// Whether every model of a room is run, and not only those up to the first that fails.
     all: bool,
 }
 
@@ -191,7 +191,10 @@ impl<'a> Runner<'a> {
         all: bool,
     ) -> Fallible<Self> {
         let chosen = rooms.room.iter().filter(|room| chosen.contains(&room.name));
-        let files: BTreeSet<String> = chosen.flat_map(|room| room.models.clone()).collect();
+        let files: BTreeSet<String> = match all {
+            true => Names::read(root)?.files,
+            false => chosen.flat_map(|room| room.models.clone()).collect(),
+        };
         let began = Instant::now();
         let programs = match files.is_empty() {
             true => Vec::new(),
@@ -200,9 +203,7 @@ impl<'a> Runner<'a> {
         println!("built in {:.0?}", began.elapsed());
         let mut models = Vec::new();
         for (file, program) in &programs {
-            for model in tests_of::models(root, file)? {
-                models.push(Baseline::run(model, program, &tree.log())?);
-            }
+            models.extend(Model::of_program(file, program, &tree.log())?);
         }
         if !all {
             models.sort_by_key(|model| model.took);
@@ -221,10 +222,10 @@ impl<'a> Runner<'a> {
         let room = self.rooms.named(&mutant.room).expect("the room of a file");
         let (mut killed, mut said) = (Vec::new(), Vec::new());
         for model in &self.models {
-            if !room.models.contains(&model.model.file) || (!self.all && !killed.is_empty()) {
+            if !room.models.contains(&model.file) || (!self.all && !killed.is_empty()) {
                 continue;
             }
-            let name = &model.model.name;
+            let name = &model.name;
             match model.with(mutant, &self.tree.log())? {
                 End::Passed => {}
                 End::Failed(_) => killed.push(name.clone()),

@@ -70,6 +70,16 @@ impl Mutant {
         self.join(|change| change.place.clone())
     }
 
+    /// Returns the name of the place, or of both, with no more than the last three parts of the path: a page
+    /// that has it stays true where the groups of folders change.
+    #[must_use]
+    pub fn short_place(&self) -> String {
+        self.join(|change| {
+            let from = change.place.rmatch_indices('/').nth(2);
+            change.place[from.map_or(0, |(at, _)| at + 1)..].to_owned()
+        })
+    }
+
     /// Returns the mutation in words.
     #[must_use]
     pub fn words(&self) -> String {
@@ -168,6 +178,14 @@ mod tests {
             ["SeqCst -> Release"]
         );
         assert_eq!(words("fence(Ordering::SeqCst);"), ["SeqCst -> AcqRel"]);
+    }
+
+    #[test]
+    fn a_short_place_has_three_parts_of_the_path() {
+        let mut mutant = mutants_of("a.load(Ordering::Acquire);").remove(0);
+        assert_eq!(mutant.short_place(), "a.rs::f#1");
+        mutant.changes[0].place = "a/b/c/d.rs::T::f#1".to_owned();
+        assert_eq!(mutant.short_place(), "b/c/d.rs::T::f#1");
     }
 
     #[test]

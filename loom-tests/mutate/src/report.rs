@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::mutation::Mutant;
-use crate::run::Baseline;
+use crate::run::Model;
 
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub const BEGIN: &str = "<!-- Written by `loom-tests/mutate.sh --readme`. -->\n"
 
 /// Replaces the generated part of the page, which is its end.
 #[must_use]
-pub fn page(old: &str, rows: &[Row], models: &[Baseline]) -> String {
+pub fn page(old: &str, rows: &[Row], models: &[Model]) -> String {
     let (kept, _) = old.split_once(BEGIN).unwrap_or((old, ""));
     let mut page = format!("{}{BEGIN}\n{}.\n", kept, Totals::of(rows));
     page.push_str("\n## Models\n\n| model | property | executions | kills |\n|---|---|---|---|\n");
@@ -106,35 +106,40 @@ pub fn page(old: &str, rows: &[Row], models: &[Baseline]) -> String {
     for row in rows {
         if let Verdict::Killed(by) = &row.verdict {
             for model in by {
-                let (place, words) = (row.mutant.place(), row.mutant.words());
+                let (place, words) = (row.mutant.short_place(), row.mutant.words());
                 let kill = format!("`{place}` {}", words.replace("->", "to"));
                 kills.entry(model).or_default().push(kill);
             }
         }
     }
-    for Baseline {
-        model, executions, ..
-    } in models
-    {
+    for model in models {
         let property = model.name.replace('_', " ");
         let kills = kills.get(model.name.as_str());
         let kills = kills.map_or(String::new(), |kills| kills.join("; "));
-        let file = &model.file;
+        let (file, executions) = (&model.file, model.executions);
         page.push_str(&format!(
             "| `{file}` | {property} | {executions} | {kills} |\n"
         ));
     }
-    page.push_str(
-        "\n## Mutants that no model fails on\n\n| place | mutation | reason |\n|---|---|---|\n",
-    );
+    page + &survivors(rows)
+}
+
+fn survivors(rows: &[Row]) -> String {
+    let mut lines = String::new();
     for row in rows {
         if let Verdict::Explained(reason) = &row.verdict {
-            let (place, words) = (row.mutant.place(), row.mutant.words().replace("->", "to"));
-            let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-            page.push_str(&format!("| `{place}` | {words} | {reason} |\n"));
+            let (place, words) = (row.mutant.short_place(), row.mutant.words());
+            let (words, reason) = (words.replace("->", "to"), reason.split_whitespace());
+            let reason = reason.collect::<Vec<_>>().join(" ");
+            lines.push_str(&format!("| `{place}` | {words} | {reason} |\n"));
         }
     }
-    page
+    let head =
+        "\n## Mutants that no model fails on\n\n| place | mutation | reason |\n|---|---|---|\n";
+    match lines.is_empty() {
+        true => lines,
+        false => head.to_owned() + &lines,
+    }
 }
 
 #[cfg(test)]
@@ -142,7 +147,6 @@ mod tests {
     use super::*;
     use crate::find::{Access, Order};
     use crate::mutation::Change;
-    use crate::tests_of::Model;
 
     fn row(verdict: Verdict) -> Row {
         let change = Change {
@@ -191,12 +195,9 @@ mod tests {
 
     #[test]
     fn the_page_keeps_its_head_and_lists_models_and_survivors() {
-        let model = Model {
+        let models = [Model {
             file: "slots".to_owned(),
             name: "none_is_lost".to_owned(),
-        };
-        let models = [Baseline {
-            model,
             program: "slots".into(),
             took: Duration::ZERO,
             executions: 7,

@@ -8,16 +8,20 @@ use std::time::{Duration, Instant};
 use crate::Fallible;
 use crate::mutation::Mutant;
 use crate::rewrite::SWITCH;
-use crate::tests_of::Model;
+use crate::tree::output;
 
 /// How long a model may take with a mutant: so much, and ten times what it takes without.
 const LIMIT: Duration = Duration::from_secs(20);
+/// How long one may take without.
+const UNMUTATED: Duration = Duration::from_secs(600);
 
 /// A model that passes without a mutant.
 #[derive(Clone, Debug)]
-pub struct Baseline {
-    /// The model.
-    pub model: Model,
+pub struct Model {
+    /// The name of the file.
+    pub file: String,
+    /// The name of the test.
+    pub name: String,
     /// The program it is in.
     pub program: PathBuf,
     /// How long it takes.
@@ -40,26 +44,36 @@ pub enum End {
     Endless,
 }
 
-impl Baseline {
-    /// Runs a model without a mutant.
+impl Model {
+    /// Runs every model of a program without a mutant. A test that should panic is a weakened twin, and says
+    /// nothing of a mutant.
     ///
     /// # Errors
     ///
-    /// It does not pass.
-    pub fn run(model: Model, program: &Path, log: &Path) -> Fallible<Self> {
-        let began = Instant::now();
-        let limit = Duration::from_secs(600);
-        let end = run(program, &model.name, "", limit, log)?;
-        let said = fs::read_to_string(log)?;
-        if end != End::Passed {
-            return Err(format!("{} fails without a mutant:\n{said}", model.name).into());
+    /// One of them does not pass.
+    pub fn of_program(file: &str, program: &Path, log: &Path) -> Fallible<Vec<Self>> {
+        let tests = output(Command::new(program).arg("--list"))?;
+        let names = tests.lines().filter_map(|line| line.strip_suffix(": test"));
+        let mut models = Vec::new();
+        for name in names {
+            let began = Instant::now();
+            let end = run(program, name, "", UNMUTATED, log)?;
+            let said = fs::read_to_string(log)?;
+            if end != End::Passed {
+                return Err(format!("{name} fails without a mutant:\n{said}").into());
+            }
+            if said.contains(&format!("test {name} - should panic ... ")) {
+                continue;
+            }
+            models.push(Self {
+                file: file.to_owned(),
+                name: name.to_owned(),
+                program: program.to_path_buf(),
+                took: began.elapsed(),
+                executions: executions(&said),
+            });
         }
-        Ok(Self {
-            program: program.to_path_buf(),
-            took: began.elapsed(),
-            executions: executions(&said),
-            model,
-        })
+        Ok(models)
     }
 
     /// Runs the model with a mutant.
@@ -69,13 +83,7 @@ impl Baseline {
     /// It cannot be run.
     pub fn with(&self, mutant: &Mutant, log: &Path) -> Fallible<End> {
         let limit = LIMIT + 10 * self.took;
-        run(
-            &self.program,
-            &self.model.name,
-            &mutant.switches(),
-            limit,
-            log,
-        )
+        run(&self.program, &self.name, &mutant.switches(), limit, log)
     }
 }
 

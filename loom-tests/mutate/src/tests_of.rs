@@ -1,69 +1,77 @@
-//! The models of a file of `loom-tests/tests/`, by syntax.
+//! The models of `loom-tests/tests/`, by syntax.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use crate::Fallible;
 
-/// A test of the code as it is. One that should panic is a weakened twin, and says nothing of a mutant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Model {
-    /// The name of the file.
-    pub file: String,
-    /// The name of the test.
-    pub name: String,
+/// The names in the files of the models.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The files, without their ending.
+    pub files: BTreeSet<String>,
+    /// The tests that are written as functions and should not panic. One that should is a weakened twin.
+    pub models: BTreeSet<String>,
+    /// What is said to macros outside functions, which make tests of it.
+    pub in_macros: BTreeSet<String>,
+    /// The twins that are written as functions.
+    pub twins: BTreeSet<String>,
 }
 
-/// Finds the models in a file of `loom-tests/tests/` below `root`.
-///
-/// # Errors
-///
-/// The file cannot be read or parsed.
-pub fn models(root: &Path, file: &str) -> Fallible<Vec<Model>> {
-    let path = root.join(format!("loom-tests/tests/{file}.rs"));
-    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    in_text(file, &text)
-}
-
-/// Finds the models in every file of `loom-tests/tests/` below `root`.
-///
-/// # Errors
-///
-/// A file cannot be read or parsed.
-pub fn all_models(root: &Path) -> Fallible<Vec<Model>> {
-    let mut files = Vec::new();
-    for entry in root.join("loom-tests/tests").read_dir()? {
-        let path = entry?.path();
-        files.extend(
-            path.file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned()),
-        );
+impl Names {
+    /// Reads the files of the models below `root`.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or parsed.
+    pub fn read(root: &Path) -> Fallible<Self> {
+        let mut names = Self::default();
+        for entry in root.join("loom-tests/tests").read_dir()? {
+            let path = entry?.path();
+            let stem = path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
+            names.files.extend(stem);
+            names.add(&fs::read_to_string(&path)?)?;
+        }
+        Ok(names)
     }
-    files.sort();
-    let mut all = Vec::new();
-    for file in files {
-        all.extend(models(root, &file)?);
-    }
-    Ok(all)
-}
 
-fn in_text(file: &str, text: &str) -> Fallible<Vec<Model>> {
-    let parsed = syn::parse_file(text)?;
-    let functions = parsed.items.iter().filter_map(|item| match item {
-        syn::Item::Fn(function) => Some(function),
-        _ => None,
-    });
-    let has = |function: &syn::ItemFn, name: &str| {
-        let mut attrs = function.attrs.iter();
-        attrs.any(|attr| attr.path().is_ident(name))
-    };
-    let models =
-        functions.filter(|function| has(function, "test") && !has(function, "should_panic"));
-    let named = models.map(|function| Model {
-        file: file.to_owned(),
-        name: function.sig.ident.to_string(),
-    });
-    Ok(named.collect())
+    /// Returns every name that a page may use for a model.
+    #[must_use]
+    pub fn all(&self) -> BTreeSet<String> {
+        let all = [&self.files, &self.models, &self.in_macros, &self.twins];
+        all.into_iter().flatten().cloned().collect()
+    }
+
+    fn add(&mut self, text: &str) -> Fallible<()> {
+        for item in syn::parse_file(text)?.items {
+            match item {
+                syn::Item::Fn(function) => self.add_function(&function),
+                syn::Item::Macro(item) if item.ident.is_none() => {
+                    let tokens = item.mac.tokens.to_string();
+                    let words = tokens.split(|c: char| !c.is_alphanumeric() && c != '_');
+                    self.in_macros.extend(words.map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add_function(&mut self, function: &syn::ItemFn) {
+        let has = |name: &str| {
+            let mut attrs = function.attrs.iter();
+            attrs.any(|attr| attr.path().is_ident(name))
+        };
+        let name = function.sig.ident.to_string();
+        match (has("test"), has("should_panic")) {
+            (true, true) => self.twins.insert(name),
+            (true, false) => self.models.insert(name),
+            (false, _) => false,
+        };
+    }
 }
 
 #[cfg(test)]
@@ -71,14 +79,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twins_and_helpers_are_no_models() {
+    fn models_twins_and_the_words_of_macros_are_told_apart() {
         let text = "
             fn helper() {}
             #[test] fn model() {}
             #[test] #[should_panic(expected = \"lost\")] fn twin() {}
+            macro_rules! models { ($name:ident) => { #[test] fn $name() {} }; }
+            models! { bus, true: by_macro }
         ";
-        let models = in_text("slots", text).expect("it is Rust");
-        let names = models.into_iter().map(|model| model.name);
-        assert_eq!(names.collect::<Vec<_>>(), ["model"]);
+        let mut names = Names::default();
+        names.add(text).expect("it is Rust");
+        let named = |name: &str| [name.to_owned()].into();
+        assert_eq!(
+            (&names.models, &names.twins),
+            (&named("model"), &named("twin"))
+        );
+        assert!(names.in_macros.contains("by_macro"));
     }
 }

@@ -27,13 +27,8 @@ impl Tree {
     pub fn copy(root: &Path, weakenable: &[Place]) -> Fallible<Self> {
         let root = root.canonicalize()?;
         let copy = root.join("target/mutate/tree");
-        let files = output(Command::new("git").current_dir(&root).args([
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ]))?;
-        let files: BTreeSet<&str> = files.lines().collect();
+        let files = files(&root)?;
+        let files: BTreeSet<&str> = files.iter().map(String::as_str).collect();
         for file in &files {
             let from = root.join(file);
             // One that was deleted and not committed.
@@ -42,8 +37,7 @@ impl Tree {
                 write_if_new(&copy.join(file), &bytes)?;
             }
         }
-        remove_others(&copy.join("src"), &copy, &files)?;
-        remove_others(&copy.join("loom-tests"), &copy, &files)?;
+        remove_others(&copy, &copy, &files)?;
         let target = std::env::var_os("CARGO_TARGET_DIR");
         let target = target.map_or_else(|| root.join("target/loom"), |dir| root.join(dir));
         Ok(Self { root, copy, target })
@@ -81,6 +75,21 @@ impl Tree {
     pub fn log(&self) -> PathBuf {
         self.root.join("target/mutate/log")
     }
+}
+
+/// Returns the files of the repository, committed or not.
+///
+/// # Errors
+///
+/// git does not answer.
+pub fn files(root: &Path) -> Fallible<Vec<String>> {
+    let arguments = "ls-files --cached --others --exclude-standard";
+    let files = output(
+        Command::new("git")
+            .current_dir(root)
+            .args(arguments.split(' ')),
+    )?;
+    Ok(files.lines().map(str::to_owned).collect())
 }
 
 /// Reads a line of cargo: `Executable tests/hedge.rs (target/loom/deps/hedge-0123)`.
