@@ -1,5 +1,6 @@
 //! Messages: the trait [`Message`] and the two [`Kind`]s of message.
 
+use std::any::TypeId;
 use std::fmt;
 
 use crate::outcome::{Class, Violations};
@@ -147,25 +148,60 @@ impl<K> Same<K> for K {}
 
 /// A message type as a value: its name and its Rust type, for errors and listings.
 #[derive(Clone, Copy)]
-pub struct MessageType(fn() -> (&'static str, &'static str));
+pub struct MessageType(&'static MessageDescriptor);
+
+/// A constant description of a message type. A registration reads it instead of running code of
+/// each type.
+struct MessageDescriptor {
+    id: TypeId,
+    name: &'static str,
+    name_hash: u64,
+    kind: &'static str,
+    type_name: fn() -> &'static str,
+}
 
 impl MessageType {
     /// Returns the value that stands for the message type `M`.
     #[must_use]
     pub fn of<M: Message>() -> Self {
-        Self(|| (M::NAME, std::any::type_name::<M>()))
+        Self(
+            const {
+                &MessageDescriptor {
+                    id: TypeId::of::<M>(),
+                    name: M::NAME,
+                    name_hash: fnv_1a(M::NAME),
+                    kind: M::Kind::NAME,
+                    type_name: std::any::type_name::<M>,
+                }
+            },
+        )
     }
 
     /// Returns the message's stable name, which is [`Message::NAME`].
     #[must_use]
     pub fn name(self) -> &'static str {
-        (self.0)().0
+        self.0.name
     }
 
     /// Returns the name of the Rust type, with its path.
     #[must_use]
     pub fn type_name(self) -> &'static str {
-        (self.0)().1
+        (self.0.type_name)()
+    }
+
+    /// Returns the id of the Rust type.
+    pub(crate) fn id(self) -> TypeId {
+        self.0.id
+    }
+
+    /// Returns a hash of the name, which the compiler computes.
+    pub(crate) fn name_hash(self) -> u64 {
+        self.0.name_hash
+    }
+
+    /// Returns `"command"` or `"query"`.
+    pub(crate) fn kind(self) -> &'static str {
+        self.0.kind
     }
 }
 
@@ -183,8 +219,20 @@ impl fmt::Debug for MessageType {
 
 impl PartialEq for MessageType {
     fn eq(&self, other: &Self) -> bool {
-        (self.0)() == (other.0)()
+        self.id() == other.id()
     }
 }
 
 impl Eq for MessageType {}
+
+/// Hashes a text (Fowler, Noll and Vo, FNV-1a, 64 bits).
+const fn fnv_1a(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut index = 0;
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u64).wrapping_mul(0x0100_0000_01b3);
+        index += 1;
+    }
+    hash
+}

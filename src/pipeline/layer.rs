@@ -1,10 +1,11 @@
 //! [`Layer`]: the configuration of a middleware.
 
+use std::mem;
 use std::time::SystemTime;
 
 use super::type_name::short_type_name;
 use super::{Facts, Middleware, Role, Roles};
-use crate::message::{Kind, Message, MessageType};
+use crate::message::{Message, MessageType};
 use crate::registry::Unhandled;
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
@@ -171,23 +172,38 @@ impl LayerInfo {
 #[derive(Clone, Debug)]
 pub struct RouteInfo {
     message: MessageType,
-    kind: &'static str,
-    names: Box<[&'static str]>,
-    layers: Box<[LayerInfo]>,
+    /// `None` if there are none.
+    layers: Option<Box<LayerList>>,
     registered_at: SystemTime,
     /// Of the bus, while the layers are made. None on a static bus, which has a handler for every message.
     unhandled: Option<PlainArc<Unhandled>>,
 }
 
+/// The layers of a route, outermost first.
+#[derive(Clone, Debug)]
+struct LayerList {
+    names: Box<[&'static str]>,
+    layers: Vec<LayerInfo>,
+}
+
 impl RouteInfo {
-    pub(crate) fn new<M: Message>(layers: Vec<LayerInfo>, registered_at: SystemTime) -> Self {
+    /// Describes a route without layers.
+    #[inline]
+    pub(super) fn bare(message: MessageType, registered_at: SystemTime) -> Self {
         Self {
-            message: MessageType::of::<M>(),
-            kind: M::Kind::NAME,
-            names: layers.iter().map(LayerInfo::name).collect(),
-            layers: layers.into_boxed_slice(),
+            message,
+            layers: None,
             registered_at,
             unhandled: None,
+        }
+    }
+
+    /// Adds the layers.
+    pub(super) fn layered(self, layers: Vec<LayerInfo>) -> Self {
+        let names = layers.iter().map(LayerInfo::name).collect();
+        Self {
+            layers: Some(Box::new(LayerList { names, layers })),
+            ..self
         }
     }
 
@@ -197,9 +213,9 @@ impl RouteInfo {
         unhandled: &mut Option<PlainArc<Unhandled>>,
         make: impl FnOnce(&Self) -> T,
     ) -> T {
-        self.unhandled = unhandled.take();
+        mem::swap(&mut self.unhandled, unhandled);
         let made = make(self);
-        *unhandled = self.unhandled.take();
+        mem::swap(&mut self.unhandled, unhandled);
         made
     }
 
@@ -223,17 +239,18 @@ impl RouteInfo {
     /// `"command"` or `"query"`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        self.kind
+        self.message.kind()
     }
 
     /// The names of the layers around the handler, outermost first.
     #[must_use]
+    #[inline]
     pub fn layers(&self) -> &[&'static str] {
-        &self.names
+        self.layers.as_ref().map_or(&[], |list| &list.names)
     }
 
     pub(crate) fn stack(&self) -> &[LayerInfo] {
-        &self.layers
+        self.layers.as_ref().map_or(&[], |list| &list.layers)
     }
 
     /// When this handler was registered, by the system's clock. Handlers that are registered together, by

@@ -9,7 +9,7 @@ use super::shared::Wrapped;
 use super::type_name::{may_be_off, short_type_name};
 use super::{Layer, LayerInfo, Leaf, Next, Roles, RouteInfo};
 use crate::handler::Handler;
-use crate::message::Message;
+use crate::message::{Message, MessageType};
 use crate::setting::InvalidSetting;
 use crate::sync::{Arc, PlainArc};
 
@@ -110,9 +110,14 @@ impl<S> Layers<S> {
     where
         S: Stack<M>,
     {
+        let bare = RouteInfo::bare(MessageType::of::<M>(), registered_at);
         let mut layers = Vec::new();
         self.stack.list(&mut layers);
-        RouteInfo::new::<M>(layers, registered_at)
+        if layers.is_empty() {
+            bare
+        } else {
+            bare.layered(layers)
+        }
     }
 
     /// The route of `M` on a static bus.

@@ -97,7 +97,9 @@ impl Ties {
     /// Adds those of one more route.
     #[inline]
     pub(crate) fn add(&mut self, route: &RouteInfo) {
-        self.0.extend(tied(route));
+        if !route.layers().is_empty() {
+            self.0.extend(tied(route));
+        }
     }
 
     /// The clock that one of them is tied to already.

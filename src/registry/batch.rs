@@ -1,6 +1,5 @@
 //! [`Batch`]: changes that are made together or not at all.
 
-use std::any::TypeId;
 use std::fmt;
 use std::mem;
 use std::time::SystemTime;
@@ -28,7 +27,7 @@ pub(crate) enum Change {
     /// A change that could not be prepared. The error is boxed, so that the other variants are
     /// small.
     Impossible(Box<RegistrationError>),
-    Deregister(MessageType, TypeId),
+    Deregister(MessageType),
 }
 
 impl Change {
@@ -38,7 +37,7 @@ impl Change {
             Self::Register(entry) => draft.register(entry),
             Self::Replace(entry) => draft.replace(entry),
             Self::Impossible(error) => Err(*error),
-            Self::Deregister(message, id) => draft.deregister(message, id),
+            Self::Deregister(message) => draft.deregister(message),
         }
     }
 }
@@ -85,8 +84,7 @@ impl Changes {
     }
 
     pub(super) fn deregister<M: Message>(&mut self) {
-        let change = Change::Deregister(MessageType::of::<M>(), TypeId::of::<M>());
-        self.list.push(change);
+        self.list.push(Change::Deregister(MessageType::of::<M>()));
     }
 
     /// Adds an error that rejects the whole list.

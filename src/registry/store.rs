@@ -205,7 +205,7 @@ impl Writer {
             table,
             names: &mut self.names,
             removed,
-            changed: SmallVec::new(),
+            changed: SmallVec::with_capacity(changes.len()),
         };
         let made = changes.try_for_each(|change| change.apply(&mut draft));
         if let Err(error) = made.and_then(|()| tie()) {

@@ -1,8 +1,8 @@
 //! [`Table`]: an immutable version of the registry, and the [`Draft`] of the next version.
 
 use std::any::TypeId;
-use std::collections::hash_map::Entry::{Occupied, Vacant};
-use std::collections::{HashMap, TryReserveError};
+use std::collections::{HashSet, TryReserveError};
+use std::hash::{Hash, Hasher};
 
 use ahash::RandomState;
 use smallvec::SmallVec;
@@ -61,24 +61,37 @@ impl Table {
 /// The message types by name, at least those of the latest table. A name without a route in that
 /// table is free.
 #[derive(Default)]
-pub(crate) struct Names(HashMap<&'static str, TypeId, RandomState>);
+pub(crate) struct Names(HashSet<ByName, RandomState>);
+
+/// A message type that is hashed and compared by its name.
+struct ByName(MessageType);
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl Eq for ByName {}
+
+impl Hash for ByName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.name_hash());
+    }
+}
 
 impl Names {
     /// Creates an empty map with room for `capacity` names, if enough memory is available.
     pub(crate) fn with_capacity(capacity: usize) -> Result<Self, TryReserveError> {
-        let mut names = HashMap::with_hasher(random_state());
+        let mut names = HashSet::with_hasher(random_state());
         names.try_reserve(capacity)?;
         Ok(Self(names))
     }
 
     /// Collects the names of the routes of `table`.
     pub(super) fn of(table: &Table) -> Self {
-        let mut names = HashMap::with_hasher(random_state());
-        names.extend(
-            table
-                .iter()
-                .map(|entry| (entry.info().name(), entry.message())),
-        );
+        let mut names = HashSet::with_hasher(random_state());
+        names.extend(table.iter().map(|entry| ByName(entry.info().message())));
         Self(names)
     }
 
@@ -100,7 +113,7 @@ pub(super) struct Draft<'w> {
 impl Draft<'_> {
     /// Adds a route for a message that has no route.
     pub(super) fn register(&mut self, entry: Entry) -> Result<(), RegistrationError> {
-        if let Err(error) = self.take_name(entry.info().message(), entry.message()) {
+        if let Err(error) = self.take_name(entry.info().message()) {
             self.removed.push(entry);
             return Err(error);
         }
@@ -122,43 +135,32 @@ impl Draft<'_> {
     }
 
     /// Removes the route of a message, and collects the route for a later drop.
-    pub(super) fn deregister(
-        &mut self,
-        message: MessageType,
-        id: TypeId,
-    ) -> Result<(), RegistrationError> {
-        let Some(entry) = self.table.entries.remove(id) else {
+    pub(super) fn deregister(&mut self, message: MessageType) -> Result<(), RegistrationError> {
+        let Some(entry) = self.table.entries.remove(message.id()) else {
             return Err(RegistrationError::NotRegistered { message });
         };
         self.removed.push(entry);
-        self.changed.push(id);
-        self.names.0.remove(message.name());
+        self.changed.push(message.id());
+        self.names.0.remove(&ByName(message));
         Ok(())
     }
 
     /// Records the name of a message that is to be added. A new name belongs to no route, so the
-    /// message has no route either.
-    fn take_name(&mut self, message: MessageType, id: TypeId) -> Result<(), RegistrationError> {
-        let name = message.name();
-        if name.trim_start().is_empty() {
+    /// message has no route either. A refused name is recorded too: after an error the caller
+    /// collects the names anew.
+    fn take_name(&mut self, message: MessageType) -> Result<(), RegistrationError> {
+        if message.name().chars().all(char::is_whitespace) {
             return Err(RegistrationError::EmptyName { message });
         }
-        match self.names.0.entry(name) {
-            Vacant(free) => {
-                free.insert(id);
-                Ok(())
+        match self.names.0.replace(ByName(message)) {
+            Some(ByName(holder)) if self.table.entries.find(holder.id()).is_some() => {
+                Err(if holder == message {
+                    RegistrationError::Duplicate { message }
+                } else {
+                    RegistrationError::NameClash { message, holder }
+                })
             }
-            Occupied(mut held) => match self.table.entries.find(*held.get()) {
-                Some(_) if *held.get() == id => Err(RegistrationError::Duplicate { message }),
-                Some(holder) => {
-                    let holder = holder.info().message();
-                    Err(RegistrationError::NameClash { message, holder })
-                }
-                None => {
-                    held.insert(id);
-                    Ok(())
-                }
-            },
+            _ => Ok(()),
         }
     }
 }

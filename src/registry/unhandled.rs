@@ -1,9 +1,8 @@
 //! [`Unhandled`]: counts messages without a handler, by message type.
 
-use std::any::TypeId;
 use std::fmt;
 
-use crate::message::{Kind, Message, MessageType};
+use crate::message::{Message, MessageType};
 use crate::sync::{AtomicU64, OnceLock, Ordering};
 
 /// Counts of the messages for which a bus has no handler.
@@ -17,9 +16,7 @@ pub(crate) struct Unhandled {
 }
 
 struct Node {
-    id: TypeId,
     message: MessageType,
-    kind: &'static str,
     /// Relaxed: a count is the word alone. No partner, no model.
     count: AtomicU64,
     next: OnceLock<Box<Node>>,
@@ -37,11 +34,11 @@ impl Unhandled {
     /// Counts one dispatch of `M`, and allocates for the first dispatch of a type.
     #[cold]
     pub(crate) fn count<M: Message>(&self) {
-        let id = TypeId::of::<M>();
+        let message = MessageType::of::<M>();
         let mut place = &self.first;
         loop {
-            let node = place.get_or_init(|| Box::new(Node::new::<M>()));
-            if node.id == id {
+            let node = place.get_or_init(|| Box::new(Node::new(message)));
+            if node.message == message {
                 node.count.fetch_add(1, Ordering::Relaxed);
                 return;
             }
@@ -62,11 +59,9 @@ impl Unhandled {
 }
 
 impl Node {
-    fn new<M: Message>() -> Self {
+    fn new(message: MessageType) -> Self {
         Self {
-            id: TypeId::of::<M>(),
-            message: MessageType::of::<M>(),
-            kind: M::Kind::NAME,
+            message,
             count: AtomicU64::new(0),
             next: OnceLock::new(),
         }
@@ -75,7 +70,7 @@ impl Node {
     fn read(&self) -> UnhandledCount {
         UnhandledCount {
             message: self.message,
-            kind: self.kind,
+            kind: self.message.kind(),
             count: self.count.load(Ordering::Relaxed),
         }
     }

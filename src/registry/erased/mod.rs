@@ -2,8 +2,8 @@
 //!
 //! In this module `unsafe` is allowed. Its proof: [`Entries`] stores an [`Entry`] under the
 //! `TypeId` with which the entry was created. [`Entry::new`] is the only way to create one, and
-//! takes the calls and the pipeline of one message type. So an entry under `TypeId::of::<M>()` was
-//! created from a pipeline of `M`.
+//! takes the description, the calls and the pipeline of one message type. So an entry under
+//! `TypeId::of::<M>()` was created from a pipeline of `M`.
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
@@ -33,7 +33,7 @@ pub(crate) use frame::{Frame, Launch, Out, Written};
 /// A registered route with its type erased, which every clone shares.
 #[derive(Clone)]
 pub(crate) struct Entry {
-    /// Invariant: points to the `Route<M, P>` that `owner` owns, for the `M` of `owner.message()`.
+    /// Invariant: points to the `Route<M, P>` that `owner` owns, for the `M` of `message()`.
     route: NonNull<()>,
     owner: Arc<dyn Owner>,
 }
@@ -44,30 +44,27 @@ unsafe impl Send for Entry {}
 // SAFETY: an entry is a shared owner of a `Route<M, P>`, whose fields are all `Send + Sync`.
 unsafe impl Sync for Entry {}
 
-/// The target of an entry. The calls come first, where they are found without knowing `P`.
+/// The target of an entry. The header comes first, where it is found without knowing `P`.
 #[repr(C)]
 struct Route<M: Message, P> {
-    /// Invariant: made for this `P`.
-    calls: Calls<M>,
-    info: RouteInfo,
+    /// Invariant: its calls are made for this `P`.
+    header: RouteHeader<M>,
     pipeline: P,
 }
 
-/// A route with its type erased, and the parts of it that do not depend on the type.
-trait Owner: Send + Sync {
-    fn info(&self) -> &RouteInfo;
-    fn message(&self) -> TypeId;
+/// The part of a route that all pipelines of `M` have. The description comes first, where it is
+/// found without knowing `M`.
+#[repr(C)]
+struct RouteHeader<M: Message> {
+    /// Invariant: describes a route of `M`.
+    info: RouteInfo,
+    calls: Calls<M>,
 }
 
-impl<M: Message, P: Send + Sync> Owner for Route<M, P> {
-    fn info(&self) -> &RouteInfo {
-        &self.info
-    }
+/// A route with its type erased, which can only be shared and dropped.
+trait Owner: Send + Sync {}
 
-    fn message(&self) -> TypeId {
-        TypeId::of::<M>()
-    }
-}
+impl<M: Message, P: Send + Sync> Owner for Route<M, P> {}
 
 type Block<M> = unsafe fn(NonNull<()>, M, &Clock) -> Outcome<M>;
 type BlockWith<M> = unsafe fn(NonNull<()>, M, &Context<'_>) -> Outcome<M>;
@@ -100,10 +97,10 @@ impl<M: Message> Calls<M> {
 
 impl Entry {
     pub(crate) fn new<M: Message, P: Next<M> + 'static>(info: RouteInfo, pipeline: P) -> Self {
-        let calls = Calls::<M>::of::<P>();
-        let route = Route {
-            calls,
-            info,
+        assert_eq!(info.message().id(), TypeId::of::<M>());
+        let calls = Calls::of::<P>();
+        let route = Route::<M, P> {
+            header: RouteHeader { info, calls },
             pipeline,
         };
         let owner = arc_dyn!(dyn Owner, route);
@@ -115,11 +112,12 @@ impl Entry {
     }
 
     pub(crate) fn info(&self) -> &RouteInfo {
-        self.owner.info()
+        // SAFETY: `owner` owns a `Route<M, P>` while it is borrowed, and its description comes first.
+        unsafe { self.route.cast::<RouteInfo>().as_ref() }
     }
 
     pub(crate) fn message(&self) -> TypeId {
-        self.owner.message()
+        self.info().message().id()
     }
 
     /// Returns whether this is the route's only owner. If true for an entry outside every table,
@@ -209,8 +207,9 @@ impl<M: Message> Copy for Typed<'_, M> {}
 impl<'t, M: Message> Typed<'t, M> {
     #[inline(always)]
     fn calls(self) -> &'t Calls<M> {
-        // SAFETY: `entry` owns a `Route<M, P>` while it is borrowed, and its calls stand first.
-        unsafe { self.entry.route.cast::<Calls<M>>().as_ref() }
+        // SAFETY: `entry` owns a `Route<M, P>` while it is borrowed, and its header comes first.
+        let header = unsafe { self.entry.route.cast::<RouteHeader<M>>().as_ref() };
+        &header.calls
     }
 
     /// Runs the pipeline to its end on this thread, without a context.
