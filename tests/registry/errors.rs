@@ -89,6 +89,33 @@ fn two_messages_with_one_name() {
     });
 }
 
+/// Messages whose names have one hash by FNV-1a.
+struct Alike<const FIRST: bool>;
+
+impl<const FIRST: bool> Message for Alike<FIRST> {
+    const NAME: &'static str = if FIRST {
+        "8yn0iYCKYHlIj4-BwPqk"
+    } else {
+        "GReLUrM4wMqfg9yzV3KQ"
+    };
+    type Kind = Query;
+    type Reply = bool;
+    type Error = std::convert::Infallible;
+}
+
+#[test]
+fn names_with_one_hash_are_two_names() {
+    let (bus, registrar) = QueryBus::builder().open().expect("no handlers");
+    registrar.must_register(from_fn(|_: Alike<true>, _: &Context<'_>| Ok(true)));
+    registrar.must_register(from_fn(|_: Alike<false>, _: &Context<'_>| Ok(false)));
+    assert_eq!(bus.execute_blocking(Alike::<true>), Ok(true));
+    assert_eq!(bus.execute_blocking(Alike::<false>), Ok(false));
+    drop(registrar.deregister::<Alike<true>>().expect("registered"));
+    let again = registrar.register(from_fn(|_: Alike<false>, _: &Context<'_>| Ok(false)));
+    assert!(matches!(again, Err(RegistrationError::Duplicate { .. })));
+    registrar.must_register(from_fn(|_: Alike<true>, _: &Context<'_>| Ok(true)));
+}
+
 #[test]
 fn what_is_not_there_is_not_replaced() {
     refused(not_registered(), |_, registrar, drops| {
