@@ -8,6 +8,8 @@ use crate::outcome::{Class, Violations};
 /// A value with exactly one handler, which returns a [`Reply`](Message::Reply) or an
 /// [`Error`](Message::Error).
 ///
+/// [`#[derive(Command)]`](derive@crate::Command) and [`#[derive(Query)]`](derive@crate::Query) write it.
+///
 /// Put data of more than a kilobyte into a `Box` or an `Arc` inside the message. In a debug build,
 /// each function that takes a message by value copies it. Without layers, a dispatch takes about 20
 /// times the message's size of stack, and 2 to 6 times more for each layer.
@@ -140,7 +142,7 @@ mod sealed {
     message = "a message of kind `{Self}` cannot go on a bus of kind `{K}`",
     label = "the bus is of kind `{K}`, this message of kind `{Self}`",
     note = "use the bus of its kind: commands go on a `CommandBus`, queries on a `QueryBus`",
-    note = "or change `type Kind` in its `impl Message`, if the message is meant for this bus"
+    note = "or change its kind, by `#[derive(Command)]`, `#[derive(Query)]` or `type Kind`, if the message is meant for this bus"
 )]
 pub trait Same<K> {}
 

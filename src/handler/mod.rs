@@ -13,8 +13,9 @@ pub use from_fn::{
 
 /// User code for one message type.
 ///
-/// A handler is written as an `async fn`, and one that never waits costs no more than a plain
-/// function. An `Arc` of a handler is a handler, too.
+/// A function is a handler through [`.handle(f)`](crate::BusBuilder::handle), and so are the methods of a
+/// type through [`#[handlers]`](crate::handlers). Written by hand, a handler is an `async fn`, and one
+/// that never waits costs no more than a plain function. An `Arc` of a handler is a handler, too.
 ///
 /// ```
 /// use std::fmt;

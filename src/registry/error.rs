@@ -78,7 +78,8 @@ impl fmt::Display for RegistrationError {
             ),
             Self::NameClash { message, holder } => write!(
                 f,
-                "message {message} has the same `NAME` as {}: names are unique in a bus",
+                "message {message} has the same `NAME` as {}: names are unique in a bus, so give one of them another, \
+                 by `#[message(name = \"..\")]` where the name is derived from the type's",
                 holder.type_name()
             ),
             Self::NotRegistered { message } => write!(

@@ -24,7 +24,8 @@ fn empty_name() -> String {
 
 fn name_clash() -> String {
     format!(
-        "message 'same' ({}) has the same `NAME` as {}: names are unique in a bus",
+        "message 'same' ({}) has the same `NAME` as {}: names are unique in a bus, so give one of them another, \
+             by `#[message(name = \"..\")]` where the name is derived from the type's",
         type_name::<Ask<5>>(),
         type_name::<Ask<4>>()
     )

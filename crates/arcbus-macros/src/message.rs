@@ -404,3 +404,76 @@ pub(crate) fn marked<'a>(
 pub(crate) fn members(fields: &Fields) -> impl Iterator<Item = (syn::Member, &Field)> {
     fields.members().zip(fields)
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+    use syn::parse_quote;
+
+    use super::{Kind, expand};
+
+    #[test]
+    fn a_derive_is_what_one_would_have_written() {
+        let derived = expand(
+            Kind::Command,
+            &parse_quote! {
+                #[message(reply = User, error = UserError, validate = Self::check, classify, idempotent)]
+                struct CreateUser<T: Name> {
+                    name: T,
+                }
+            },
+        );
+        let written = quote! {
+            #[automatically_derived]
+            impl<
+                T: Name + ::core::marker::Send + ::core::marker::Sync + 'static
+            > ::arcbus::Message for CreateUser<T> {
+                const NAME: &'static str = "user.create";
+                type Kind = ::arcbus::Command;
+                type Reply = User;
+                type Error = UserError;
+
+                fn validate(&self) -> ::core::result::Result<(), ::arcbus::Violations> {
+                    Self::check(self)
+                }
+
+                fn classify(error: &Self::Error) -> ::arcbus::Class {
+                    ::arcbus::Classify::classify(error)
+                }
+            }
+
+            impl<
+                T: Name + ::core::marker::Send + ::core::marker::Sync + 'static
+            > ::arcbus::Idempotent for CreateUser<T> {}
+        };
+        assert_eq!(
+            derived.expect("no mistake").to_string(),
+            written.to_string()
+        );
+    }
+
+    #[test]
+    #[cfg(not(feature = "garde"))]
+    fn the_option_garde_names_the_feature_that_it_needs() {
+        let refused = expand(
+            Kind::Command,
+            &parse_quote! {
+                #[message(garde)]
+                struct CreateUser;
+            },
+        );
+        let text = refused.expect_err("the feature is off").to_string();
+        assert!(text.contains(r#"features = ["garde"]"#), "{text}");
+    }
+
+    #[test]
+    fn references_are_found_where_a_message_would_borrow() {
+        let is_borrowed = |ty| super::borrowed(&ty).is_some();
+        assert!(is_borrowed(parse_quote!(&str)));
+        assert!(is_borrowed(parse_quote!(Option<(u8, [&'a str; 2])>)));
+        assert!(is_borrowed(parse_quote!(&'static [&'a str])));
+        assert!(!is_borrowed(parse_quote!(&'static str)));
+        assert!(!is_borrowed(parse_quote!(fn(&str) -> u8)));
+        assert!(!is_borrowed(parse_quote!(Box<dyn Fn(&str) + Send + Sync>)));
+    }
+}
