@@ -27,7 +27,7 @@ use super::kind::{ErrorKind, RetryRule};
 #[diagnostic::on_unimplemented(
     message = "the command `{Self}` may not be run more than once",
     label = "`Idempotent` is not implemented for `{Self}`",
-    note = "if running it twice has the effect of running it once, write `impl Idempotent for {Self} {{}}`",
+    note = "if running it twice has the effect of running it once, add `#[message(idempotent)]` or write `impl Idempotent for {Self} {{}}`",
     note = "if not, leave the layer out: put it into a scope of the messages that may be repeated"
 )]
 pub trait Idempotent: Message<Kind: CommandKind> {}

@@ -70,7 +70,8 @@ use crate::sync::PlainArc;
 #[diagnostic::on_unimplemented(
     message = "replies to `{Self}` cannot be kept: it does not say under which key",
     label = "`Cacheable` is not implemented for `{Self}`",
-    note = "for a query write `impl Cacheable for {Self}` with `type Key = Self; fn key(&self) -> &Self {{ self }}`, derive `Clone, PartialEq, Eq, Hash` for it and `Clone` for its reply",
+    note = "for a query add `#[derive(Cacheable)]`, and `#[key]` to the fields that the reply depends on",
+    note = "or write `impl Cacheable for {Self}` with `type Key = Self; fn key(&self) -> &Self {{ self }}`, derive `Clone, PartialEq, Eq, Hash` for it and `Clone` for its reply",
     note = "on a command leave the layer out: `cache.invalidator()` drops from a cache what a command changes, and `Idempotency` keeps it from acting twice",
     note = "a layer for some messages only goes into `.scope(|s| s.layer(..).register(..))`"
 )]
