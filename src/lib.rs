@@ -33,9 +33,9 @@ pub use outcome::{
     Repeatable, Repeats, TimeLimit, Verdict, Violation, Violations,
 };
 pub use pipeline::{
-    Boxed, Enqueue, Enqueued, Facts, Gate, Gated, Guard, Hold, InPlace, Inspect, Joined, Layer,
-    LayerExt, LayerInfo, Layers, Middleware, More, Next, NoLayers, Recover, Recovered, Role,
-    RouteInfo, Shared, Stack, Wrapped, guard, inspect,
+    Answer, Answered, Boxed, Enqueue, Enqueued, Facts, Gate, Gated, Guard, Hold, InPlace, Inspect,
+    Joined, Layer, LayerExt, LayerInfo, Layers, Look, Middleware, More, Next, NoLayers, Recover,
+    Recovered, Role, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
 pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired, Service, UnusedLayers};
 pub use setting::InvalidSetting;

@@ -4,6 +4,8 @@
 //! is one concrete type, so the compiler sees through it from end to end; it is erased once, where
 //! the registry stores it.
 
+mod answer;
+mod answered;
 mod chain;
 mod enqueue;
 mod enqueued;
@@ -25,6 +27,8 @@ mod tie;
 mod type_name;
 mod validate;
 
+pub use answer::{Answer, Look};
+pub use answered::Answered;
 pub use enqueue::Enqueue;
 pub use enqueued::Enqueued;
 pub use facts::Facts;

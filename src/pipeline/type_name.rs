@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::{Discriminant, discriminant};
 
-use super::{Enqueued, Gated, Recovered, Shared};
+use super::{Answered, Enqueued, Gated, Recovered, Shared};
 use crate::sync::Arc;
 
 /// A layer that acts on some dispatches only; it stands above this module, so it is named by text.
@@ -73,6 +73,7 @@ fn inner(name: &str) -> Option<&str> {
     let adapters = [
         type_name::<Gated<()>>(),
         type_name::<Enqueued<()>>(),
+        type_name::<Answered<()>>(),
         type_name::<Recovered<()>>(),
         type_name::<Option<()>>(),
         type_name::<Arc<()>>(),

@@ -11,11 +11,11 @@ use super::key::IdOf;
 use super::policy::{Shelf, Terms};
 use super::route::CacheRoute;
 use super::vary::{Alike, By, Vary};
-use super::{CacheHandle, CacheMiddleware, Cacheable};
+use super::{CacheAnswer, CacheHandle, Cacheable};
 use crate::bounds::KeptKey;
 use crate::clock::nanos;
 use crate::outcome::ErrorKind;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Answered, Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -213,7 +213,7 @@ fn ticks(time: Duration, field: &'static str) -> Result<u64, InvalidSetting> {
 }
 
 impl<M: Cacheable, V: Vary, K: Keep<M>> Layer<M> for Cache<V, K> {
-    type Middleware = CacheMiddleware<M, V, K>;
+    type Middleware = Answered<CacheAnswer<M, V, K>>;
 
     const ROLE: Role = Role::Cache;
 
@@ -293,7 +293,7 @@ impl<V, K> fmt::Debug for Cache<V, K> {
 pub(in crate::middleware) fn keeping_nothing<M: Cacheable, V: Vary>(
     max_waiters: usize,
     handles: &Handles,
-) -> CacheMiddleware<M, V, Replies> {
+) -> Answered<CacheAnswer<M, V, Replies>> {
     route(None, max_waiters, handles)
 }
 
@@ -301,8 +301,8 @@ fn route<M: Cacheable, V: Vary, K: Keep<M>>(
     shelf: Option<Shelf<IdOf<M, V>, K::Value>>,
     max_waiters: usize,
     handles: &Handles,
-) -> CacheMiddleware<M, V, K> {
+) -> Answered<CacheAnswer<M, V, K>> {
     let route = PlainArc::new(CacheRoute::new(shelf, max_waiters));
     handles.of::<M>().add(&route);
-    CacheMiddleware::new(route)
+    Answered(CacheAnswer::new(route))
 }

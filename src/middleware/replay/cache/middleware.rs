@@ -1,10 +1,6 @@
-//! [`CacheMiddleware`]: the adapter.
+//! [`CacheAnswer`]: gives a reply again.
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{self, Poll};
-
-use pin_project_lite::pin_project;
 
 use super::Cacheable;
 use super::chain::{ITSELF, Load, is_inside};
@@ -17,24 +13,18 @@ use crate::context::{Context, Source};
 use crate::message::Message;
 use crate::middleware::singleflight::{Arrival, arrival};
 use crate::outcome::{Error, ErrorKind, Outcome, Phase};
-use crate::pipeline::{Blocked, Middleware, Next, block_on};
+use crate::pipeline::{Answer, Look, Next};
 use crate::sync::PlainArc;
 
-/// What a [`Cache`](super::Cache) or a [`Coalesce`](crate::middleware::Coalesce) makes for a route.
-pub struct CacheMiddleware<M: Cacheable, V: Vary, K: Keep<M>> {
+/// Gives a reply again, or waits for that of another dispatch. Made by a [`Cache`](super::Cache) or a
+/// [`Coalesce`](crate::middleware::Coalesce) for a route.
+pub struct CacheAnswer<M: Cacheable, V: Vary, K: Keep<M>> {
     route: PlainArc<CacheRoute<M, V, K>>,
 }
 
-impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
+impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
     pub(super) fn new(route: PlainArc<CacheRoute<M, V, K>>) -> Self {
         Self { route }
-    }
-
-    #[inline(always)]
-    fn hit(&self, msg: &M, cx: &Context<'_>) -> Option<K::Value> {
-        let value = self.route.hit(msg, cx)?;
-        cx.answered_by(Source::Cache);
-        Some(value)
     }
 
     /// What is left to do after a look that found nothing.
@@ -46,19 +36,6 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
             Plan::Lead(..) | Plan::Wait(_) | Plan::Refuse(_) => Count::Miss,
         });
         plan
-    }
-
-    async fn missed(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
-        let (leader, spare) = match self.plan(&msg, cx) {
-            Plan::Give(kept, source) => return given::<M, K>(kept, source, cx),
-            Plan::Lead(leader, spare) => (leader, spare),
-            Plan::Wait(waiter) => match self.wait(waiter, cx).await {
-                Ok(leader) => (leader, None),
-                Err(outcome) => return outcome,
-            },
-            Plan::Refuse(number) => return Err(self.refusal(number, cx)),
-        };
-        self.lead(leader, spare, msg, cx, next).await
     }
 
     /// What is told where no more may wait for the flight of this number.
@@ -139,34 +116,6 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheMiddleware<M, V, K> {
         }
         outcome
     }
-
-    #[cold]
-    fn block_missed(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        match self.plan(&msg, cx) {
-            Plan::Give(kept, source) => Ok(given::<M, K>(kept, source, cx)),
-            Plan::Lead(leader, spare) => {
-                let load = self.begin(&leader, cx);
-                let outcome = next.block(msg, &load.cx)?;
-                drop(load);
-                Ok(self.end(leader, spare, outcome, cx))
-            }
-            Plan::Wait(waiter) => block_on::<M>(self.wait_or_lead(waiter, msg, cx, next), cx),
-            Plan::Refuse(number) => Ok(Err(self.refusal(number, cx))),
-        }
-    }
-
-    async fn wait_or_lead(
-        &self,
-        waiter: Waiter<'_, M, V, K>,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Outcome<M> {
-        match self.wait(waiter, cx).await {
-            Ok(leader) => self.lead(leader, None, msg, cx, next).await,
-            Err(outcome) => outcome,
-        }
-    }
 }
 
 /// A reply that the handler did not give in this dispatch, which is done.
@@ -181,65 +130,42 @@ fn given<M: Message, K: Keep<M>>(
 }
 
 #[diagnostic::do_not_recommend]
-impl<M: Cacheable, V: Vary, K: Keep<M>> Middleware<M> for CacheMiddleware<M, V, K> {
+impl<M: Cacheable, V: Vary, K: Keep<M>> Answer<M> for CacheAnswer<M, V, K> {
+    type Found = K::Value;
+    type Ticket = ();
+
     #[inline(always)]
-    fn handle(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        let given = self.hit(&msg, cx);
-        let rest = match given {
-            Some(_) => None,
-            None => Some(self.missed(msg, cx, next)),
+    fn look(&self, msg: &M, cx: &Context<'_>) -> Look<K::Value, ()> {
+        match self.route.hit(msg, cx) {
+            Some(value) => {
+                cx.answered_by(Source::Cache);
+                Look::Found(value)
+            }
+            None => Look::Missed(()),
+        }
+    }
+
+    #[inline(always)]
+    fn give(value: K::Value) -> Outcome<M> {
+        K::give(value)
+    }
+
+    async fn answer(&self, (): (), msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
+        let (leader, spare) = match self.plan(&msg, cx) {
+            Plan::Give(kept, source) => return given::<M, K>(kept, source, cx),
+            Plan::Lead(leader, spare) => (leader, spare),
+            Plan::Wait(waiter) => match self.wait(waiter, cx).await {
+                Ok(leader) => (leader, None),
+                Err(outcome) => return outcome,
+            },
+            Plan::Refuse(number) => return Err(self.refusal(number, cx)),
         };
-        CacheFuture::<M, K, _> { given, rest }
-    }
-
-    #[inline(always)]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        match self.hit(&msg, cx) {
-            Some(value) => Ok(K::give(value)),
-            None => self.block_missed(msg, cx, next),
-        }
+        self.lead(leader, spare, msg, cx, next).await
     }
 }
 
-impl<M: Cacheable, V: Vary, K: Keep<M>> fmt::Debug for CacheMiddleware<M, V, K> {
+impl<M: Cacheable, V: Vary, K: Keep<M>> fmt::Debug for CacheAnswer<M, V, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CacheMiddleware").field(&self.route).finish()
+        f.debug_tuple("CacheAnswer").field(&self.route).finish()
     }
-}
-
-pin_project! {
-    // Not an enum, for the reason given at the future of a gate.
-    struct CacheFuture<M: Message, K: Keep<M>, F> {
-        given: Option<K::Value>,
-        #[pin]
-        rest: Option<F>,
-    }
-}
-
-impl<M, K, F> Future for CacheFuture<M, K, F>
-where
-    M: Message,
-    K: Keep<M>,
-    F: Future<Output = Outcome<M>>,
-{
-    type Output = Outcome<M>;
-
-    #[inline(always)]
-    fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
-        let this = self.project();
-        match this.rest.as_pin_mut() {
-            Some(rest) => poll_rest(rest, task),
-            None => Poll::Ready(K::give(this.given.take().expect("polled after completion"))),
-        }
-    }
-}
-
-#[cold]
-fn poll_rest<F: Future>(rest: Pin<&mut F>, task: &mut task::Context<'_>) -> Poll<F::Output> {
-    rest.poll(task)
 }

@@ -76,7 +76,7 @@ pub use handle::CacheHandle;
 pub use invalidate::{Invalidates, Invalidator, InvalidatorMiddleware, Outdated, Which};
 pub use key::Cacheable;
 pub use layer::Cache;
-pub use middleware::CacheMiddleware;
+pub use middleware::CacheAnswer;
 pub use stats::CacheStats;
 
 pub(super) use handle::Handles;

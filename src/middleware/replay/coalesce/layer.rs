@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use crate::bounds::KeptKey;
 use crate::middleware::Cacheable;
 use crate::middleware::cache::{
-    Alike, By, CacheHandle, CacheMiddleware, Handles, Invalidator, Replies, Vary, keeping_nothing,
+    Alike, By, CacheAnswer, CacheHandle, Handles, Invalidator, Replies, Vary, keeping_nothing,
     most_waiters, waiters_note, waiting,
 };
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Answered, Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Lets dispatches of one key that come while another runs wait for its reply. See
@@ -91,7 +91,7 @@ impl<V> Coalesce<V> {
 }
 
 impl<M: Cacheable, V: Vary> Layer<M> for Coalesce<V> {
-    type Middleware = CacheMiddleware<M, V, Replies>;
+    type Middleware = Answered<CacheAnswer<M, V, Replies>>;
 
     const ROLE: Role = Role::Coalesce;
 

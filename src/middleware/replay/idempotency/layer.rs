@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::middleware::{IdempotencyMiddleware, Keys};
+use super::middleware::{IdempotencyAnswer, Keys};
 use super::policy::{Room, check_window};
 use super::routes::Routes;
 use super::{
@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::middleware::Handles;
 use crate::middleware::cache::{most_waiters, waiters_note};
 use crate::outcome::ErrorKind;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Answered, Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -182,7 +182,7 @@ where
     S: Stores<M>,
     K: KeySource<M>,
 {
-    type Middleware = IdempotencyMiddleware<M, S::Store, K>;
+    type Middleware = Answered<IdempotencyAnswer<M, S::Store, K>>;
 
     const ROLE: Role = Role::Idempotency;
 
@@ -198,11 +198,11 @@ where
             let counts = self.handles.add(M::NAME, IdempotencyCounts::default());
             Ok(Keys::new(store, self.window, max_waiters, counts))
         };
-        Ok(IdempotencyMiddleware {
+        Ok(Answered(IdempotencyAnswer {
             keys: self.routes.get_or_make(make)?,
             source: PlainArc::clone(&self.source),
             require_key: self.require_key,
-        })
+        }))
     }
 
     fn facts(&self) -> Facts {

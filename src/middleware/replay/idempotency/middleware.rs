@@ -1,4 +1,4 @@
-//! [`IdempotencyMiddleware`]: the adapter.
+//! [`IdempotencyAnswer`]: runs a key once.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,11 +16,11 @@ use crate::context::{Context, Source};
 use crate::message::Message;
 use crate::middleware::singleflight::{Arrival, Flights, Joined, Leader, arrival};
 use crate::outcome::{Error, Outcome, Phase};
-use crate::pipeline::{Blocked, Either, Middleware, Next, block_on};
+use crate::pipeline::{Answer, Look, Next};
 use crate::sync::PlainArc;
 
-/// What an [`Idempotency`](super::Idempotency) makes of each route.
-pub struct IdempotencyMiddleware<M: Message, S, K> {
+/// Runs a command once for each key. Made by an [`Idempotency`](super::Idempotency) for each route.
+pub struct IdempotencyAnswer<M: Message, S, K> {
     pub(super) keys: PlainArc<Keys<M, S>>,
     pub(super) source: PlainArc<K>,
     pub(super) require_key: bool,
@@ -37,8 +37,8 @@ pub(super) struct Keys<M: Message, S> {
 
 /// A key with the fingerprint of what was sent with it. One in the air for each of them: who comes with
 /// another payload does not wait for the first, but goes to the store and finds that it is another.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Payload {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Payload {
     key: IdempotencyKey,
     fingerprint: Fingerprint,
 }
@@ -68,7 +68,7 @@ impl<M: Message, S> Keys<M, S> {
     }
 }
 
-impl<M, S, K> IdempotencyMiddleware<M, S, K>
+impl<M, S, K> IdempotencyAnswer<M, S, K>
 where
     M: Message<Kind: CommandKind, Reply: Clone + Sync> + Hash,
     S: Store<M>,
@@ -88,36 +88,6 @@ where
                 Ok(None)
             }
             None => Ok(None),
-        }
-    }
-
-    async fn once(
-        &self,
-        payload: Payload,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> Outcome<M> {
-        // Held until the run is over and its record written. Dropped in between, it lets the next in
-        // line find a key that has begun, and is in doubt.
-        let leader = match self.keys.join(&payload) {
-            Joined::Leader(leader) => leader,
-            Joined::Waiter(waiter) => match arrival(waiter, cx).await {
-                Ok(Arrival::Leads(leader)) => leader,
-                Ok(Arrival::Landed(reply)) => return Ok(replay((*reply).clone(), cx)),
-                Err(interrupt) => return Err(interrupt.into_error(Phase::NotStarted)),
-            },
-            Joined::Full(_) => {
-                let limit = self.keys.flights.max_waiters();
-                return Err(Error::Overloaded { limit });
-            }
-        };
-        match self.begin(&payload, cx).await? {
-            Begun::Run(begun) => self.run(begun, leader, next.run(msg, cx)).await,
-            Begun::Done(reply) => {
-                leader.land(|_| (), || reply.clone());
-                Ok(replay(reply, cx))
-            }
         }
     }
 
@@ -193,44 +163,62 @@ fn replay<R>(reply: R, cx: &Context<'_>) -> R {
 }
 
 #[diagnostic::do_not_recommend]
-impl<M, S, K> Middleware<M> for IdempotencyMiddleware<M, S, K>
+impl<M, S, K> Answer<M> for IdempotencyAnswer<M, S, K>
 where
     M: Message<Kind: CommandKind, Reply: Clone + Sync> + Hash,
     S: Store<M>,
     K: KeySource<M>,
 {
+    type Found = Error<M::Error>;
+    type Ticket = Payload;
+
     #[inline]
-    fn handle(
-        &self,
-        msg: M,
-        cx: &Context<'_>,
-        next: &impl Next<M>,
-    ) -> impl Future<Output = Outcome<M>> + Send {
-        match self.payload(&msg, cx) {
-            Ok(None) => Either::off(next.run(msg, cx)),
-            keyed => Either::on(async move {
-                match keyed? {
-                    Some(payload) => self.once(payload, msg, cx, next).await,
-                    None => unreachable!("it has been let through"),
-                }
-            }),
+    fn look(&self, msg: &M, cx: &Context<'_>) -> Look<Error<M::Error>, Payload> {
+        match self.payload(msg, cx) {
+            Ok(None) => Look::Pass,
+            Ok(Some(payload)) => Look::Missed(payload),
+            Err(error) => Look::Found(error),
         }
     }
 
-    /// With a key as the future that it is elsewhere: its store may wait.
-    #[inline]
-    fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
-        match self.payload(&msg, cx) {
-            Ok(None) => next.block(msg, cx),
-            Ok(Some(payload)) => block_on::<M>(self.once(payload, msg, cx, next), cx),
-            Err(error) => Ok(Err(error)),
+    fn give(error: Error<M::Error>) -> Outcome<M> {
+        Err(error)
+    }
+
+    async fn answer(
+        &self,
+        payload: Payload,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Outcome<M> {
+        // Held until the run is over and its record written. Dropped in between, it lets the next in
+        // line find a key that has begun, and is in doubt.
+        let leader = match self.keys.join(&payload) {
+            Joined::Leader(leader) => leader,
+            Joined::Waiter(waiter) => match arrival(waiter, cx).await {
+                Ok(Arrival::Leads(leader)) => leader,
+                Ok(Arrival::Landed(reply)) => return Ok(replay((*reply).clone(), cx)),
+                Err(interrupt) => return Err(interrupt.into_error(Phase::NotStarted)),
+            },
+            Joined::Full(_) => {
+                let limit = self.keys.flights.max_waiters();
+                return Err(Error::Overloaded { limit });
+            }
+        };
+        match self.begin(&payload, cx).await? {
+            Begun::Run(begun) => self.run(begun, leader, next.run(msg, cx)).await,
+            Begun::Done(reply) => {
+                leader.land(|_| (), || reply.clone());
+                Ok(replay(reply, cx))
+            }
         }
     }
 }
 
-impl<M: Message, S, K> fmt::Debug for IdempotencyMiddleware<M, S, K> {
+impl<M: Message, S, K> fmt::Debug for IdempotencyAnswer<M, S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdempotencyMiddleware")
+        f.debug_struct("IdempotencyAnswer")
             .field("message", &M::NAME)
             .field("window", &self.keys.window)
             .finish_non_exhaustive()

@@ -60,7 +60,7 @@ pub use key::{
     ByContext, ByField, ByMessage, HasIdempotencyKey, IdempotencyKey, KeySource, ToIdempotencyKey,
 };
 pub use layer::Idempotency;
-pub use middleware::IdempotencyMiddleware;
+pub use middleware::IdempotencyAnswer;
 pub use policy::{MemoryStore, Room, Run};
 pub use store::{Begin, Claim, Progress, Record, Store};
 pub use stores::{InMemory, Shared, Stores};

@@ -1,6 +1,6 @@
 //! What a key is, how long it is kept, and how many of them.
 
-use arcbus::middleware::idempotency::{IdempotencyMiddleware, Room};
+use arcbus::middleware::idempotency::{IdempotencyAnswer, Room};
 use arcbus::middleware::{Idempotency, IdempotencyKey, RateLimit};
 use arcbus::{
     Command, CommandBus, Context, Error, FakeClock, Message, Rejection, RejectionKind, Source,
@@ -364,7 +364,7 @@ fn its_types_are_sent_and_shared_and_shown() {
     fn is_all<T: Send + Sync + std::fmt::Debug>() {}
     is_all::<Idempotency>();
     is_all::<IdempotencyKey>();
-    is_all::<IdempotencyMiddleware<Pay, arcbus::middleware::idempotency::MemoryStore<u32>, ()>>();
+    is_all::<IdempotencyAnswer<Pay, arcbus::middleware::idempotency::MemoryStore<u32>, ()>>();
     is_all::<arcbus::middleware::idempotency::MemoryStore<u32>>();
     is_all::<Room>();
 }
