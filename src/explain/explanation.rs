@@ -46,7 +46,7 @@ use crate::pipeline::{LayerInfo, RouteInfo};
 /// assert_eq!(explanation.to_string(), "\
 /// pay (command), through 4 layers, outermost first:
 ///   Validation
-///   QueuedBulkhead  32 at once, 64 wait up to 500ms; can be changed live
+///   Bulkhead        32 at once, 64 wait up to 500ms; can be changed live
 ///   CircuitBreaker  opens after 10 failures in a row, for 5s; can be changed live
 ///   Timeout         2s; can be changed live
 ///   the handler

@@ -20,6 +20,8 @@ pub use resilience::{budget, circuit_breaker, fallback, hedge, retry, timeout};
 
 pub(crate) use replay::singleflight;
 
+pub use crate::pipeline::{ErrorPredicate, Extract, InContext};
+
 pub use adaptive_limit::{AdaptiveLimit, Priority};
 pub use authorize::Authorize;
 pub use budget::Budget;

@@ -11,10 +11,10 @@ use arcbus::middleware::adaptive_limit::{
     AdaptiveLimitMiddleware, AdaptiveLimitPolicy, AdaptiveUsage, InFlight,
 };
 use arcbus::middleware::bulkhead::{
-    BulkheadMiddleware, BulkheadPolicy, BulkheadQueue, BulkheadUsage, Permit, QueuedBulkhead, Turn,
+    BulkheadMiddleware, BulkheadPolicy, BulkheadQueue, BulkheadUsage, Permit, Queue, Turn,
 };
-use arcbus::middleware::retry::{Backoff, Course, Jitter, RetryBy, RetryPolicy, RetryRecovery};
-use arcbus::middleware::timeout::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
+use arcbus::middleware::retry::{Backoff, Course, Jitter, RetryPolicy, RetryRecovery};
+use arcbus::middleware::timeout::{TimeoutLimit, TimeoutPolicy};
 use arcbus::middleware::{AdaptiveLimit, Budget, Bulkhead, Priority, Retry};
 use arcbus::middleware::{Handles, Timeout};
 use arcbus::{
@@ -91,13 +91,13 @@ all! {
 
 // Layers, what they make and what shows its state.
 all! {
-    [Timeout, TimeoutBy<Function>, TimeoutPolicy, TimeoutMiddleware, Handles<TimeoutPolicy>]:
+    [Timeout, Timeout<Function>, TimeoutPolicy, TimeoutLimit, Handles<TimeoutPolicy>]:
         [Send, Sync, Unpin, Debug];
 }
 
 // Limits of concurrency, what they make and what a dispatch holds.
 all! {
-    [Bulkhead, QueuedBulkhead, BulkheadMiddleware, BulkheadQueue, BulkheadPolicy,
+    [Bulkhead, Bulkhead<Queue>, BulkheadMiddleware, BulkheadQueue, BulkheadPolicy,
      Permit<'static>, Turn<'static>, AdaptiveLimit, AdaptiveLimitMiddleware, AdaptiveLimitPolicy,
      InFlight<'static>]:
         [Send, Sync, Unpin, Debug];
@@ -106,10 +106,10 @@ all! {
 
 // What repeats.
 all! {
-    [Retry, RetryBy<Function>, RetryPolicy, RetryRecovery, Handles<RetryPolicy>, Course<'static>,
+    [Retry, Retry<Function>, RetryPolicy, RetryRecovery, Handles<RetryPolicy>, Course<'static>,
      Budget]:
         [Send, Sync, Unpin, Debug];
-    [Retry, RetryBy<Function>, Budget]: [Clone];
+    [Retry, Retry<Function>, Budget]: [Clone];
     [Backoff, Jitter]: [Send, Sync, Unpin, Copy, PartialEq, Debug];
 }
 

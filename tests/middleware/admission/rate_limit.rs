@@ -8,7 +8,7 @@ use std::task::{Context as Task, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit, WaitingRateLimit};
+use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate, RateLimit, Wait};
 use arcbus::{
     CancelToken, Command, CommandBus, Context, Error, FakeClock, Handler, LayerExt, Message, Phase,
     TimeLimit, from_fn,
@@ -45,7 +45,7 @@ fn limit(burst: u32) -> RateLimit {
     RateLimit::new(1, ms(10)).burst(burst)
 }
 
-fn waiting(longest: u64) -> WaitingRateLimit {
+fn waiting(longest: u64) -> RateLimit<Wait> {
     limit(1).wait_at_most(ms(longest))
 }
 

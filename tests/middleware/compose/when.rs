@@ -1,6 +1,6 @@
 //! `When`: a layer that acts on some dispatches only.
 
-use arcbus::middleware::when::InContext;
+use arcbus::middleware::InContext;
 use arcbus::middleware::{Chaos, Validation, When};
 use arcbus::{CommandBus, Context, Error, RegistrationError, guard};
 

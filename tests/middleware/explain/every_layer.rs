@@ -76,7 +76,7 @@ fn no_layer_of_the_crate_is_unknown() {
         AdaptiveLimit of Ask: AdaptiveLimit::vegas();
         Authorize of Ask: Authorize::new(|_, _: &Context<'_>| Ok(()));
         Bulkhead of Ask: Bulkhead::new(1);
-        QueuedBulkhead of Ask: Bulkhead::new(1).queue(1, SECOND);
+        Bulkhead of Ask: Bulkhead::new(1).queue(1, SECOND);
         Cache of Ask: cache.clone();
         Invalidator of Do: cache.invalidator::<Ask>();
         Chaos of Ask: Chaos::seeded(1);
@@ -88,12 +88,12 @@ fn no_layer_of_the_crate_is_unknown() {
         MapError of Ask: MapError::new(same_error);
         MetricsLayer of Ask: Metrics::new().layer();
         RateLimit of Ask: RateLimit::of(rate);
-        WaitingRateLimit of Ask: RateLimit::of(rate).wait_at_most(SECOND);
+        RateLimit of Ask: RateLimit::of(rate).wait_at_most(SECOND);
         KeyedRateLimit of Ask: KeyedRateLimit::by(rate, |msg: &Ask, _: &Context<'_>| msg.0);
         Retry of Do: Retry::fixed(2, SECOND);
-        RetryBy of Ask: Retry::fixed(2, SECOND).retry_if(|_: &Error<String>| true);
+        Retry of Ask: Retry::fixed(2, SECOND).retry_if(|_: &Error<String>| true);
         Timeout of Ask: Timeout::new(SECOND);
-        TimeoutBy of Ask: Timeout::new(SECOND).per_message(|_: &Ask, _: &Context<'_>| None);
+        Timeout of Ask: Timeout::new(SECOND).per_message(|_: &Ask, _: &Context<'_>| None);
         Trace of Ask: trace();
         Validation of Ask: Validation::new();
         When of Ask: When::new(no_condition, Validation::new());

@@ -197,9 +197,9 @@ fn a_wait_for_a_turn_leaves_time_for_the_handler() {
 
     let (bad, short) = (SECOND, SECOND - Duration::from_nanos(1));
     let stack = Layers::new().layer(timeout()).layer(queue(bad));
-    assert_eq!(pairs(&stack), [("Timeout", "QueuedBulkhead")]);
+    assert_eq!(pairs(&stack), [("Timeout", "Bulkhead")]);
     let stack = Layers::new().layer(timeout()).layer(limit(bad));
-    assert_eq!(pairs(&stack), [("Timeout", "WaitingRateLimit")]);
+    assert_eq!(pairs(&stack), [("Timeout", "RateLimit")]);
 
     assert_eq!(
         pairs(&Layers::new().layer(timeout()).layer(queue(short))),

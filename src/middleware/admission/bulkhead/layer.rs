@@ -1,4 +1,4 @@
-//! [`Bulkhead`] and [`QueuedBulkhead`]: the settings.
+//! [`Bulkhead`]: the settings.
 
 use std::time::Duration;
 
@@ -20,9 +20,21 @@ use crate::setting::InvalidSetting;
 /// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
 /// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
-pub struct Bulkhead {
+pub struct Bulkhead<W = NoQueue> {
     limit: usize,
+    queue: W,
     handles: Handles<BulkheadPolicy>,
+}
+
+/// A [`Bulkhead`] refuses who finds no permit.
+#[derive(Clone, Copy, Debug)]
+pub struct NoQueue;
+
+/// A [`Bulkhead`] lets some wait for a permit. Made by [`Bulkhead::queue`].
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    len: usize,
+    max_wait: Duration,
 }
 
 impl Bulkhead {
@@ -32,6 +44,7 @@ impl Bulkhead {
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
+            queue: NoQueue,
             handles: Handles::default(),
         }
     }
@@ -43,14 +56,16 @@ impl Bulkhead {
     /// No default for either: each place of a queue is latency, and a wait longer than the caller's
     /// patience is work for nobody.
     #[must_use]
-    pub fn queue(self, len: usize, max_wait: Duration) -> QueuedBulkhead {
-        QueuedBulkhead {
-            bulkhead: self,
-            len,
-            max_wait,
+    pub fn queue(self, len: usize, max_wait: Duration) -> Bulkhead<Queue> {
+        Bulkhead {
+            limit: self.limit,
+            queue: Queue { len, max_wait },
+            handles: self.handles,
         }
     }
+}
 
+impl<W> Bulkhead<W> {
     /// The state of every route it is given to; and where limits are changed.
     #[must_use]
     pub fn handles(&self) -> Handles<BulkheadPolicy> {
@@ -82,24 +97,7 @@ impl<M: Message> Layer<M> for Bulkhead {
     }
 }
 
-/// A [`Bulkhead`] with a queue; made by [`Bulkhead::queue`].
-///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
-#[derive(Clone, Debug)]
-pub struct QueuedBulkhead {
-    bulkhead: Bulkhead,
-    len: usize,
-    max_wait: Duration,
-}
-
-impl QueuedBulkhead {
-    /// See [`Bulkhead::handles`].
-    #[must_use]
-    pub fn handles(&self) -> Handles<BulkheadPolicy> {
-        self.bulkhead.handles()
-    }
-
+impl Queue {
     /// The longest wait in nanoseconds.
     fn max_wait(&self) -> Result<u64, InvalidSetting> {
         let nanos = nanos(self.max_wait);
@@ -113,7 +111,7 @@ impl QueuedBulkhead {
 }
 
 #[diagnostic::do_not_recommend]
-impl<M: Message> Layer<M> for QueuedBulkhead {
+impl<M: Message> Layer<M> for Bulkhead<Queue> {
     type Middleware = Enqueued<BulkheadQueue>;
 
     const ROLE: Role = Role::Bulkhead;
@@ -123,14 +121,14 @@ impl<M: Message> Layer<M> for QueuedBulkhead {
         route: &RouteInfo,
         _previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
-        let policy = BulkheadPolicy::with_queue(self.bulkhead.limit, self.len)?;
-        let max_wait = self.max_wait()?;
-        let policy = self.bulkhead.handles.add(route.name(), policy);
+        let policy = BulkheadPolicy::with_queue(self.limit, self.queue.len)?;
+        let max_wait = self.queue.max_wait()?;
+        let policy = self.handles.add(route.name(), policy);
         Ok(Enqueued(BulkheadQueue::new(policy, max_wait)))
     }
 
     fn facts(&self) -> Facts {
-        let (limit, len, max_wait) = (self.bulkhead.limit, self.len, self.max_wait);
+        let (limit, Queue { len, max_wait }) = (self.limit, self.queue);
         Facts::new()
             .fails_with(ErrorKind::Overloaded)
             .waits(max_wait)

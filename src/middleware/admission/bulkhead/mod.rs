@@ -46,7 +46,7 @@ mod middleware;
 mod policy;
 mod queue;
 
-pub use layer::{Bulkhead, QueuedBulkhead};
+pub use layer::{Bulkhead, NoQueue, Queue};
 pub use middleware::BulkheadMiddleware;
 pub use policy::{BulkheadPolicy, BulkheadUsage, Permit, Turn};
 pub use queue::BulkheadQueue;

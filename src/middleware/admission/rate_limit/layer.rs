@@ -1,4 +1,4 @@
-//! [`RateLimit`] and [`WaitingRateLimit`]: the layers.
+//! [`RateLimit`]: the settings.
 
 use std::time::Duration;
 
@@ -22,9 +22,30 @@ use crate::sync::PlainArc;
 /// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
 /// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
-pub struct RateLimit {
+pub struct RateLimit<W = NoWait> {
     rate: Rate,
+    wait: W,
     handles: Handles<RateLimitPolicy>,
+}
+
+/// A [`RateLimit`] refuses who finds no token.
+#[derive(Clone, Copy, Debug)]
+pub struct NoWait;
+
+/// The messages of a [`RateLimit`] wait for their turn. Made by [`RateLimit::wait_at_most`].
+///
+/// A message that finds no token reserves the next one and waits for it. So messages are served in the
+/// order in which they came, one an interval and not all at once. One that would wait longer than the
+/// longest wait, or to the end of its own time limit or past it, is refused at once with
+/// [`RateLimited`](crate::Error::RateLimited).
+///
+/// A reservation is given back when its message is dropped or cancelled while it waits: later messages move up, and
+/// the rate is never exceeded. Where its turn has come already, its token may be lost to the others. A message that
+/// is cancelled while it waits ends as [`Cancelled`](crate::Error::Cancelled) with
+/// [`Phase::NotStarted`](crate::Phase::NotStarted).
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    longest: Duration,
 }
 
 impl RateLimit {
@@ -45,26 +66,30 @@ impl RateLimit {
     pub fn of(rate: Rate) -> Self {
         Self {
             rate,
+            wait: NoWait,
             handles: Handles::default(),
         }
-    }
-
-    /// How many may come at once after a pause; see [`Rate::burst`] for range and default.
-    #[must_use]
-    pub fn burst(mut self, burst: u32) -> Self {
-        self.rate = self.rate.burst(burst);
-        self
     }
 
     /// Lets messages wait for their turn, up to `longest`, instead of refusing them: in the order in
     /// which they came. At least a nanosecond. No default: how long a caller can wait is its own matter,
     /// and each waiting message holds memory; about `longest` times the rate wait at once.
     #[must_use]
-    pub fn wait_at_most(self, longest: Duration) -> WaitingRateLimit {
-        WaitingRateLimit {
-            inner: self,
-            longest,
+    pub fn wait_at_most(self, longest: Duration) -> RateLimit<Wait> {
+        RateLimit {
+            rate: self.rate,
+            wait: Wait { longest },
+            handles: self.handles,
         }
+    }
+}
+
+impl<W> RateLimit<W> {
+    /// How many may come at once after a pause; see [`Rate::burst`] for range and default.
+    #[must_use]
+    pub fn burst(mut self, burst: u32) -> Self {
+        self.rate = self.rate.burst(burst);
+        self
     }
 
     /// The state behind it: to read what is left, and to change the rate while it works.
@@ -103,43 +128,8 @@ impl<M: Message> Layer<M> for RateLimit {
     }
 }
 
-/// A [`RateLimit`] whose messages wait for their turn. Made by [`RateLimit::wait_at_most`].
-///
-/// A message that finds no token reserves the next one and waits for it. So messages are served in the
-/// order in which they came, one an interval and not all at once. One that would wait longer than the
-/// longest wait, or to the end of its own time limit or past it, is refused at once with
-/// [`RateLimited`](crate::Error::RateLimited).
-///
-/// A reservation is given back when its message is dropped or cancelled while it waits: later messages move up, and
-/// the rate is never exceeded. Where its turn has come already, its token may be lost to the others. A message that
-/// is cancelled while it waits ends as [`Cancelled`](crate::Error::Cancelled) with
-/// [`Phase::NotStarted`](crate::Phase::NotStarted).
-///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
-#[derive(Clone, Debug)]
-pub struct WaitingRateLimit {
-    inner: RateLimit,
-    longest: Duration,
-}
-
-impl WaitingRateLimit {
-    /// How many may come at once after a pause; see [`Rate::burst`] for range and default.
-    #[must_use]
-    pub fn burst(mut self, burst: u32) -> Self {
-        self.inner = self.inner.burst(burst);
-        self
-    }
-
-    /// The state behind it.
-    #[must_use]
-    pub fn handles(&self) -> Handles<RateLimitPolicy> {
-        self.inner.handles()
-    }
-}
-
 #[diagnostic::do_not_recommend]
-impl<M: Message> Layer<M> for WaitingRateLimit {
+impl<M: Message> Layer<M> for RateLimit<Wait> {
     type Middleware = Enqueued<RateLimitQueue>;
 
     const ROLE: Role = Role::RateLimit;
@@ -150,16 +140,16 @@ impl<M: Message> Layer<M> for WaitingRateLimit {
         _previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         InvalidSetting::unless(
-            (1..u64::MAX).contains(&nanos(self.longest)),
+            (1..u64::MAX).contains(&nanos(self.wait.longest)),
             "RateLimit.wait_at_most",
             "between a nanosecond and 584 years",
         )?;
-        let policy = self.inner.policy(route, self.longest)?;
+        let policy = self.policy(route, self.wait.longest)?;
         Ok(Enqueued(RateLimitQueue::new(policy)))
     }
 
     fn facts(&self) -> Facts {
-        let (rate, longest) = (self.inner.rate, self.longest);
+        let (rate, longest) = (self.rate, self.wait.longest);
         let note = format!("{}, waits up to {longest:?}", rate.note());
         rate.facts().waits(longest).note(note)
     }

@@ -32,7 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Three layers: [`RateLimit`] refuses what is too much, [`WaitingRateLimit`] lets it wait
+//! Three layers: [`RateLimit`] refuses what is too much, [`wait_at_most`](RateLimit::wait_at_most) lets it wait
 //! ([`wait_at_most`](RateLimit::wait_at_most)), and [`KeyedRateLimit`] holds each key to a limit of its
 //! own.
 //!
@@ -54,7 +54,7 @@ pub use keyed::{
     ByContext, ByMessage, ByRef, KeyRefused, KeySource, KeyedRateLimit, KeyedRateLimitGate,
     KeyedRateLimitPolicy,
 };
-pub use layer::{RateLimit, WaitingRateLimit};
+pub use layer::{NoWait, RateLimit, Wait};
 pub use middleware::RateLimitGate;
 pub use policy::{RateLimitPolicy, Refused, Reservation};
 pub use queue::RateLimitQueue;

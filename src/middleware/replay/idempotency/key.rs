@@ -1,10 +1,11 @@
-//! [`IdempotencyKey`], and where the key of a message comes from.
+//! [`IdempotencyKey`], and the places that the key of a message comes from.
 
 use std::fmt;
 
 use crate::bounds::CommandKind;
 use crate::context::Context;
 use crate::message::Message;
+use crate::pipeline::Extract;
 use crate::sync::PlainArc;
 
 /// The key under which a command acts once: any text, made by who sends it, anew for each thing that is
@@ -69,19 +70,13 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
-/// Where an [`Idempotency`](super::Idempotency) has the key of a message from.
-pub trait KeySource<M: Message>: Send + Sync + 'static {
-    /// The key, if the message has one.
-    fn key(&self, msg: &M, cx: &Context<'_>) -> Option<IdempotencyKey>;
-}
-
 /// The [`IdempotencyKey`] in the context: the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByContext;
 
-impl<M: Message> KeySource<M> for ByContext {
+impl<M: Message> Extract<M, Option<IdempotencyKey>> for ByContext {
     #[inline]
-    fn key(&self, _msg: &M, cx: &Context<'_>) -> Option<IdempotencyKey> {
+    fn extract(&self, _msg: &M, cx: &Context<'_>) -> Option<IdempotencyKey> {
         cx.get::<IdempotencyKey>().cloned()
     }
 }
@@ -123,9 +118,9 @@ pub trait HasIdempotencyKey: Message<Kind: CommandKind> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByField;
 
-impl<M: HasIdempotencyKey> KeySource<M> for ByField {
+impl<M: HasIdempotencyKey> Extract<M, Option<IdempotencyKey>> for ByField {
     #[inline]
-    fn key(&self, msg: &M, _cx: &Context<'_>) -> Option<IdempotencyKey> {
+    fn extract(&self, msg: &M, _cx: &Context<'_>) -> Option<IdempotencyKey> {
         msg.idempotency_key()
     }
 }
@@ -166,24 +161,3 @@ macro_rules! texts_are_keys {
 }
 
 texts_are_keys!(String, &'static str, Box<str>, PlainArc<str>);
-
-/// A closure that makes the key of a message and its context.
-#[derive(Clone, Copy)]
-pub struct ByMessage<F>(pub(super) F);
-
-impl<M, F> KeySource<M> for ByMessage<F>
-where
-    M: Message,
-    F: Fn(&M, &Context<'_>) -> Option<IdempotencyKey> + Send + Sync + 'static,
-{
-    #[inline]
-    fn key(&self, msg: &M, cx: &Context<'_>) -> Option<IdempotencyKey> {
-        (self.0)(msg, cx)
-    }
-}
-
-impl<F> fmt::Debug for ByMessage<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ByMessage")
-    }
-}

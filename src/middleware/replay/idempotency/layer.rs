@@ -5,17 +5,14 @@ use std::time::Duration;
 use super::middleware::{IdempotencyAnswer, Keys};
 use super::policy::{Room, check_window};
 use super::routes::Routes;
-use super::{
-    ByContext, ByField, ByMessage, IdempotencyCounts, IdempotencyKey, InMemory, KeySource, Shared,
-    Stores,
-};
+use super::{ByContext, ByField, IdempotencyCounts, IdempotencyKey, InMemory, Shared, Stores};
 use crate::bounds::{CommandKind, MessageHash, ReplyClone};
 use crate::context::Context;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::middleware::cache::{most_waiters, waiters_note};
 use crate::outcome::ErrorKind;
-use crate::pipeline::{Answered, Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Answered, Extract, Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
@@ -119,12 +116,12 @@ impl<S> Idempotency<S> {
     /// # let _ = idempotency;
     /// ```
     #[must_use]
-    pub fn key<M, F>(self, key: F) -> Idempotency<S, ByMessage<F>>
+    pub fn key<M, F>(self, key: F) -> Idempotency<S, F>
     where
         M: Message,
         F: Fn(&M, &Context<'_>) -> Option<IdempotencyKey> + Send + Sync + 'static,
     {
-        self.keyed_by(ByMessage(key))
+        self.keyed_by(key)
     }
 
     /// Asks each message for its key, instead of the context: every message below the layer is
@@ -180,7 +177,7 @@ impl<M, S, K> Layer<M> for Idempotency<S, K>
 where
     M: Message<Kind: CommandKind, Reply: ReplyClone> + MessageHash,
     S: Stores<M>,
-    K: KeySource<M>,
+    K: Extract<M, Option<IdempotencyKey>>,
 {
     type Middleware = Answered<IdempotencyAnswer<M, S::Store, K>>;
 

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use super::refused::{conflict, no_store, without_key};
 use super::{
-    Begin, Claim, Fingerprint, IdempotencyCounts, IdempotencyKey, KeySource, Progress, Record,
-    Store,
+    Begin, Claim, Fingerprint, IdempotencyCounts, IdempotencyKey, Progress, Record, Store,
 };
 use crate::bounds::CommandKind;
 use crate::context::{Context, Source};
 use crate::message::Message;
 use crate::middleware::singleflight::{Arrival, Flights, Joined, Leader, arrival};
 use crate::outcome::{Error, Outcome, Phase};
-use crate::pipeline::{Answer, Look, Next};
+use crate::pipeline::{Answer, Extract, Look, Next};
 use crate::sync::PlainArc;
 
 /// Runs a command once for each key. Made by an [`Idempotency`](super::Idempotency) for each route.
@@ -72,12 +71,12 @@ impl<M, S, K> IdempotencyAnswer<M, S, K>
 where
     M: Message<Kind: CommandKind, Reply: Clone + Sync> + Hash,
     S: Store<M>,
-    K: KeySource<M>,
+    K: Extract<M, Option<IdempotencyKey>>,
 {
     /// `Ok(None)`: the message is not protected.
     #[inline]
     fn payload(&self, msg: &M, cx: &Context<'_>) -> Result<Option<Payload>, Error<M::Error>> {
-        match self.source.key(msg, cx) {
+        match self.source.extract(msg, cx) {
             Some(key) if !key.is_blank() => Ok(Some(Payload {
                 key,
                 fingerprint: Fingerprint::of(msg),
@@ -167,7 +166,7 @@ impl<M, S, K> Answer<M> for IdempotencyAnswer<M, S, K>
 where
     M: Message<Kind: CommandKind, Reply: Clone + Sync> + Hash,
     S: Store<M>,
-    K: KeySource<M>,
+    K: Extract<M, Option<IdempotencyKey>>,
 {
     type Found = Error<M::Error>;
     type Ticket = Payload;

@@ -56,9 +56,7 @@ mod stores;
 
 pub use counts::IdempotencyCounts;
 pub use fingerprint::{Fingerprint, Fnv};
-pub use key::{
-    ByContext, ByField, ByMessage, HasIdempotencyKey, IdempotencyKey, KeySource, ToIdempotencyKey,
-};
+pub use key::{ByContext, ByField, HasIdempotencyKey, IdempotencyKey, ToIdempotencyKey};
 pub use layer::Idempotency;
 pub use middleware::IdempotencyAnswer;
 pub use policy::{MemoryStore, Room, Run};

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use super::choice::{Choice, Unavailable};
+use super::choice::Unavailable;
 use super::middleware::FallbackRecovery;
 use super::substitute::{Substitute, Value, With};
 use crate::handler::Handler;
 use crate::message::Message;
+use crate::middleware::ErrorPredicate;
 use crate::outcome::{Error, ErrorKind};
 use crate::pipeline::{Facts, Layer, Leaf, Recovered, Role, RouteInfo, short_type_name};
 use crate::setting::InvalidSetting;
@@ -28,7 +29,7 @@ impl<R> Fallback<Value<R>> {
     where
         R: Clone + Send + Sync + 'static,
     {
-        Self::new(Value(reply))
+        Self::new(Value(reply), false)
     }
 }
 
@@ -72,7 +73,7 @@ impl<F> Fallback<With<F>> {
         M: Message,
         F: Fn(&Error<M::Error>, &M) -> Option<M::Reply> + Send + Sync + 'static,
     {
-        Self::new(With(substitute))
+        Self::new(With(substitute), false)
     }
 }
 
@@ -115,15 +116,16 @@ impl<H> Fallback<Leaf<H>> {
         M: Message,
         H: Handler<M>, // of several messages? `handler::<TheMessage>(handler)`
     {
-        Self::new(Leaf::new(handler))
+        Self::new(Leaf::new(handler), true)
     }
 }
 
 impl<S> Fallback<S> {
-    fn new(substitute: S) -> Self {
+    /// `runs_again`: the substitute runs the message another time.
+    fn new(substitute: S, runs_again: bool) -> Self {
         Self {
             substitute: PlainArc::new(substitute),
-            when: PlainArc::new(Unavailable),
+            when: PlainArc::new(Unavailable { runs_again }),
         }
     }
 }
@@ -155,7 +157,7 @@ impl<M, S, P> Layer<M> for Fallback<S, P>
 where
     M: Message,
     S: Substitute<M>,
-    P: Choice<M>,
+    P: ErrorPredicate<M>,
 {
     type Middleware = Recovered<FallbackRecovery<S, P>>;
 

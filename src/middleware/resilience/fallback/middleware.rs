@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::choice::Choice;
 use super::substitute::{Substitute, caught};
 use crate::context::{Context, Source};
 use crate::message::Message;
+use crate::middleware::ErrorPredicate;
 use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Next, Recover};
 use crate::sync::PlainArc;
@@ -21,7 +21,7 @@ impl<M, S, P> Recover<M> for FallbackRecovery<S, P>
 where
     M: Message,
     S: Substitute<M>,
-    P: Choice<M>,
+    P: ErrorPredicate<M>,
 {
     type Kept = S::Kept;
     /// A panic of the choice is the outcome.
@@ -34,7 +34,7 @@ where
 
     #[cold]
     fn plan(&self, error: &Error<M::Error>, _cx: &Context<'_>) -> Option<Self::Plan<'_>> {
-        let chosen = caught(|| self.when.replaces(error, S::RUNS_AGAIN));
+        let chosen = caught(|| self.when.matches(error));
         chosen.map(|chosen| chosen.then_some(())).transpose()
     }
 

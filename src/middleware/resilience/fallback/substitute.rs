@@ -23,9 +23,6 @@ pub trait Substitute<M: Message>: Send + Sync + 'static {
     /// How long it may wait itself: until it is stopped, if nothing else bounds it.
     const WAITS: Duration = Duration::ZERO;
 
-    /// Whether another handler gets the message.
-    const RUNS_AGAIN: bool = false;
-
     /// Whether it has a reply for every error.
     const ALWAYS: bool = false;
 
@@ -125,8 +122,6 @@ impl<M: MessageClone, H: Handler<M>> Substitute<M> for Leaf<H> {
     type Kept = M;
 
     const NOTE: &'static str = "a handler";
-
-    const RUNS_AGAIN: bool = true;
 
     const WAITS: Duration = Duration::MAX;
 

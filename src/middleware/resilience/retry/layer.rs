@@ -1,27 +1,28 @@
 //! [`Retry`]: the settings.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::judge::ByClass;
 use super::policy::MOST_ATTEMPTS;
-use super::{Backoff, Jitter, RetryBy, RetryPolicy, RetryRecovery};
+use super::{Backoff, Jitter, RetryPolicy, RetryRecovery};
 use crate::message::Message;
-use crate::middleware::{Budget, Handles};
-use crate::outcome::Error;
-use crate::outcome::Repeatable;
+use crate::middleware::{Budget, ErrorPredicate, Handles};
+use crate::outcome::{Error, Repeatable};
 use crate::pipeline::{Boxed, Facts, Layer, Recovered, Role, RouteInfo};
 use crate::setting::InvalidSetting;
+use crate::sync::PlainArc;
 
 /// Attempts a message again when it fails, after a pause. See [the module](super).
 ///
 /// Clones share the budget, and what [`handles`](Self::handles) shows; buses with different clocks cannot
 /// share one. Otherwise a clone makes instances of its own: see [`Layer`](crate::Layer#one-instance-a-route).
-#[derive(Clone, Debug)]
-pub struct Retry {
+pub struct Retry<J = ByClass> {
     attempts: u32,
     backoff: Backoff,
     seed: Option<u64>,
     budget: Option<Budget>,
+    when: PlainArc<J>,
     handles: Handles<RetryPolicy>,
 }
 
@@ -55,10 +56,13 @@ impl Retry {
             backoff,
             seed: None,
             budget: Some(Budget::default()),
+            when: PlainArc::new(ByClass),
             handles: Handles::default(),
         }
     }
+}
 
+impl<J> Retry<J> {
     /// [`Backoff::factor`]: of an exponential one, from 1 to 100. Default: 2.
     #[must_use]
     pub fn factor(mut self, factor: f64) -> Self {
@@ -148,11 +152,18 @@ impl Retry {
     /// # }
     /// ```
     #[must_use]
-    pub fn retry_if<E, F>(self, repeats: F) -> RetryBy<F>
+    pub fn retry_if<E, F>(self, repeats: F) -> Retry<F>
     where
         F: Fn(&Error<E>) -> bool + Send + Sync + 'static,
     {
-        RetryBy::new(self, repeats)
+        Retry {
+            attempts: self.attempts,
+            backoff: self.backoff,
+            seed: self.seed,
+            budget: self.budget,
+            when: PlainArc::new(repeats),
+            handles: self.handles,
+        }
     }
 
     /// The policies of the routes: what they have repeated, and where the number of attempts is changed.
@@ -169,20 +180,31 @@ impl Retry {
         })
     }
 
-    /// The middleware of one route.
-    pub(super) fn make<J>(
+    fn note(&self) -> String {
+        let budget = self.budget.as_ref().map(Budget::note);
+        let budget = budget.unwrap_or("no budget".into());
+        format!("{} attempts, {}, {budget}", self.attempts, self.backoff)
+    }
+}
+
+impl<M: Message + Repeatable, J: ErrorPredicate<M>> Layer<M> for Retry<J> {
+    type Middleware = Recovered<RetryRecovery<J>, Boxed>;
+
+    const ROLE: Role = Role::Retry;
+
+    fn middleware(
         &self,
         route: &RouteInfo,
-        judge: J,
-    ) -> Result<Recovered<RetryRecovery<J>, Boxed>, InvalidSetting> {
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = self.policy()?;
         self.budget.as_ref().map_or(Ok(()), Budget::check)?;
         let policy = self.handles.add(route.name(), policy);
-        let recovery = RetryRecovery::new(policy, self.budget.clone(), judge);
-        Ok(Recovered::boxed(recovery))
+        let (budget, when) = (self.budget.clone(), PlainArc::clone(&self.when));
+        Ok(Recovered::boxed(RetryRecovery::new(policy, budget, when)))
     }
 
-    pub(super) fn facts(&self) -> Facts {
+    fn facts(&self) -> Facts {
         let pauses = self.attempts.min(MOST_ATTEMPTS).saturating_sub(1);
         let each = (1..=pauses).map(|failed| self.backoff.longest(failed));
         let waits = each.fold(Duration::ZERO, Duration::saturating_add);
@@ -198,28 +220,27 @@ impl Retry {
             None => facts,
         }
     }
+}
 
-    fn note(&self) -> String {
-        let budget = self.budget.as_ref().map(Budget::note);
-        let budget = budget.unwrap_or("no budget".into());
-        format!("{} attempts, {}, {budget}", self.attempts, self.backoff)
+impl<J> Clone for Retry<J> {
+    fn clone(&self) -> Self {
+        Self {
+            budget: self.budget.clone(),
+            when: PlainArc::clone(&self.when),
+            handles: self.handles.clone(),
+            ..*self
+        }
     }
 }
 
-impl<M: Message + Repeatable> Layer<M> for Retry {
-    type Middleware = Recovered<RetryRecovery, Boxed>;
-
-    const ROLE: Role = Role::Retry;
-
-    fn middleware(
-        &self,
-        route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
-    ) -> Result<Self::Middleware, InvalidSetting> {
-        self.make(route, ByClass)
-    }
-
-    fn facts(&self) -> Facts {
-        self.facts()
+impl<J> fmt::Debug for Retry<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retry")
+            .field("attempts", &self.attempts)
+            .field("backoff", &self.backoff)
+            .field("seed", &self.seed)
+            .field("budget", &self.budget)
+            .field("handles", &self.handles)
+            .finish_non_exhaustive()
     }
 }

@@ -3,16 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::judge::{ByClass, Judge};
+use super::judge::ByClass;
 use super::plan::Plan;
 use super::{Course, RetryPolicy};
 use crate::clock::nanos;
 use crate::context::{Context, Source};
 use crate::message::Message;
-use crate::middleware::Budget;
 use crate::middleware::budget::Withdrawal;
-use crate::outcome::Repeatable;
-use crate::outcome::{Error, Outcome};
+use crate::middleware::{Budget, ErrorPredicate};
+use crate::outcome::{Error, Outcome, Repeatable, may_repeat};
 use crate::pipeline::{Next, Recover};
 use crate::sync::PlainArc;
 
@@ -20,15 +19,19 @@ use crate::sync::PlainArc;
 pub struct RetryRecovery<J = ByClass> {
     policy: PlainArc<RetryPolicy>,
     budget: Option<Budget>,
-    judge: J,
+    when: PlainArc<J>,
 }
 
 impl<J> RetryRecovery<J> {
-    pub(super) fn new(policy: PlainArc<RetryPolicy>, budget: Option<Budget>, judge: J) -> Self {
+    pub(super) fn new(
+        policy: PlainArc<RetryPolicy>,
+        budget: Option<Budget>,
+        when: PlainArc<J>,
+    ) -> Self {
         Self {
             policy,
             budget,
-            judge,
+            when,
         }
     }
 
@@ -41,9 +44,10 @@ impl<J> RetryRecovery<J> {
         cx: &Context<'_>,
     ) -> Option<Plan<'p>>
     where
-        J: Judge<M>,
+        J: ErrorPredicate<M>,
     {
-        if cx.has_lost_its_caller() || !self.judge.repeats(error) {
+        let may_repeat = may_repeat::<M>(error) && !cx.has_lost_its_caller();
+        if !may_repeat || !self.when.matches(error) {
             return None;
         }
         let now = Duration::from_nanos(cx.done_tick());
@@ -70,7 +74,7 @@ impl<J> RetryRecovery<J> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<M: Message + Repeatable, J: Judge<M>> Recover<M> for RetryRecovery<J> {
+impl<M: Message + Repeatable, J: ErrorPredicate<M>> Recover<M> for RetryRecovery<J> {
     type Kept = M;
     type Plan<'a> = Plan<'a>;
 

@@ -63,7 +63,6 @@
 //! each pause arms an alarm of the clock.
 
 mod backoff;
-mod by_error;
 mod course;
 mod jitter;
 mod judge;
@@ -73,9 +72,9 @@ mod plan;
 mod policy;
 
 pub use backoff::Backoff;
-pub use by_error::RetryBy;
 pub use course::Course;
 pub use jitter::Jitter;
+pub use judge::ByClass;
 pub use layer::Retry;
 pub use middleware::RetryRecovery;
 pub use policy::RetryPolicy;

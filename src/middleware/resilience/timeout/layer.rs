@@ -1,15 +1,18 @@
 //! [`Timeout`]: the settings.
 
+use std::any::TypeId;
+use std::fmt;
 use std::time::Duration;
 
-use super::middleware::Same;
-use super::{TimeoutBy, TimeoutMiddleware, TimeoutPolicy};
+use super::middleware::Fixed;
+use super::{TimeoutLimit, TimeoutPolicy};
 use crate::context::Context;
 use crate::message::Message;
-use crate::middleware::Handles;
+use crate::middleware::{Extract, Handles};
 use crate::outcome::ErrorKind;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Facts, Layer, Limited, Role, RouteInfo};
 use crate::setting::InvalidSetting;
+use crate::sync::PlainArc;
 
 /// Limits the time a handler is given. See [the module](super).
 ///
@@ -26,11 +29,11 @@ use crate::setting::InvalidSetting;
 ///
 /// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
 /// for all: see [`Layer`](crate::Layer#one-instance-a-route).
-#[derive(Clone, Debug)]
-pub struct Timeout {
+pub struct Timeout<C = Fixed> {
     timeout: Duration,
     grace: Duration,
     routes: Vec<(&'static str, Duration)>,
+    choose: PlainArc<C>,
     handles: Handles<TimeoutPolicy>,
 }
 
@@ -45,10 +48,13 @@ impl Timeout {
             timeout,
             grace: Duration::ZERO,
             routes: Vec::new(),
+            choose: PlainArc::new(Fixed),
             handles: Handles::default(),
         }
     }
+}
 
+impl<C> Timeout<C> {
     /// Lets a handler that waits end by itself: when its time is over, its context says
     /// [cancelled](Context::is_cancelled), it is polled, and dropped only `grace` later. A caller's
     /// deadline is not extended by it.
@@ -60,7 +66,7 @@ impl Timeout {
         self
     }
 
-    /// Gives the messages `M` another time than the rest. Same range.
+    /// Gives the messages `M` another time than the rest. Fixed range.
     #[must_use]
     pub fn for_route<M: Message>(mut self, timeout: Duration) -> Self {
         self.routes.push((M::NAME, timeout));
@@ -102,12 +108,18 @@ impl Timeout {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn per_message<M, F>(self, choose: F) -> TimeoutBy<F>
+    pub fn per_message<M, F>(self, choose: F) -> Timeout<F>
     where
         M: Message,
         F: Fn(&M, &Context<'_>) -> Option<Duration> + Send + Sync + 'static,
     {
-        TimeoutBy::new(self, choose)
+        Timeout {
+            timeout: self.timeout,
+            grace: self.grace,
+            routes: self.routes,
+            choose: PlainArc::new(choose),
+            handles: self.handles,
+        }
     }
 
     /// The limits of each route, to read and to change them while they work.
@@ -116,56 +128,74 @@ impl Timeout {
         self.handles.clone()
     }
 
-    /// The middleware of one route.
-    pub(super) fn make<C>(
-        &self,
-        route: &RouteInfo,
-        choose: C,
-    ) -> Result<TimeoutMiddleware<C>, InvalidSetting> {
-        for (_, timeout) in &self.routes {
-            TimeoutPolicy::new(*timeout, self.grace)?;
-        }
-        let policy = TimeoutPolicy::new(self.timeout_of(route.name()), self.grace)?;
-        let policy = self.handles.add(route.name(), policy);
-        Ok(TimeoutMiddleware::new(policy, choose))
-    }
-
     fn timeout_of(&self, route: &str) -> Duration {
         let own = self.routes.iter().rfind(|(name, _)| *name == route);
         own.map_or(self.timeout, |(_, timeout)| *timeout)
     }
-
-    /// What it does to one route, but for the end it puts to it.
-    pub(super) fn facts_of(&self, route: &str) -> Facts {
-        let grace = match self.grace {
-            Duration::ZERO => String::new(),
-            grace => format!(", {grace:?} grace"),
-        };
-        let note = format!("{:?}{grace}", self.timeout_of(route));
-        Facts::new()
-            .fails_with(ErrorKind::QueueTimeout)
-            .fails_with(ErrorKind::Timeout)
-            .live()
-            .note(note)
-    }
 }
 
 #[diagnostic::do_not_recommend]
-impl<M: Message> Layer<M> for Timeout {
-    type Middleware = TimeoutMiddleware;
+impl<M: Message, C: Extract<M, Option<Duration>>> Layer<M> for Timeout<C> {
+    type Middleware = Limited<TimeoutLimit<C>>;
 
     const ROLE: Role = Role::Timeout;
 
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&TimeoutMiddleware>,
-    ) -> Result<TimeoutMiddleware, InvalidSetting> {
-        self.make(route, Same)
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        for (_, timeout) in &self.routes {
+            TimeoutPolicy::new(*timeout, self.grace)?;
+        }
+        let policy = TimeoutPolicy::new(self.timeout_of(route.name()), self.grace)?;
+        let policy = self.handles.add(route.name(), policy);
+        Ok(Limited(TimeoutLimit::new(
+            policy,
+            PlainArc::clone(&self.choose),
+        )))
     }
 
+    /// Nothing is known of how long a time a closure may choose.
     fn facts(&self) -> Facts {
-        let end = self.timeout_of(M::NAME).saturating_add(self.grace);
-        self.facts_of(M::NAME).ends_after(end)
+        let timeout = self.timeout_of(M::NAME);
+        let grace = match self.grace {
+            Duration::ZERO => String::new(),
+            grace => format!(", {grace:?} grace"),
+        };
+        let note = format!("{timeout:?}{grace}");
+        let facts = Facts::new()
+            .fails_with(ErrorKind::QueueTimeout)
+            .fails_with(ErrorKind::Timeout)
+            .live();
+        if TypeId::of::<C>() == TypeId::of::<Fixed>() {
+            facts
+                .note(note)
+                .ends_after(timeout.saturating_add(self.grace))
+        } else {
+            facts.note(format!("by message, or {note}"))
+        }
+    }
+}
+
+impl<C> Clone for Timeout<C> {
+    fn clone(&self) -> Self {
+        Self {
+            routes: self.routes.clone(),
+            choose: PlainArc::clone(&self.choose),
+            handles: self.handles.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<C> fmt::Debug for Timeout<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout")
+            .field("timeout", &self.timeout)
+            .field("grace", &self.grace)
+            .field("routes", &self.routes)
+            .field("handles", &self.handles)
+            .finish_non_exhaustive()
     }
 }

@@ -45,13 +45,12 @@
 //! # }
 //! ```
 
-mod by_message;
 mod layer;
 mod middleware;
 mod policy;
-mod timed;
 
-pub use by_message::TimeoutBy;
 pub use layer::Timeout;
-pub use middleware::TimeoutMiddleware;
+pub use middleware::{Fixed, TimeoutLimit};
 pub use policy::TimeoutPolicy;
+
+pub use crate::pipeline::Limited;

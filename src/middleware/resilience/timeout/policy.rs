@@ -26,7 +26,8 @@ pub struct TimeoutPolicy {
     ///
     /// Relaxed: the one word that is shared, and nothing else is read by it. No partner, no model.
     timeout: AtomicU64,
-    grace: Duration,
+    /// In nanoseconds.
+    grace: u64,
 }
 
 impl TimeoutPolicy {
@@ -36,10 +37,9 @@ impl TimeoutPolicy {
     ///
     /// The limit that is out of range.
     pub fn new(timeout: Duration, grace: Duration) -> Result<Self, InvalidSetting> {
-        check_grace(grace)?;
         Ok(Self {
+            grace: checked_grace(grace)?,
             timeout: AtomicU64::new(checked(timeout)?),
-            grace,
         })
     }
 
@@ -62,6 +62,11 @@ impl TimeoutPolicy {
     /// The time after that, in which a handler that waits is told to end.
     #[must_use]
     pub fn grace(&self) -> Duration {
+        Duration::from_nanos(self.grace)
+    }
+
+    #[inline]
+    pub(super) fn grace_nanos(&self) -> u64 {
         self.grace
     }
 
@@ -81,19 +86,17 @@ fn checked(timeout: Duration) -> Result<u64, InvalidSetting> {
     Ok(nanos)
 }
 
-fn check_grace(grace: Duration) -> Result<(), InvalidSetting> {
-    InvalidSetting::unless(
-        nanos(grace) != u64::MAX,
-        "Timeout.grace",
-        "less than 584 years",
-    )
+fn checked_grace(grace: Duration) -> Result<u64, InvalidSetting> {
+    let nanos = nanos(grace);
+    InvalidSetting::unless(nanos != u64::MAX, "Timeout.grace", "less than 584 years")?;
+    Ok(nanos)
 }
 
 impl fmt::Debug for TimeoutPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimeoutPolicy")
             .field("timeout", &self.timeout())
-            .field("grace", &self.grace)
+            .field("grace", &self.grace())
             .finish()
     }
 }

@@ -134,7 +134,7 @@ fn everything_shows_itself() {
         retry.clone().retry_if(|_: &Error<Down>| true)
     );
     assert!(
-        shown.contains("attempts: 2") && shown.contains("RetryBy("),
+        shown.contains("attempts: 2") && shown.contains("Retry {"),
         "{shown}"
     );
     let policy = RetryPolicy::new(2, Backoff::fixed(ms(7))).expect("in range");

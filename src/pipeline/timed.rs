@@ -5,30 +5,28 @@ use std::task::{self, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::TimeoutPolicy;
+use super::late;
 use crate::clock::Due;
-use crate::clock::nanos;
 use crate::context::{Bound, Context, Within};
 use crate::message::Message;
 use crate::outcome::{Error, Outcome, TimeLimit};
-use crate::pipeline::late;
 use crate::sync::drop_caught;
 
 pin_project! {
     #[project = TimedProjection]
-    pub(super) enum Timed<'p, 'a, M: Message, F> {
+    pub(super) enum Timed<'a, M: Message, F> {
         Running {
             #[pin]
             rest: F,
             // `None` where the layer is switched off.
-            time: Option<Time<'p, 'a>>,
+            time: Option<Time<'a>>,
         },
         Refused { error: Option<Error<M::Error>> },
         Dropped,
     }
 }
 
-impl<M, F> Future for Timed<'_, '_, M, F>
+impl<M, F> Future for Timed<'_, M, F>
 where
     M: Message,
     F: Future<Output = Outcome<M>>,
@@ -51,7 +49,7 @@ where
     }
 }
 
-impl<M, F> Timed<'_, '_, M, F>
+impl<M, F> Timed<'_, M, F>
 where
     M: Message,
     F: Future<Output = Outcome<M>>,
@@ -110,9 +108,10 @@ where
 }
 
 /// The time that one message has.
-pub(super) struct Time<'p, 'a> {
+pub(super) struct Time<'a> {
     pub(super) cx: &'a Context<'a>,
-    pub(super) policy: &'p TimeoutPolicy,
+    /// In nanoseconds.
+    pub(super) grace: u64,
     /// What holds inside: also the limits of the layers further out, which they keep themselves.
     pub(super) bound: Bound,
     /// The tick at which the rest is given up, or its grace begins.
@@ -121,7 +120,7 @@ pub(super) struct Time<'p, 'a> {
     pub(super) due: Option<Box<Due>>,
 }
 
-impl<'a> Time<'_, 'a> {
+impl<'a> Time<'a> {
     /// Sets the limit that holds inside, until what this returns is dropped.
     #[inline(always)]
     pub(super) fn enter(&self) -> Within<'a, 'a> {
@@ -151,7 +150,7 @@ impl<'a> Time<'_, 'a> {
 
     /// False if there is none, or none left.
     fn begin_grace(&mut self) -> bool {
-        let end = self.end.saturating_add(nanos(self.policy.grace()));
+        let end = self.end.saturating_add(self.grace);
         let end = end.min(self.cx.deadline_tick());
         if self.bound.is_over() || end == self.end {
             return false;
