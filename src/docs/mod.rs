@@ -6,6 +6,9 @@ pub mod guide {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("shapes.md")]
+pub mod shapes {}
+
 #[doc = include_str!("type_errors.md")]
 pub mod type_errors {}
 
