@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[macro_use]
+mod debug;
+
 pub mod bounds;
 mod bus;
 mod clock;
@@ -18,6 +21,7 @@ mod setting;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod type_map;
 
 pub use bus::{Bus, BusBuilder, CommandBus, Dispatch, LocalBus, QueryBus, Route, Routes};
 pub use clock::{Clock, FakeClock};

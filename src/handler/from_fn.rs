@@ -1,6 +1,5 @@
 //! Handlers made from functions and closures, with or without a state of their own.
 
-use std::fmt;
 use std::future::ready;
 use std::marker::PhantomData;
 
@@ -302,19 +301,7 @@ impl<S: Clone, F: Clone, Shape> Clone for AsyncWithHandler<S, F, Shape> {
     }
 }
 
-macro_rules! flat_debug {
-    ($($name:ident<$($param:ident),*>),* $(,)?) => {
-        $(impl<$($param),*> fmt::Debug for $name<$($param),*> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(stringify!($name))
-            }
-        })*
-    };
-}
-
-flat_debug!(
-    FnHandler<F, Shape>,
-    AsyncFnHandler<F, Shape>,
-    AsyncWithHandler<S, F, Shape>,
-    DetachedFnHandler<F>,
-);
+debug_name!([F, Shape] FnHandler<F, Shape>, "FnHandler");
+debug_name!([F, Shape] AsyncFnHandler<F, Shape>, "AsyncFnHandler");
+debug_name!([S, F, Shape] AsyncWithHandler<S, F, Shape>, "AsyncWithHandler");
+debug_name!([F] DetachedFnHandler<F>, "DetachedFnHandler");

@@ -1,7 +1,5 @@
 //! [`MetricsMiddleware`]: the adapter.
 
-use std::fmt;
-
 use crate::context::Context;
 use crate::message::Message;
 use crate::metrics::Recorder;
@@ -85,8 +83,4 @@ impl<'r, 'c, M: Message> Entry<'c, M> for Meter<'r> {
     }
 }
 
-impl fmt::Debug for MetricsMiddleware {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MetricsMiddleware")
-    }
-}
+debug_name!(MetricsMiddleware, "MetricsMiddleware");

@@ -60,8 +60,4 @@ impl Recorded {
     }
 }
 
-impl std::fmt::Debug for Recorded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Recorded")
-    }
-}
+debug_name!(Recorded, "Recorded");

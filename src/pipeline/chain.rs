@@ -1,7 +1,5 @@
 //! [`Chain`]: one middleware before the rest.
 
-use std::fmt;
-
 use super::middleware::sealed::Sealed;
 use super::park::Blocked;
 use super::{Middleware, Next};
@@ -37,8 +35,4 @@ impl<M: Message, W: Middleware<M>, N: Next<M>> Next<M> for Chain<W, N> {
     }
 }
 
-impl<W, N> fmt::Debug for Chain<W, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Chain")
-    }
-}
+debug_name!([W, N] Chain<W, N>, "Chain");

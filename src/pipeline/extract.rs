@@ -1,6 +1,5 @@
 //! [`Extract`] and [`ErrorPredicate`]: the questions that layers ask user code about a dispatch.
 
-use std::fmt;
 use std::iter;
 
 use crate::context::Context;
@@ -51,11 +50,7 @@ where
     }
 }
 
-impl<F> fmt::Debug for InContext<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("InContext")
-    }
-}
+debug_name!([F] InContext<F>, "InContext");
 
 /// Chooses errors: those that are worth another attempt, or that are replaced. Closures implement it.
 #[diagnostic::on_unimplemented(

@@ -1,6 +1,5 @@
 //! [`Leaf`]: the handler, with what every route has around it.
 
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{self, Poll};
@@ -112,8 +111,4 @@ fn failure<E>(failed: &mut Option<Error<E>>) -> Error<E> {
         .expect("a pipeline was polled after completion")
 }
 
-impl<H> fmt::Debug for Leaf<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Leaf")
-    }
-}
+debug_name!([H] Leaf<H>, "Leaf");

@@ -1,15 +1,13 @@
 //! Layers whose routes share one instance.
 
-use std::any::Any;
 use std::fmt;
-
-use smallvec::SmallVec;
 
 use super::type_name::short_type_name;
 use super::{Facts, Layer, Middleware, Role, Roles, RouteInfo, Tie};
 use crate::message::Message;
 use crate::setting::InvalidSetting;
 use crate::sync::{Arc, Mutex, PlainArc};
+use crate::type_map::TypeMap;
 
 /// A plain middleware as a layer: every route shares it. What `.wrap(..)` makes.
 pub struct Wrapped<W>(Arc<W>);
@@ -68,12 +66,10 @@ pub struct Shared<L>(PlainArc<Origin<L>>);
 /// The layer, and what it has made.
 struct Origin<L> {
     layer: L,
-    made: Mutex<SmallVec<[Instance; 1]>>,
+    /// An `Arc` of each middleware.
+    made: Mutex<TypeMap>,
     tie: Tie,
 }
-
-/// An `Arc` of a middleware.
-type Instance = Box<dyn Any + Send + Sync>;
 
 /// Gives every layer [`shared`](LayerExt::shared).
 pub trait LayerExt: Sized {
@@ -117,7 +113,7 @@ pub trait LayerExt: Sized {
     fn shared(self) -> Shared<Self> {
         Shared(PlainArc::new(Origin {
             layer: self,
-            made: Mutex::new(SmallVec::new()),
+            made: Mutex::new(TypeMap::default()),
             tie: Tie::default(),
         }))
     }
@@ -134,7 +130,7 @@ impl<L> Shared<L> {
 
     fn find<W: Send + Sync + 'static>(&self) -> Option<Arc<W>> {
         let made = self.0.made.lock();
-        let instance = made.iter().find_map(instance_of::<W>)?;
+        let instance = made.get::<Arc<W>>()?;
         self.is_kept(instance).then(|| Arc::clone(instance))
     }
 
@@ -143,17 +139,12 @@ impl<L> Shared<L> {
     /// One that came too late, or is not kept any more, is dropped outside the lock: that is user code, too.
     fn keep<W: Send + Sync + 'static>(&self, instance: Arc<W>) -> Arc<W> {
         let mut made = self.0.made.lock();
-        let known = made
-            .iter()
-            .position(|made| instance_of::<W>(made).is_some());
-        let first = known.and_then(|known| instance_of::<W>(&made[known]));
-        if let Some(first) = first.filter(|first| self.is_kept(first)) {
+        if let Some(first) = made.get::<Arc<W>>().filter(|first| self.is_kept(first)) {
             let first = Arc::clone(first);
             drop(made);
             return first;
         }
-        let dropped = known.map(|known| made.swap_remove(known));
-        made.push(Box::new(Arc::clone(&instance)));
+        let dropped = made.insert(Arc::clone(&instance));
         drop(made);
         drop(dropped);
         instance
@@ -164,11 +155,6 @@ impl<L> Shared<L> {
     fn is_kept<W>(&self, instance: &Arc<W>) -> bool {
         Arc::strong_count(instance) > 1 || !self.0.tie.is_free()
     }
-}
-
-/// The instance, if it is one of this type.
-fn instance_of<W: 'static>(instance: &Instance) -> Option<&Arc<W>> {
-    instance.downcast_ref()
 }
 
 /// Means the same instance.

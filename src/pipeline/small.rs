@@ -1,7 +1,5 @@
 //! The two smallest middlewares, made of closures: [`guard`] and [`inspect`].
 
-use std::fmt;
-
 use super::{Facts, Gate, Gated, Role};
 use crate::context::Context;
 use crate::message::Message;
@@ -137,17 +135,9 @@ where
     }
 }
 
-impl<F> fmt::Debug for Guard<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Guard")
-    }
-}
+debug_name!([F] Guard<F>, "Guard");
 
-impl<B, A> fmt::Debug for Inspect<B, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Inspect")
-    }
-}
+debug_name!([B, A] Inspect<B, A>, "Inspect");
 
 /// Defines a middleware for every message, without spelling its signature.
 ///

@@ -1,6 +1,5 @@
 //! [`Layers`]: a stack of layers that has met no handler yet.
 
-use std::fmt;
 use std::time::SystemTime;
 
 use super::chain::Chain;
@@ -172,11 +171,7 @@ impl<S> Clone for Layers<S> {
     }
 }
 
-impl<S> fmt::Debug for Layers<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Layers")
-    }
-}
+debug_name!([S] Layers<S>, "Layers");
 
 /// A stack whose every layer fits the message `M`. Implemented for what [`Layers`] builds.
 pub trait Stack<M: Message>: Send + Sync + 'static {
@@ -263,14 +258,6 @@ impl<M: Message, S: Stack<M>, T: Stack<M>> Stack<M> for Joined<S, T> {
     }
 }
 
-impl<S, T> fmt::Debug for Joined<S, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Joined")
-    }
-}
+debug_name!([S, T] Joined<S, T>, "Joined");
 
-impl<S, L> fmt::Debug for More<S, L> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("More")
-    }
-}
+debug_name!([S, L] More<S, L>, "More");

@@ -1,6 +1,5 @@
 //! [`Tie`]: what ties the buses that share state to one clock.
 
-use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::RouteInfo;
@@ -75,11 +74,7 @@ impl PartialEq for LayerTies {
 
 impl Eq for LayerTies {}
 
-impl fmt::Debug for Tie {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tie")
-    }
-}
+debug_name!(Tie, "Tie");
 
 /// The ties of routes that are registered together.
 #[derive(Debug, Default)]

@@ -1,7 +1,6 @@
 //! [`Authorize`]: asks whether the caller may send this message at all.
 
 use std::any::Any;
-use std::fmt;
 
 use crate::context::Context;
 use crate::message::{Message, MessageType};
@@ -115,14 +114,6 @@ where
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 }
 
-impl<F> fmt::Debug for Authorize<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Authorize")
-    }
-}
+debug_name!([F] Authorize<F>, "Authorize");
 
-impl<F> fmt::Debug for AuthorizeGate<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AuthorizeGate")
-    }
-}
+debug_name!([F] AuthorizeGate<F>, "AuthorizeGate");

@@ -1,6 +1,5 @@
 //! [`MapError`]: changes how a dispatch fails.
 
-use std::fmt;
 use std::future::ready;
 
 use crate::context::Context;
@@ -106,14 +105,6 @@ where
     }
 }
 
-impl<F> fmt::Debug for MapError<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MapError")
-    }
-}
+debug_name!([F] MapError<F>, "MapError");
 
-impl<F> fmt::Debug for MapErrorRecovery<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MapErrorRecovery")
-    }
-}
+debug_name!([F] MapErrorRecovery<F>, "MapErrorRecovery");

@@ -1,6 +1,5 @@
 //! [`CacheHandle`]: what is kept of one message, from outside.
 
-use std::any::{Any, TypeId};
 use std::fmt;
 
 use smallvec::SmallVec;
@@ -9,6 +8,7 @@ use super::invalidate::Invalidator;
 use super::{CacheStats, Cacheable};
 use crate::message::Message;
 use crate::sync::{Mutex, PlainArc, PlainWeak};
+use crate::type_map::TypeMap;
 
 /// What a [`Cache`](super::Cache) or a [`Coalesce`](crate::middleware::Coalesce) keeps for the query `M`
 /// on all its routes: to invalidate it and to count. Got from the layer; clones are the same.
@@ -138,25 +138,24 @@ impl<M: Cacheable> fmt::Debug for CacheHandle<M> {
 
 /// The handles of a layer, a message each; clones are the same.
 #[derive(Clone, Default)]
-pub(in crate::middleware) struct Handles(PlainArc<Mutex<Vec<Handle>>>);
+pub(in crate::middleware) struct Handles(PlainArc<Mutex<Known>>);
 
-/// Name and type of a message, and its [`CacheHandle`].
-type Handle = (&'static str, TypeId, Box<dyn Any + Send + Sync>);
+/// The [`CacheHandle`] of each message, and the names of the messages.
+#[derive(Default)]
+struct Known {
+    handles: TypeMap,
+    names: Vec<&'static str>,
+}
 
 impl Handles {
     pub(in crate::middleware) fn of<M: Cacheable>(&self) -> CacheHandle<M> {
-        let mut handles = self.0.lock();
-        let known = handles.iter().find(|(_, id, _)| *id == TypeId::of::<M>());
-        if let Some(handle) = known.and_then(|(.., handle)| handle.downcast_ref::<CacheHandle<M>>())
-        {
+        let mut known = self.0.lock();
+        if let Some(handle) = known.handles.get::<CacheHandle<M>>() {
             return handle.clone();
         }
         let handle = CacheHandle::<M>::new();
-        handles.push((
-            <M as Message>::NAME,
-            TypeId::of::<M>(),
-            Box::new(handle.clone()),
-        ));
+        known.names.push(<M as Message>::NAME);
+        let _none = known.handles.insert(handle.clone());
         handle
     }
 }
@@ -164,7 +163,7 @@ impl Handles {
 impl fmt::Debug for Handles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What writes is user code.
-        let names: Vec<_> = self.0.lock().iter().map(|(name, ..)| *name).collect();
+        let names = self.0.lock().names.clone();
         f.debug_set().entries(names).finish()
     }
 }

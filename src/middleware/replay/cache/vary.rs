@@ -41,11 +41,7 @@ impl<T: KeptKey> Vary for By<T> {
     }
 }
 
-impl fmt::Debug for Alike {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Alike")
-    }
-}
+debug_name!(Alike, "Alike");
 
 impl<T> fmt::Debug for By<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

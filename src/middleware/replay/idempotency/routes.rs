@@ -3,20 +3,17 @@
 use std::any::Any;
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use crate::pipeline::Tie;
 use crate::sync::{Mutex, PlainArc};
+use crate::type_map::TypeMap;
 
 /// One value of each type; clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Routes {
-    kept: PlainArc<Mutex<SmallVec<[Kept; 1]>>>,
+    kept: PlainArc<Mutex<TypeMap>>,
     /// Records have moments of a clock.
     tie: Tie,
 }
-
-type Kept = PlainArc<dyn Any + Send + Sync>;
 
 impl Routes {
     /// The value of type `T`, made if there is none. `make` runs under the lock, so that there is one
@@ -26,13 +23,11 @@ impl Routes {
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<PlainArc<T>, E> {
         let mut kept = self.kept.lock();
-        let mut known = kept.iter().cloned();
-        if let Some(known) = known.find_map(|known| known.downcast::<T>().ok()) {
-            return Ok(known);
+        if let Some(known) = kept.get::<PlainArc<T>>() {
+            return Ok(PlainArc::clone(known));
         }
-        drop(known);
         let made = PlainArc::new(make()?);
-        kept.push(PlainArc::clone(&made) as Kept);
+        let _none = kept.insert(PlainArc::clone(&made));
         Ok(made)
     }
 

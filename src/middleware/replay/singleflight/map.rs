@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::Hash;
 
 use ahash::RandomState;
@@ -138,8 +137,4 @@ pub(super) fn take<K: Hash + Eq, V>(
     Arc::ptr_eq(current, flight).then(|| shard.remove_entry(key))?
 }
 
-impl<K, V> fmt::Debug for Flights<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Flights")
-    }
-}
+debug_name!([K, V] Flights<K, V>, "Flights");

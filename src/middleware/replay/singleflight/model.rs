@@ -95,16 +95,10 @@ impl<V> Default for Airport<V> {
     }
 }
 
-macro_rules! debug_by_name {
-    ($($name:ident),*) => {$(
-        impl<V> fmt::Debug for $name<'_, V> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(stringify!($name))
-            }
-        }
-    )*};
-}
-debug_by_name!(Boarding, Lead, Wait, Waited);
+debug_name!([V] Boarding<'_, V>, "Boarding");
+debug_name!([V] Lead<'_, V>, "Lead");
+debug_name!([V] Wait<'_, V>, "Wait");
+debug_name!([V] Waited<'_, V>, "Waited");
 
 impl<V> fmt::Debug for Airport<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

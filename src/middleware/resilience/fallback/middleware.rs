@@ -1,7 +1,5 @@
 //! [`FallbackRecovery`]: puts a reply in the place of an error.
 
-use std::fmt;
-
 use super::substitute::{Substitute, caught};
 use crate::context::{Context, Source};
 use crate::message::Message;
@@ -53,8 +51,4 @@ where
     }
 }
 
-impl<S, P> fmt::Debug for FallbackRecovery<S, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FallbackRecovery")
-    }
-}
+debug_name!([S, P] FallbackRecovery<S, P>, "FallbackRecovery");

@@ -80,11 +80,7 @@ fn copy<M: Message<Reply: Clone>>(reply: &M::Reply, error: Error<M::Error>) -> O
 #[derive(Clone, Copy)]
 pub struct With<F>(pub(super) F);
 
-impl<F> std::fmt::Debug for With<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("With")
-    }
-}
+debug_name!([F] With<F>, "With");
 
 impl<M, F> Substitute<M> for With<F>
 where

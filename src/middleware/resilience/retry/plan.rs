@@ -1,6 +1,5 @@
 //! [`Plan`]: another attempt that is decided on and has not begun.
 
-use std::fmt;
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
 
@@ -29,11 +28,7 @@ impl<'p> Plan<'p> {
     }
 }
 
-impl fmt::Debug for Plan<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Plan")
-    }
-}
+debug_name!(Plan<'_>, "Plan");
 
 /// The pause before an attempt. Dropped while it waits, it gives back what was taken out of the budget.
 pub(super) struct Pause<'p, 'c> {

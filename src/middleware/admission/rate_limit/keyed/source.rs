@@ -1,7 +1,5 @@
 //! [`KeySource`]: where the key of a message comes from.
 
-use std::fmt;
-
 use super::policy::{KeyRefused, KeyedRateLimitPolicy};
 use crate::bounds::{KeptKey, LookupKey};
 use crate::context::Context;
@@ -86,14 +84,6 @@ where
     }
 }
 
-macro_rules! opaque {
-    ($($name:ident),*) => {
-        $(impl<F> fmt::Debug for $name<F> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(stringify!($name))
-            }
-        })*
-    };
-}
-
-opaque!(ByMessage, ByRef, ByContext);
+debug_name!([F] ByMessage<F>, "ByMessage");
+debug_name!([F] ByRef<F>, "ByRef");
+debug_name!([F] ByContext<F>, "ByContext");
