@@ -198,6 +198,13 @@ impl RouteInfo {
         }
     }
 
+    /// Makes this the description of a route of `M`.
+    #[inline]
+    pub(crate) fn of_message<M: Message>(self) -> Self {
+        let message = MessageType::of::<M>();
+        Self { message, ..self }
+    }
+
     /// Adds the layers.
     pub(super) fn layered(self, layers: Vec<LayerInfo>) -> Self {
         let names = layers.iter().map(LayerInfo::name).collect();

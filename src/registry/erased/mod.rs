@@ -97,7 +97,8 @@ impl<M: Message> Calls<M> {
 
 impl Entry {
     pub(crate) fn new<M: Message, P: Next<M> + 'static>(info: RouteInfo, pipeline: P) -> Self {
-        assert_eq!(info.message().id(), TypeId::of::<M>());
+        // Written here, because the proof of this module depends on it.
+        let info = info.of_message::<M>();
         let calls = Calls::of::<P>();
         let route = Route::<M, P> {
             header: RouteHeader { info, calls },
