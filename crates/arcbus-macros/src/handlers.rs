@@ -93,7 +93,10 @@ impl Options {
                     "a block has handlers of one kind, and this one has `{kind}`: write a second block with \
                      `#[handlers({found})]`"
                 ))),
-                None => options::set(&mut kind, &meta, found),
+                None => {
+                    kind = Some(found);
+                    Ok(())
+                }
             }
         });
         parser.parse2(options)?;
@@ -115,14 +118,14 @@ fn kind_of(meta: &ParseNestedMeta<'_>) -> Result<Ident> {
 }
 
 fn parse_block(block: TokenStream) -> Result<ItemImpl> {
-    let at = block.clone();
-    let block: ItemImpl = syn::parse2(block).map_err(|error| {
-        let text = "`#[handlers]` stands before `impl Service { .. }`, a block of methods";
-        match at.into_iter().next() {
-            Some(first) if first.to_string() != "impl" => Error::new(first.span(), text),
-            _ => error,
-        }
-    })?;
+    let mut tokens = block.clone().into_iter();
+    if !tokens.any(|token| token.to_string() == "impl") {
+        return Err(Error::new_spanned(
+            block,
+            "`#[handlers]` stands before a block of methods: write `impl Service { .. }`",
+        ));
+    }
+    let block: ItemImpl = syn::parse2(block)?;
     match &block.trait_ {
         Some((name, _)) => Err(Error::new_spanned(
             name,
@@ -236,10 +239,16 @@ impl Method {
         } = self;
         let service = &block.self_ty;
         let (impl_generics, _, where_clause) = block.generics.split_for_impl();
-        let context = self
-            .takes_context
-            .then(|| quote_spanned!(name.span()=> , cx));
-        let call = quote_spanned!(name.span()=> Self::#name(self, msg #context));
+        let (context, call) = match self.takes_context {
+            true => (
+                quote!(cx),
+                quote_spanned!(name.span()=> Self::#name(self, msg, cx)),
+            ),
+            false => (
+                quote!(_cx),
+                quote_spanned!(name.span()=> Self::#name(self, msg)),
+            ),
+        };
         let call = match self.is_async {
             true => call,
             false => quote!(::core::future::ready(#call)),
@@ -257,8 +266,7 @@ impl Method {
             #[automatically_derived]
             impl #impl_generics #library::Handler<#message> for #service #where_clause {
                 #[inline(always)]
-                fn handle(&self, msg: #message, cx: &#library::Context<'_>) -> #future {
-                    let _ = cx;
+                fn handle(&self, msg: #message, #context: &#library::Context<'_>) -> #future {
                     #call
                 }
             }
@@ -384,5 +392,76 @@ fn service(
                 #(#register)*
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::expand;
+
+    #[test]
+    fn a_service_is_what_one_would_have_written() {
+        let written = quote! {
+            impl Users {
+                async fn create(&self, msg: CreateUser) -> Result<u64, UserError> {
+                    self.store(msg)
+                }
+            }
+
+            #[automatically_derived]
+            impl ::arcbus::Handler<CreateUser> for Users {
+                #[inline(always)]
+                fn handle(
+                    &self, msg: CreateUser, _cx: &::arcbus::Context<'_>
+                ) -> impl ::core::future::Future<
+                    Output = ::core::result::Result<
+                        <CreateUser as ::arcbus::Message>::Reply,
+                        <CreateUser as ::arcbus::Message>::Error,
+                    >,
+                > + ::core::marker::Send {
+                    Self::create(self, msg)
+                }
+            }
+
+            #[automatically_derived]
+            impl<__Layers> ::arcbus::Service<::arcbus::Command, __Layers> for Users
+            where
+                __Layers: ::arcbus::Stack<CreateUser>
+            {
+                fn register(
+                    service: &::std::sync::Arc<Self>,
+                    batch: &mut ::arcbus::Batch<::arcbus::Command, __Layers>,
+                ) {
+                    batch.register::<CreateUser, _>(::std::sync::Arc::clone(service));
+                }
+            }
+        };
+        let expanded = expand(
+            quote!(Command),
+            quote! {
+                impl Users {
+                    #[handler]
+                    async fn create(&self, msg: CreateUser) -> Result<u64, UserError> {
+                        self.store(msg)
+                    }
+                }
+            },
+        );
+        let expanded = expanded.expect("no mistake");
+        assert_eq!(expanded.to_string(), written.to_string());
+    }
+
+    #[test]
+    fn only_a_block_of_methods_has_handlers() {
+        let refused = expand(
+            quote!(Command),
+            quote!(
+                struct Users;
+            ),
+        );
+        let text = refused.expect_err("it is a struct").to_string();
+        assert!(text.contains("write `impl Service { .. }`"), "{text}");
     }
 }
