@@ -6,7 +6,8 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use arcbus::middleware::{Cache, Fallback, Retry};
+use arcbus::metrics::Metrics;
+use arcbus::middleware::{AdaptiveLimit, Bulkhead, Cache, CircuitBreaker, Fallback, Retry};
 use arcbus::{BusBuilder, Query, QueryBus, Route, Stack};
 
 mod cases;
@@ -14,7 +15,7 @@ use cases::{
     Adder, Answer, Fixed, FloorLocal, FloorShared, NoOpLayer, Pair, bus_64, line, now, pair,
 };
 
-const CASES: [&str; 17] = [
+const CASES: [&str; 23] = [
     "direct_call",
     "dyn_call",
     "static_bus",
@@ -29,6 +30,12 @@ const CASES: [&str; 17] = [
     "gates_0",
     "gates_5",
     "gates_off_5",
+    "gates_5_await",
+    "bulkhead",
+    "bulkhead_await",
+    "breaker",
+    "metrics",
+    "adaptive_limit",
     "retry",
     "fallback",
     "cache_hit",
@@ -109,6 +116,33 @@ fn run(case: &str, n: u64) {
         }
         "gates_off_5" => {
             let mut route = layered(black_box([None; 5]));
+            count(n, || route.execute_blocking(pair()));
+        }
+        "gates_5_await" => {
+            let mut route = layered(black_box([Some(NoOpLayer); 5]));
+            count(n, || now(route.execute(pair())));
+        }
+        "bulkhead" => {
+            let mut route = route_of(QueryBus::builder().layer(Bulkhead::new(4)));
+            count(n, || route.execute_blocking(pair()));
+        }
+        "bulkhead_await" => {
+            let mut route = route_of(QueryBus::builder().layer(Bulkhead::new(4)));
+            count(n, || now(route.execute(pair())));
+        }
+        "breaker" => {
+            let breaker = CircuitBreaker::consecutive(5);
+            let mut route = route_of(QueryBus::builder().layer(breaker));
+            count(n, || route.execute_blocking(pair()));
+        }
+        "metrics" => {
+            let metrics = Metrics::new();
+            let mut route = route_of(QueryBus::builder().layer(metrics.layer()));
+            count(n, || route.execute_blocking(pair()));
+        }
+        "adaptive_limit" => {
+            let limit = AdaptiveLimit::vegas();
+            let mut route = route_of(QueryBus::builder().layer(limit));
             count(n, || route.execute_blocking(pair()));
         }
         "retry" => {

@@ -74,7 +74,7 @@ struct Counts {
 struct Measure(Arc<Counts>);
 
 impl<M: Message> Gate<M> for Measure {
-    type Pass = ();
+    type Pass<'a> = ();
 
     /// Asking here is what starts the watch.
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
@@ -130,7 +130,7 @@ struct Quota {
 }
 
 impl<M: Message> Gate<M> for Quota {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         let taken = self

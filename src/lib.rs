@@ -37,9 +37,9 @@ pub use outcome::{
     Repeatable, Repeats, TimeLimit, Verdict, Violation, Violations,
 };
 pub use pipeline::{
-    Answer, Answered, Boxed, Enqueue, Enqueued, Facts, Gate, Gated, Guard, Hold, InPlace, Inspect,
-    Joined, Layer, LayerExt, LayerInfo, Layers, Look, Middleware, More, Next, NoLayers, Recover,
-    Recovered, Role, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
+    Answer, Answered, Boxed, Enqueue, Enqueued, Facts, Gate, Gated, GuardGate, Hold, InPlace,
+    InspectGate, Joined, Layer, LayerExt, LayerInfo, Layers, Look, Middleware, More, Next,
+    NoLayers, Recover, Recovered, Role, RouteInfo, Shared, Stack, Wrapped, guard, inspect,
 };
 pub use registry::{Batch, Drained, Registrar, RegistrationError, Retired, Service, UnusedLayers};
 pub use setting::InvalidSetting;

@@ -261,7 +261,7 @@ fn complete(builder: Builder) -> QueryBus {
 pub struct NoOp;
 
 impl<M: Message> Gate<M> for NoOp {
-    type Pass = ();
+    type Pass<'a> = ();
 
     #[inline]
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {

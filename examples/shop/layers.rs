@@ -46,7 +46,7 @@ impl<M: Message> Layer<M> for Count {
 pub(crate) struct RouteCount(Arc<AtomicU64>);
 
 impl<M: Message> Gate<M> for RouteCount {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         self.0.fetch_add(1, Ordering::Relaxed);

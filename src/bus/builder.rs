@@ -46,7 +46,7 @@ use crate::sync::{Arc, PlainArc};
 ///             .register(from_fn(|_: Rename, _cx: &Context<'_>| Ok(())))
 ///     })
 ///     .build()?;
-/// assert_eq!(bus.routes()[0].layers(), ["Guard"]);
+/// assert_eq!(bus.routes()[0].layers(), ["GuardGate"]);
 /// # Ok(())
 /// # }
 /// ```

@@ -1,9 +1,9 @@
 //! [`MetricsLayer`].
 
-use super::MetricsMiddleware;
+use super::MetricsGate;
 use crate::message::Message;
 use crate::metrics::Metrics;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 impl Metrics {
@@ -28,7 +28,7 @@ pub struct MetricsLayer {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for MetricsLayer {
-    type Middleware = MetricsMiddleware;
+    type Middleware = Gated<MetricsGate>;
 
     const ROLE: Role = Role::Metrics;
 
@@ -37,7 +37,7 @@ impl<M: Message> Layer<M> for MetricsLayer {
         route: &RouteInfo,
         _previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
-        Ok(MetricsMiddleware::new(self.metrics.recorder(route)))
+        Ok(Gated(MetricsGate::new(self.metrics.recorder(route))))
     }
 
     fn facts(&self) -> Facts {

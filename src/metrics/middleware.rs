@@ -1,86 +1,66 @@
-//! [`MetricsMiddleware`]: the adapter.
+//! [`MetricsGate`]: the recorder around a handler.
 
 use crate::context::Context;
 use crate::message::Message;
 use crate::metrics::Recorder;
 use crate::outcome::{Error, ErrorKind, Outcome};
-use crate::pipeline::{Entry, Middleware, through_entry};
-use crate::sync::PlainArc;
+use crate::pipeline::Gate;
+use crate::sync::{PlainArc, unless_done};
 
-/// What [`MetricsLayer`](super::MetricsLayer) makes.
-pub struct MetricsMiddleware {
+/// Records when each dispatch begins and how it ends. Made by [`MetricsLayer`](super::MetricsLayer).
+pub struct MetricsGate {
     recorder: PlainArc<Recorder>,
 }
 
-impl MetricsMiddleware {
+impl MetricsGate {
     pub(super) fn new(recorder: PlainArc<Recorder>) -> Self {
         Self { recorder }
     }
-}
 
-#[diagnostic::do_not_recommend]
-impl<M: Message> Middleware<M> for MetricsMiddleware {
-    through_entry!(this => Meter(&this.recorder));
-}
+    /// Counts a dispatch as dropped where the message's own `classify` panics.
+    #[cold]
+    fn fail<M: Message>(&self, began: u64, error: &Error<M::Error>, cx: &Context<'_>) {
+        let kind = unless_done(|| ErrorKind::of::<M>(error), || self.dropped(began, cx));
+        let nanos = cx.done_tick().wrapping_sub(began);
+        self.recorder.fail(kind, nanos);
+    }
 
-#[derive(Clone, Copy)]
-struct Meter<'r>(&'r Recorder);
-
-/// A dispatch that has begun, and when. Dropped, it counts as dropped.
-struct Begun<'r, 'c> {
-    recorder: &'r Recorder,
-    cx: &'c Context<'c>,
-    at: u64,
-}
-
-impl Drop for Begun<'_, '_> {
     /// Reads the clock anew: an attempt further in may have ended before.
     #[cold]
-    fn drop(&mut self) {
-        let nanos = self.cx.clock().ticks().wrapping_sub(self.at);
+    fn dropped(&self, began: u64, cx: &Context<'_>) {
+        let nanos = cx.clock().ticks().wrapping_sub(began);
         self.recorder.fail(ErrorKind::Dropped, nanos);
     }
 }
 
-impl Meter<'_> {
-    /// Counts it as dropped where the message's own `classify` panics.
-    #[cold]
-    fn fail<M: Message>(self, begun: Begun<'_, '_>, error: &Error<M::Error>) {
-        let kind = ErrorKind::of::<M>(error);
-        let nanos = begun.cx.done_tick().wrapping_sub(begun.at);
-        std::mem::forget(begun);
-        self.0.fail(kind, nanos);
-    }
-}
-
-impl<'r, 'c, M: Message> Entry<'c, M> for Meter<'r> {
-    type Pass = Begun<'r, 'c>;
+#[diagnostic::do_not_recommend]
+impl<M: Message> Gate<M> for MetricsGate {
+    /// The tick at which the dispatch began.
+    type Pass<'a> = u64;
 
     #[inline(always)]
-    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Begun<'r, 'c>, Error<M::Error>> {
-        let at = cx.entry_tick();
-        self.0.start();
-        Ok(Begun {
-            recorder: self.0,
-            cx,
-            at,
-        })
+    fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<u64, Error<M::Error>> {
+        let began = cx.entry_tick();
+        self.recorder.start();
+        Ok(began)
     }
 
     #[inline(always)]
-    fn leave(&self, begun: Begun<'r, 'c>, outcome: &Outcome<M>, cx: &'c Context<'c>) {
+    fn leave(&self, began: u64, outcome: &Outcome<M>, cx: &Context<'_>) {
         match outcome {
             Ok(_) => {
-                let at = begun.at;
-                std::mem::forget(begun);
-                self.0.reply(cx.done_tick().wrapping_sub(at));
+                self.recorder.reply(cx.done_tick().wrapping_sub(began));
                 if !cx.is_of_handler() {
-                    self.0.substitute(cx.source());
+                    self.recorder.substitute(cx.source());
                 }
             }
-            Err(error) => self.fail::<M>(begun, error),
+            Err(error) => self.fail::<M>(began, error, cx),
         }
+    }
+
+    fn abandon(&self, began: u64, cx: &Context<'_>) {
+        self.dropped(began, cx);
     }
 }
 
-debug_name!(MetricsMiddleware, "MetricsMiddleware");
+debug_name!(MetricsGate, "MetricsGate");

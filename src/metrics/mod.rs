@@ -92,7 +92,7 @@ mod totals;
 
 pub use cells::MEMORY_PER_THREAD_AND_ROUTE;
 pub use layer::MetricsLayer;
-pub use middleware::MetricsMiddleware;
+pub use middleware::MetricsGate;
 pub use registry::Metrics;
 pub use route::{Bucket, RouteMetrics};
 pub use snapshot::MetricsSnapshot;

@@ -11,37 +11,47 @@ use crate::outcome::{Error, Outcome};
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use arcbus::{Context, Error, Gate, Message, Outcome};
+/// use arcbus::{Context, Error, Gate, Message, Outcome, Rejection};
 ///
-/// #[derive(Default)]
-/// struct InFlight(AtomicU64);
+/// /// Lets at most `limit` dispatches run at once.
+/// struct AtMost {
+///     limit: u64,
+///     running: AtomicU64,
+/// }
 ///
-/// impl<M: Message> Gate<M> for InFlight {
-///     type Pass = ();
+/// /// Borrows the gate, so that it costs no reference count.
+/// struct Permit<'a>(&'a AtMost);
 ///
-///     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
-///         self.0.fetch_add(1, Ordering::Relaxed);
-///         Ok(())
+/// impl Drop for Permit<'_> {
+///     fn drop(&mut self) {
+///         self.0.running.fetch_sub(1, Ordering::Release);
+///     }
+/// }
+///
+/// impl<M: Message> Gate<M> for AtMost {
+///     type Pass<'a> = Permit<'a>;
+///
+///     fn enter<'a>(&'a self, _msg: &M, _cx: &Context<'_>) -> Result<Permit<'a>, Error<M::Error>> {
+///         let running = self.running.fetch_add(1, Ordering::Acquire);
+///         let permit = Permit(self);
+///         if running < self.limit { Ok(permit) } else { Err(Rejection::new("too many").into()) }
 ///     }
 ///
-///     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {
-///         self.0.fetch_sub(1, Ordering::Relaxed);
-///     }
+///     fn leave<'a>(&'a self, _permit: Permit<'a>, _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 /// }
 /// ```
 ///
-/// That one leaks a count when the dispatch is dropped half way: what must be given back belongs
-/// into [`Pass`](Gate::Pass), whose drop always runs.
+/// A gate that holds nothing has `type Pass<'a> = ()`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a gate for the message `{M}`",
     label = "`Gate<{M}>` is not implemented for `{Self}`",
-    note = "write `impl<M: Message> Gate<M> for {Self}` with `type Pass`, `fn enter` and `fn leave`"
+    note = "write `impl<M: Message> Gate<M> for {Self}` with `type Pass<'a>`, `fn enter` and `fn leave`"
 )]
 pub trait Gate<M: Message>: Send + Sync + 'static {
-    /// Held while the handler runs, and until its future is gone. Its drop gives back what it holds,
-    /// also when the dispatch is dropped half way (by its caller, a deadline, a cancellation) or the
-    /// rest of the pipeline panics; then [`leave`](Gate::leave) is not called.
-    type Pass: Send;
+    /// Holds what a dispatch takes from the gate, until the handler's future is gone. It may borrow the gate.
+    ///
+    /// Its drop gives back what it holds, also when [`leave`](Gate::leave) is not called.
+    type Pass<'a>: Send;
 
     /// What it is for, where the order of layers matters. Default: nothing that matters to it.
     const ROLE: Role = Role::Other;
@@ -50,19 +60,29 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whatever the caller is to get instead of a reply.
-    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>>;
+    /// The error that the caller gets instead of a reply.
+    fn enter<'a>(&'a self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass<'a>, Error<M::Error>>;
 
     /// Sees the outcome of a message that passed.
-    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>);
+    fn leave<'a>(&'a self, pass: Self::Pass<'a>, outcome: &Outcome<M>, cx: &Context<'_>);
 
-    /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain), where it stands in
-    /// `.wrap(..)`. Default: it runs the rest once, waits for nothing, and may refuse with any error.
+    /// Takes back the pass of a dispatch that ended without an outcome: its future was dropped (by its
+    /// caller, a deadline or a cancellation), or an inner layer panicked. Default: drops the pass.
+    fn abandon<'a>(&'a self, pass: Self::Pass<'a>, _cx: &Context<'_>) {
+        drop(pass);
+    }
+
+    /// Returns a guard that is held on the thread each time the inner service runs: while its future is made,
+    /// in each poll, and while it is dropped. A span is entered so. Default: no guard.
+    fn surround<'a>(&'a self, _pass: &Self::Pass<'a>) -> impl Sized {}
+
+    /// Returns the worst that it may do to a dispatch, for [`explain`](crate::Bus::explain), where it stands in
+    /// `.wrap(..)`. Default: it runs the inner service once, waits for nothing, and may refuse with any error.
     fn facts(&self) -> Facts {
         Facts::new().fails_with_any()
     }
 
-    /// Whether it does anything: `None` does not, and is not listed.
+    /// Returns whether it does anything: `None` does not, and is not listed.
     #[doc(hidden)]
     fn is_on(&self) -> bool {
         true
@@ -70,20 +90,33 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
 }
 
 impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
-    type Pass = Option<G::Pass>;
+    type Pass<'a> = Option<G::Pass<'a>>;
 
     const ROLE: Role = G::ROLE;
 
     #[inline(always)]
-    fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass, Error<M::Error>> {
+    fn enter<'a>(&'a self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass<'a>, Error<M::Error>> {
         self.as_ref().map(|gate| gate.enter(msg, cx)).transpose()
     }
 
     #[inline(always)]
-    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &Context<'_>) {
+    fn leave<'a>(&'a self, pass: Self::Pass<'a>, outcome: &Outcome<M>, cx: &Context<'_>) {
         if let (Some(gate), Some(pass)) = (self, pass) {
             gate.leave(pass, outcome, cx);
         }
+    }
+
+    #[inline(always)]
+    fn abandon<'a>(&'a self, pass: Self::Pass<'a>, cx: &Context<'_>) {
+        if let (Some(gate), Some(pass)) = (self, pass) {
+            gate.abandon(pass, cx);
+        }
+    }
+
+    #[inline(always)]
+    fn surround<'a>(&'a self, pass: &Self::Pass<'a>) -> impl Sized {
+        let both = self.as_ref().zip(pass.as_ref());
+        both.map(|(gate, pass)| gate.surround(pass))
     }
 
     fn facts(&self) -> Facts {
@@ -93,54 +126,4 @@ impl<M: Message, G: Gate<M>> Gate<M> for Option<G> {
     fn is_on(&self) -> bool {
         self.as_ref().is_some_and(G::is_on)
     }
-}
-
-/// What a pipeline enters: a borrowed gate, or something else whose pass may borrow, from that or from
-/// the context. A pass that does costs no reference count.
-pub(crate) trait Entry<'c, M: Message>: Copy + Send {
-    type Pass: Send;
-    fn enter(&self, msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>>;
-    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>);
-}
-
-impl<'c, M: Message, G: Gate<M>> Entry<'c, M> for &G {
-    type Pass = G::Pass;
-
-    #[inline(always)]
-    fn enter(&self, msg: &M, cx: &'c Context<'c>) -> Result<G::Pass, Error<M::Error>> {
-        (**self).enter(msg, cx)
-    }
-
-    #[inline(always)]
-    fn leave(&self, pass: G::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
-        (**self).leave(pass, outcome, cx);
-    }
-}
-
-/// One that may be absent.
-impl<'c, M: Message, E: Entry<'c, M>> Entry<'c, M> for Option<E> {
-    type Pass = OptionalPass<E::Pass>;
-
-    #[inline(always)]
-    fn enter(&self, msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>> {
-        match self {
-            Some(entry) => entry.enter(msg, cx).map(OptionalPass::Given),
-            None => Ok(OptionalPass::None),
-        }
-    }
-
-    #[inline(always)]
-    fn leave(&self, pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
-        if let (Some(entry), OptionalPass::Given(pass)) = (self, pass) {
-            entry.leave(pass, outcome, cx);
-        }
-    }
-}
-
-/// An option whose tag is a word, for the reason given at [`Error`]: a pass and an error stand in one
-/// place.
-#[repr(u64)]
-pub(crate) enum OptionalPass<P> {
-    None,
-    Given(P),
 }

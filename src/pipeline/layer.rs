@@ -33,7 +33,7 @@ use crate::sync::PlainArc;
 /// struct Named { route: &'static str }
 ///
 /// impl<M: Message> Gate<M> for Named {
-///     type Pass = ();
+///     type Pass<'a> = ();
 ///     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
 ///         println!("-> {}", self.route);
 ///         Ok(())

@@ -48,11 +48,9 @@ pub use recovered::{Boxed, Hold, InPlace, Recovered};
 pub use role::{Role, Roles};
 pub use selected::Selected;
 pub use shared::{LayerExt, Shared, Wrapped};
-pub use small::{Guard, Inspect, guard, inspect};
+pub use small::{GuardGate, InspectGate, guard, inspect};
 pub use stack::{Joined, Layers, More, NoLayers, Stack};
 
-pub(crate) use gate::Entry;
-pub(crate) use gated::{GatedFuture, through_entry};
 pub(crate) use limited::Limit;
 pub(crate) use optional::Either;
 pub use park::{Blocked, Stopped};

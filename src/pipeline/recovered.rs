@@ -82,13 +82,15 @@ impl<M: Message, R: Recover<M>, H: Hold> Middleware<M> for Recovered<R, H> {
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
-        let kept = self.recover.keep(&msg);
-        RecoveredFuture::<M, _, _, _, _>::begin(next.run(msg, cx), kept, move |kept, error| {
-            match self.recover.plan(&error, cx) {
+        // The arguments stand in the call: a variable would be one more copy of the message in a debug build.
+        RecoveredFuture::<M, _, _, _, _>::begin(
+            Some(self.recover.keep(&msg)),
+            next.run(msg, cx),
+            move |kept, error| match self.recover.plan(&error, cx) {
                 Some(plan) => Ok(H::hold(self.recover.recover(plan, kept, error, cx, next))),
                 None => Err(error),
-            }
-        })
+            },
+        )
     }
 
     #[inline(always)]
@@ -161,12 +163,8 @@ where
     A: Future<Output = Outcome<M>>,
 {
     #[inline(always)]
-    fn begin(rest: F, kept: K, begin: B) -> Self {
-        Self::Running {
-            rest,
-            kept: Some(kept),
-            begin,
-        }
+    fn begin(kept: Option<K>, rest: F, begin: B) -> Self {
+        Self::Running { rest, kept, begin }
     }
 
     #[cold]

@@ -11,7 +11,7 @@
 /// struct Signed;
 ///
 /// impl<M: Message> Gate<M> for Signed {
-///     type Pass = ();
+///     type Pass<'a> = ();
 ///     const ROLE: Role = Role::Authorize; // a cache outside it would be warned of
 ///
 ///     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {

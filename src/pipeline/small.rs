@@ -34,24 +34,24 @@ use crate::outcome::{Error, Outcome};
 /// # Ok(())
 /// # }
 /// ```
-pub fn guard<M, F>(predicate: F) -> Gated<Guard<F>>
+pub fn guard<M, F>(predicate: F) -> Gated<GuardGate<F>>
 where
     M: Message,
     F: Fn(&M, &Context<'_>) -> Result<(), Rejection> + Send + Sync + 'static,
 {
-    Gated(Guard(predicate))
+    Gated(GuardGate(predicate))
 }
 
 /// Made by [`guard`].
 #[derive(Clone, Copy)]
-pub struct Guard<F>(F);
+pub struct GuardGate<F>(F);
 
-impl<M, F> Gate<M> for Guard<F>
+impl<M, F> Gate<M> for GuardGate<F>
 where
     M: Message,
     F: Fn(&M, &Context<'_>) -> Result<(), Rejection> + Send + Sync + 'static,
 {
-    type Pass = ();
+    type Pass<'a> = ();
 
     const ROLE: Role = Role::Authorize;
 
@@ -95,29 +95,29 @@ where
 /// # Ok(())
 /// # }
 /// ```
-pub fn inspect<M, B, A>(before: B, after: A) -> Gated<Inspect<B, A>>
+pub fn inspect<M, B, A>(before: B, after: A) -> Gated<InspectGate<B, A>>
 where
     M: Message,
     B: Fn(&M, &Context<'_>) + Send + Sync + 'static,
     A: Fn(&Outcome<M>, &Context<'_>) + Send + Sync + 'static,
 {
-    Gated(Inspect { before, after })
+    Gated(InspectGate { before, after })
 }
 
 /// Made by [`inspect`].
 #[derive(Clone, Copy)]
-pub struct Inspect<B, A> {
+pub struct InspectGate<B, A> {
     before: B,
     after: A,
 }
 
-impl<M, B, A> Gate<M> for Inspect<B, A>
+impl<M, B, A> Gate<M> for InspectGate<B, A>
 where
     M: Message,
     B: Fn(&M, &Context<'_>) + Send + Sync + 'static,
     A: Fn(&Outcome<M>, &Context<'_>) + Send + Sync + 'static,
 {
-    type Pass = ();
+    type Pass<'a> = ();
 
     #[inline]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
@@ -135,9 +135,9 @@ where
     }
 }
 
-debug_name!([F] Guard<F>, "Guard");
+debug_name!([F] GuardGate<F>, "GuardGate");
 
-debug_name!([B, A] Inspect<B, A>, "Inspect");
+debug_name!([B, A] InspectGate<B, A>, "InspectGate");
 
 /// Defines a middleware for every message, without spelling its signature.
 ///

@@ -26,7 +26,7 @@ pub(crate) use parker::Parker;
 #[cfg(not(arcbus_loom))]
 pub(crate) use real::*;
 pub(crate) use slot::Slots;
-pub(crate) use unwind::{drop_caught, wake_caught};
+pub(crate) use unwind::{drop_caught, unless_done, wake_caught};
 pub(crate) use versioned::Versioned;
 pub(crate) use wait_queue::{Place, WaitQueue};
 

@@ -89,7 +89,7 @@ impl Handler<Quadruple> for Nesting {
 struct Passing;
 
 impl<M: Message> Gate<M> for Passing {
-    type Pass = u64;
+    type Pass<'a> = u64;
 
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<u64, Error<M::Error>> {
         Ok(u64::from(cx.attempt()))

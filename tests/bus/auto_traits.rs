@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use arcbus::bounds::WithContext;
 use arcbus::middleware::adaptive_limit::{
-    AdaptiveLimitMiddleware, AdaptiveLimitPolicy, AdaptiveUsage, InFlight,
+    AdaptiveLimitGate, AdaptiveLimitPolicy, AdaptiveUsage, InFlight,
 };
 use arcbus::middleware::bulkhead::{
-    BulkheadMiddleware, BulkheadPolicy, BulkheadQueue, BulkheadUsage, Permit, Queue, Turn,
+    BulkheadGate, BulkheadPolicy, BulkheadQueue, BulkheadUsage, Permit, Queue, Turn,
 };
 use arcbus::middleware::retry::{Backoff, Course, Jitter, RetryPolicy, RetryRecovery};
 use arcbus::middleware::timeout::{TimeoutLimit, TimeoutPolicy};
@@ -20,8 +20,8 @@ use arcbus::middleware::{Handles, Timeout};
 use arcbus::{
     AsyncFnHandler, AsyncWithHandler, Batch, Bus, BusBuilder, CancelToken, Cancelled, Class, Clock,
     Command, Context, DetachedFnHandler, Dispatch, Drained, Error, Explanation, Facts, FakeClock,
-    FnHandler, Gated, Guard, Handler, Inspect, LayerExt, LayerInfo, Layers, LocalBus, Message,
-    MessageType, More, NoLayers, Phase, Query, Registrar, RegistrationError, Rejection,
+    FnHandler, Gated, GuardGate, Handler, InspectGate, LayerExt, LayerInfo, Layers, LocalBus,
+    Message, MessageType, More, NoLayers, Phase, Query, Registrar, RegistrationError, Rejection,
     RejectionKind, Retired, Role, Route, RouteInfo, Shared, TraceParent, TraceParentError,
     Violation, Violations, Warning, Wrapped, static_bus,
 };
@@ -54,10 +54,11 @@ static_bus! {
 
 /// A layer's type that has every auto trait.
 type Function = fn(&Ask, &Context<'_>);
-type Deep = More<More<NoLayers, Wrapped<Gated<Guard<Function>>>>, Shared<Function>>;
+type Deep = More<More<NoLayers, Wrapped<Gated<GuardGate<Function>>>>, Shared<Function>>;
 
 /// A stack that fits [`Ask`].
-type Wide = More<NoLayers, Wrapped<Gated<Guard<fn(&Ask, &Context<'_>) -> Result<(), Rejection>>>>>;
+type Wide =
+    More<NoLayers, Wrapped<Gated<GuardGate<fn(&Ask, &Context<'_>) -> Result<(), Rejection>>>>>;
 
 /// Each line: the types that have these traits.
 macro_rules! all {
@@ -97,8 +98,8 @@ all! {
 
 // Limits of concurrency, what they make and what a dispatch holds.
 all! {
-    [Bulkhead, Bulkhead<Queue>, BulkheadMiddleware, BulkheadQueue, BulkheadPolicy,
-     Permit<'static>, Turn<'static>, AdaptiveLimit, AdaptiveLimitMiddleware, AdaptiveLimitPolicy,
+    [Bulkhead, Bulkhead<Queue>, BulkheadGate, BulkheadQueue, BulkheadPolicy,
+     Permit<'static>, Turn<'static>, AdaptiveLimit, AdaptiveLimitGate, AdaptiveLimitPolicy,
      InFlight<'static>]:
         [Send, Sync, Unpin, Debug];
     [BulkheadUsage, AdaptiveUsage, Priority]: [Send, Sync, Unpin, Copy, Eq, Debug];
@@ -126,8 +127,8 @@ all! {
 
 // Layers and handlers: as sendable as what is in them.
 all! {
-    [NoLayers, Layers, Layers<Deep>, Deep, Gated<Answers>, Guard<Function>,
-     Inspect<Function, Function>, Wrapped<Answers>, Shared<Answers>,
+    [NoLayers, Layers, Layers<Deep>, Deep, Gated<Answers>, GuardGate<Function>,
+     InspectGate<Function, Function>, Wrapped<Answers>, Shared<Answers>,
      FnHandler<Function, WithContext>, AsyncFnHandler<Function, WithContext>,
      AsyncWithHandler<u32, Function, WithContext>,
      DetachedFnHandler<Function>]:
@@ -136,13 +137,13 @@ all! {
 
 // What is not shared or sent stays that way inside of ours.
 none! {
-    [Error<Rc<str>>, Gated<Rc<str>>, Guard<Rc<str>>, Inspect<Rc<str>, ()>, Wrapped<Rc<str>>,
+    [Error<Rc<str>>, Gated<Rc<str>>, GuardGate<Rc<str>>, InspectGate<Rc<str>, ()>, Wrapped<Rc<str>>,
      Shared<Rc<str>>, FnHandler<Rc<str>, WithContext>,
      AsyncFnHandler<Rc<str>, WithContext>, AsyncWithHandler<Rc<str>, (), WithContext>,
      DetachedFnHandler<Rc<str>>, More<NoLayers, Rc<str>>, Layers<More<NoLayers, Rc<str>>>,
      BusBuilder<Query, More<NoLayers, Rc<str>>>]:
         [Send, Sync];
-    [Error<Cell<u32>>, Gated<Cell<u32>>, Guard<Cell<u32>>]: [Sync];
+    [Error<Cell<u32>>, Gated<Cell<u32>>, GuardGate<Cell<u32>>]: [Sync];
 }
 
 // Handles cannot be copied, a retirement not be waited for twice, a kind not be made.

@@ -14,7 +14,7 @@ const STEP: Duration = Duration::from_millis(3);
 struct Stopwatch(Steps, FakeClock);
 
 impl<M: Message> Gate<M> for Stopwatch {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         cx.started();

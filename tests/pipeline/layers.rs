@@ -267,7 +267,7 @@ fn a_guard_refuses_what_its_closure_refuses() {
     }
     assert_eq!(steps.take(), "");
     assert_eq!(bus.execute_blocking(Act::Answer(100)), Ok(100));
-    assert_eq!(layers(&bus), ["Guard"]);
+    assert_eq!(layers(&bus), ["GuardGate"]);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn inspect_sees_the_message_and_the_outcome() {
     assert_eq!(steps.take(), "Answer(7) handle Ok(7)");
     assert!(bus.execute_blocking(Act::Fail).is_err());
     assert_eq!(steps.take(), r#"Fail handle Err(Handler("failed"))"#);
-    assert_eq!(layers(&bus), ["Inspect"]);
+    assert_eq!(layers(&bus), ["InspectGate"]);
 }
 
 middleware! {

@@ -18,7 +18,7 @@ pub(crate) struct MarkPass {
 }
 
 impl<M: Message> Gate<M> for MarkGate {
-    type Pass = MarkPass;
+    type Pass<'a> = MarkPass;
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<MarkPass, Error<M::Error>> {
         self.1.note(format!("{}>", self.0));
@@ -43,7 +43,7 @@ impl<M: Message> Gate<M> for MarkGate {
 pub(crate) struct Closed;
 
 impl<M: Message> Gate<M> for Closed {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         Err(Rejection::new("closed").into())

@@ -25,7 +25,7 @@ enum When {
 struct Fragile(When);
 
 impl Gate<Act> for Fragile {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, msg: &Act, _cx: &Context<'_>) -> Result<(), Error<String>> {
         assert!(self.0 == When::After || *msg != Act::Fail, "fragile");

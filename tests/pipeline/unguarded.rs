@@ -69,8 +69,8 @@ fn a_wrapped_middleware_after_the_last_handler_is_refused() {
     says(
         &text,
         &[
-            "the layer `Guard` (",
-            "write `.wrap(Guard..)` before `.register(..)`",
+            "the layer `GuardGate` (",
+            "write `.wrap(GuardGate..)` before `.register(..)`",
         ],
     );
 }
@@ -131,7 +131,10 @@ fn a_layer_between_a_handler_and_a_scope_without_one_is_refused() {
             .layer(nobody())
             .scope(|s| s.wrap(guard(|_: &Act, _: &Context<'_>| Ok(()))))
     });
-    says(&text, &["the layer `Authorize` (", "the layer `Guard` ("]);
+    says(
+        &text,
+        &["the layer `Authorize` (", "the layer `GuardGate` ("],
+    );
 }
 
 #[test]
@@ -262,7 +265,7 @@ fn the_layers_of_a_registrar_may_be_for_handlers_that_come_later() {
 struct Pass;
 
 impl<M: Message> Gate<M> for Pass {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         Ok(())

@@ -397,7 +397,7 @@ impl<M: Message> Layer<M> for Busy {
 }
 
 impl<M: Message> Gate<M> for Pass {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         Ok(())

@@ -191,7 +191,7 @@ impl<M: Message> Layer<M> for Noting {
 }
 
 impl<M: Message> Gate<M> for Noting {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         self.notes.push(self.name.to_owned());

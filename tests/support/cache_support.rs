@@ -190,7 +190,7 @@ pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
 pub(crate) struct Sources(Arc<Mutex<Vec<Source>>>);
 
 impl Sources {
-    pub(crate) fn layer(&self) -> arcbus::Gated<arcbus::Inspect<Before, impl After>> {
+    pub(crate) fn layer(&self) -> arcbus::Gated<arcbus::InspectGate<Before, impl After>> {
         let sources = self.clone();
         let before: Before = |_, _| ();
         inspect(before, move |outcome: &Outcome<Get>, cx: &Context<'_>| {

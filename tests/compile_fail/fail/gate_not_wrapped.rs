@@ -12,7 +12,7 @@ impl Message for Rename {
 struct Open;
 
 impl<M: Message> Gate<M> for Open {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         Ok(())

@@ -16,7 +16,7 @@ impl Message for GetUser {
 struct Open;
 
 impl<M: Message> Gate<M> for Open {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _: &M, _: &Context<'_>) -> Result<(), arcbus::Error<M::Error>> {
         Ok(())

@@ -9,7 +9,7 @@ use crate::acts::{Act, Actor, Steps, each_lane, layers};
 struct Taken(Steps);
 
 impl<M: Message> Gate<M> for Taken {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         self.0.note("taken");

@@ -184,7 +184,13 @@ fn other_layers_stand_around_and_inside() {
         })
         .build()
         .expect("sound");
-    let expected = ["Guard", "Validation", "CircuitBreaker", "Timeout", "Guard"];
+    let expected = [
+        "GuardGate",
+        "Validation",
+        "CircuitBreaker",
+        "Timeout",
+        "GuardGate",
+    ];
     assert_eq!(layers(&bus), expected);
     assert_eq!(bus.execute_blocking(Ask), Ok(7));
 }

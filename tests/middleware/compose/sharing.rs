@@ -337,7 +337,7 @@ fn explain_says_which_layers_are_shared() {
     let expected = [
         ("RateLimit", true),
         ("CircuitBreaker", false),
-        ("Guard", true),
+        ("GuardGate", true),
     ];
     assert_eq!(shared, expected);
     let text = explained.to_string();

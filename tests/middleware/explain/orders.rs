@@ -260,9 +260,9 @@ fn opens_when_the_handler_hangs<S: Stack<Act>>(layers: &Layers<S>) -> bool {
 fn a_guard_is_asked_like_an_authorization() {
     let guard = || guard(|_: &Ask, _: &Context<'_>| Ok(()));
     let bad = Layers::new().layer(plain::Cache()).wrap(guard());
-    assert_eq!(pairs(&bad), [("Cache", "Guard")]);
+    assert_eq!(pairs(&bad), [("Cache", "GuardGate")]);
     let bad = Layers::new().layer(plain::Cache()).wrap(Some(guard()));
-    assert_eq!(pairs(&bad), [("Cache", "Guard")]);
+    assert_eq!(pairs(&bad), [("Cache", "GuardGate")]);
     assert_eq!(
         pairs(&Layers::new().wrap(guard()).layer(plain::Cache())),
         []

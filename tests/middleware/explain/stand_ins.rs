@@ -18,7 +18,7 @@ impl Message for Ask {
 pub(super) struct Through;
 
 impl<M: Message> Gate<M> for Through {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         Ok(())

@@ -58,7 +58,7 @@ fn each_end_is_counted_by_its_kind() {
         .register(Actor::default())
         .build()
         .expect("one handler");
-    assert_eq!(layers(&bus), ["Metrics", "Guard"]);
+    assert_eq!(layers(&bus), ["Metrics", "GuardGate"]);
     for act in [
         Act::Answer(1),
         Act::Answer(13),
@@ -105,7 +105,7 @@ fn each_end_is_counted_by_its_kind() {
 fn a_panic_of_a_layer_further_in_is_counted_as_dropped() {
     struct Panics;
     impl<M: Message> Gate<M> for Panics {
-        type Pass = ();
+        type Pass<'a> = ();
         fn enter(&self, _: &M, _: &Context<'_>) -> Result<(), arcbus::Error<M::Error>> {
             panic!("on purpose")
         }

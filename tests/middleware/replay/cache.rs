@@ -401,7 +401,7 @@ fn outer_layers_read_the_end_of_a_run_anew() {
 #[test]
 fn every_public_type_goes_everywhere() {
     use arcbus::middleware::Coalesce;
-    use arcbus::middleware::cache::{CacheStats, Invalidator, InvalidatorMiddleware, Outdated};
+    use arcbus::middleware::cache::{CacheStats, Invalidator, InvalidatorGate, Outdated};
     use static_assertions::assert_impl_all;
     use std::fmt::Debug;
 
@@ -410,7 +410,7 @@ fn every_public_type_goes_everywhere() {
     assert_impl_all!(Coalesce: Send, Sync, Unpin, Clone, Debug);
     assert_impl_all!(CacheHandle<Get>: Send, Sync, Unpin, Clone, Debug);
     assert_impl_all!(Invalidator<Get>: Send, Sync, Unpin, Clone, Debug);
-    assert_impl_all!(InvalidatorMiddleware<Get>: Send, Sync, Unpin, Debug);
+    assert_impl_all!(InvalidatorGate<Get>: Send, Sync, Unpin, Debug);
     assert_impl_all!(CacheStats: Send, Sync, Copy, Eq, Debug);
     assert_impl_all!(Outdated<Get>: Send, Debug);
     let debug = format!("{:?} {:?}", exact(SECOND), exact(SECOND).handle::<Get>());

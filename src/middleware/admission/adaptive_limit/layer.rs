@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::policy::{Algorithm, Settings};
-use super::{AdaptiveLimitMiddleware, AdaptiveLimitPolicy};
+use super::{AdaptiveLimitGate, AdaptiveLimitPolicy};
 use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::outcome::ErrorKind;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Lets only so many dispatches of a route run at once as the backend keeps up with, and refuses the
@@ -141,17 +141,17 @@ impl AdaptiveLimit {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for AdaptiveLimit {
-    type Middleware = AdaptiveLimitMiddleware;
+    type Middleware = Gated<AdaptiveLimitGate>;
 
     const ROLE: Role = Role::AdaptiveLimit;
 
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&AdaptiveLimitMiddleware>,
-    ) -> Result<AdaptiveLimitMiddleware, InvalidSetting> {
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = self.handles.add(route.name(), self.policy()?);
-        Ok(AdaptiveLimitMiddleware::new(policy))
+        Ok(Gated(AdaptiveLimitGate::new(policy)))
     }
 
     fn facts(&self) -> Facts {

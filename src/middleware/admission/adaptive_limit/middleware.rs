@@ -1,54 +1,49 @@
-//! [`AdaptiveLimitMiddleware`]: the adapter.
+//! [`AdaptiveLimitGate`]: the limit in front of a handler.
 
 use super::{AdaptiveLimitPolicy, InFlight, Priority};
 use crate::context::{Context, Limit};
 use crate::message::Message;
 use crate::outcome::{Ending, ErrorKind, Verdict};
 use crate::outcome::{Error, Outcome, TimeLimit};
-use crate::pipeline::{Entry, Middleware, through_entry};
+use crate::pipeline::Gate;
 use crate::sync::PlainArc;
 
-/// What [`AdaptiveLimit`](super::AdaptiveLimit) makes for a route.
+/// Takes a permit of an [`AdaptiveLimitPolicy`] for each message, or refuses it, and tells the policy how the
+/// message fared. Made by [`AdaptiveLimit`](super::AdaptiveLimit).
 #[derive(Debug)]
-pub struct AdaptiveLimitMiddleware {
+pub struct AdaptiveLimitGate {
     policy: PlainArc<AdaptiveLimitPolicy>,
 }
 
-impl AdaptiveLimitMiddleware {
+impl AdaptiveLimitGate {
     pub(super) fn new(policy: PlainArc<AdaptiveLimitPolicy>) -> Self {
         Self { policy }
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<M: Message> Middleware<M> for AdaptiveLimitMiddleware {
-    through_entry!(this => Door(&this.policy));
-}
-
-/// A gate whose pass borrows: a [`Gate`](crate::Gate)'s would have to count a reference, which is two
-/// more locked instructions a dispatch.
-#[derive(Clone, Copy)]
-struct Door<'p>(&'p AdaptiveLimitPolicy);
-
-/// Dropped, it was abandoned by its caller, or a layer further out ended it.
-struct Pass<'p, 'c> {
-    in_flight: Option<InFlight<'p>>,
-    cx: &'c Context<'c>,
-    /// The tick at which a layer further out ends it. Taken on the way in: that layer limits the time only of what
-    /// runs inside it.
+/// The permit of a dispatch under an [`AdaptiveLimit`](super::AdaptiveLimit).
+#[derive(Debug)]
+pub struct AdaptiveLimitPass<'a> {
+    in_flight: InFlight<'a>,
+    /// The tick at which a layer further out ends it. Taken on the way in: that layer limits the time only of
+    /// its own inner service.
     limit: u64,
 }
 
-impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
-    type Pass = Pass<'p, 'c>;
+#[diagnostic::do_not_recommend]
+impl<M: Message> Gate<M> for AdaptiveLimitGate {
+    type Pass<'a> = AdaptiveLimitPass<'a>;
 
     #[inline]
-    fn enter(&self, _msg: &M, cx: &'c Context<'c>) -> Result<Self::Pass, Error<M::Error>> {
+    fn enter<'a>(
+        &'a self,
+        _msg: &M,
+        cx: &Context<'_>,
+    ) -> Result<AdaptiveLimitPass<'a>, Error<M::Error>> {
         let priority = cx.get::<Priority>().copied().unwrap_or_default();
-        match self.0.try_acquire_at(priority, cx.entry_tick()) {
-            Ok(in_flight) => Ok(Pass {
-                in_flight: Some(in_flight),
-                cx,
+        match self.policy.try_acquire_at(priority, cx.entry_tick()) {
+            Ok(in_flight) => Ok(AdaptiveLimitPass {
+                in_flight,
                 limit: cx.limit().get(),
             }),
             Err(limit) => Err(overloaded(limit)),
@@ -56,41 +51,32 @@ impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
     }
 
     #[inline]
-    fn leave(&self, mut pass: Self::Pass, outcome: &Outcome<M>, cx: &'c Context<'c>) {
-        let Ending::Judged(verdict) = Ending::of::<M>(outcome, cx) else {
-            return;
-        };
-        let Some(in_flight) = pass.in_flight.take() else {
-            return;
-        };
-        match verdict {
-            Verdict::Success => in_flight.answered_at(cx.done_tick()),
-            Verdict::Failure if is_overload::<M>(outcome) => {
-                in_flight.overloaded_at(cx.done_tick())
+    fn leave<'a>(&'a self, pass: AdaptiveLimitPass<'a>, outcome: &Outcome<M>, cx: &Context<'_>) {
+        match Ending::of::<M>(outcome, cx) {
+            Ending::Judged(Verdict::Success) => pass.in_flight.answered_at(cx.done_tick()),
+            Ending::Judged(Verdict::Failure) if is_overload::<M>(outcome) => {
+                pass.in_flight.overloaded_at(cx.done_tick());
             }
-            Verdict::Failure | Verdict::Neutral => {}
+            Ending::Judged(Verdict::Failure | Verdict::Neutral) => drop(pass),
+            Ending::Abandoned => pass.cut_short(cx),
         }
+    }
+
+    fn abandon<'a>(&'a self, pass: AdaptiveLimitPass<'a>, cx: &Context<'_>) {
+        pass.cut_short(cx);
     }
 }
 
-impl Drop for Pass<'_, '_> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(in_flight) = self.in_flight.take() {
-            self.cut_short(in_flight);
-        }
-    }
-}
-
-impl Pass<'_, '_> {
+impl AdaptiveLimitPass<'_> {
+    /// Tells that its caller abandoned it, or a layer further out ended it.
     #[cold]
-    fn cut_short(&self, in_flight: InFlight<'_>) {
-        let now = self.cx.clock().ticks();
-        let owner = Limit::owner(self.limit, self.cx.deadline_tick());
+    fn cut_short(self, cx: &Context<'_>) {
+        let now = cx.clock().ticks();
+        let owner = Limit::owner(self.limit, cx.deadline_tick());
         if now >= self.limit && owner == TimeLimit::Layer {
-            in_flight.overloaded_at(now);
+            self.in_flight.overloaded_at(now);
         } else {
-            in_flight.abandoned_at(now);
+            self.in_flight.abandoned_at(now);
         }
     }
 }

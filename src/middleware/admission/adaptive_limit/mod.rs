@@ -51,6 +51,6 @@ mod policy;
 mod priority;
 
 pub use layer::AdaptiveLimit;
-pub use middleware::AdaptiveLimitMiddleware;
+pub use middleware::{AdaptiveLimitGate, AdaptiveLimitPass};
 pub use policy::{AdaptiveLimitPolicy, AdaptiveUsage, InFlight};
 pub use priority::Priority;

@@ -103,7 +103,7 @@ where
     M: Message,
     F: Fn(MessageType, &Context<'_>) -> Result<(), Rejection> + Send + Sync + 'static,
 {
-    type Pass = ();
+    type Pass<'a> = ();
 
     #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {

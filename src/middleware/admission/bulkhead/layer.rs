@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{BulkheadMiddleware, BulkheadPolicy, BulkheadQueue};
+use super::{BulkheadGate, BulkheadPolicy, BulkheadQueue};
 use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::outcome::ErrorKind;
-use crate::pipeline::{Enqueued, Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Enqueued, Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Lets at most `limit` dispatches of a route run at once and refuses the others with
@@ -75,18 +75,18 @@ impl<W> Bulkhead<W> {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for Bulkhead {
-    type Middleware = BulkheadMiddleware;
+    type Middleware = Gated<BulkheadGate>;
 
     const ROLE: Role = Role::Bulkhead;
 
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&BulkheadMiddleware>,
-    ) -> Result<BulkheadMiddleware, InvalidSetting> {
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = BulkheadPolicy::new(self.limit)?;
         let policy = self.handles.add(route.name(), policy);
-        Ok(BulkheadMiddleware::new(policy))
+        Ok(Gated(BulkheadGate::new(policy)))
     }
 
     fn facts(&self) -> Facts {

@@ -1,44 +1,37 @@
-//! [`BulkheadMiddleware`]: the adapter without a queue.
+//! [`BulkheadGate`]: the limit without a queue.
 
 use super::{BulkheadPolicy, Permit};
 use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, Outcome};
-use crate::pipeline::{Entry, Middleware, through_entry};
+use crate::pipeline::Gate;
 use crate::sync::PlainArc;
 
-/// What [`Bulkhead`](super::Bulkhead) makes for a route.
+/// Takes a permit of a [`BulkheadPolicy`] for each message, or refuses it. Made by
+/// [`Bulkhead`](super::Bulkhead).
 #[derive(Debug)]
-pub struct BulkheadMiddleware {
+pub struct BulkheadGate {
     policy: PlainArc<BulkheadPolicy>,
 }
 
-impl BulkheadMiddleware {
+impl BulkheadGate {
     pub(super) fn new(policy: PlainArc<BulkheadPolicy>) -> Self {
         Self { policy }
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<M: Message> Middleware<M> for BulkheadMiddleware {
-    through_entry!(this => Door(&this.policy));
-}
-
-/// A gate whose pass borrows the policy: a [`Gate`](crate::Gate)'s would have to count a reference,
-/// which is two more locked instructions a dispatch.
-#[derive(Clone, Copy)]
-struct Door<'p>(&'p BulkheadPolicy);
-
-impl<'p, 'c, M: Message> Entry<'c, M> for Door<'p> {
-    type Pass = Permit<'p>;
+impl<M: Message> Gate<M> for BulkheadGate {
+    type Pass<'a> = Permit<'a>;
 
     #[inline(always)]
-    fn enter(&self, _msg: &M, _cx: &'c Context<'c>) -> Result<Permit<'p>, Error<M::Error>> {
-        self.0.try_acquire().ok_or_else(|| overloaded(self.0))
+    fn enter<'a>(&'a self, _msg: &M, _cx: &Context<'_>) -> Result<Permit<'a>, Error<M::Error>> {
+        let policy = &*self.policy;
+        policy.try_acquire().ok_or_else(|| overloaded(policy))
     }
 
     #[inline(always)]
-    fn leave(&self, permit: Permit<'p>, _: &Outcome<M>, _: &'c Context<'c>) {
+    fn leave<'a>(&'a self, permit: Permit<'a>, _outcome: &Outcome<M>, _cx: &Context<'_>) {
         drop(permit);
     }
 }

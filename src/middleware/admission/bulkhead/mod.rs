@@ -47,6 +47,6 @@ mod policy;
 mod queue;
 
 pub use layer::{Bulkhead, NoQueue, Queue};
-pub use middleware::BulkheadMiddleware;
+pub use middleware::BulkheadGate;
 pub use policy::{BulkheadPolicy, BulkheadUsage, Permit, Turn};
 pub use queue::BulkheadQueue;

@@ -22,7 +22,7 @@ impl RateLimitGate {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Gate<M> for RateLimitGate {
-    type Pass = ();
+    type Pass<'a> = ();
 
     #[inline(always)]
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {

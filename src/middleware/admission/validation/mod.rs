@@ -83,7 +83,7 @@ pub struct ValidationGate(());
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Gate<M> for ValidationGate {
-    type Pass = ();
+    type Pass<'a> = ();
 
     #[inline(always)]
     fn enter(&self, msg: &M, _cx: &Context<'_>) -> Result<(), Error<M::Error>> {

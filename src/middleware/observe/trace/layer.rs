@@ -2,10 +2,10 @@
 
 use tracing::Level;
 
-use super::TraceMiddleware;
+use super::TraceGate;
 use super::levels::Levels;
 use crate::message::Message;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Puts a `tracing` span around each dispatch, and an event at its end.
@@ -100,16 +100,16 @@ impl Default for Trace {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for Trace {
-    type Middleware = TraceMiddleware;
+    type Middleware = Gated<TraceGate>;
 
     const ROLE: Role = Role::Trace;
 
     fn middleware(
         &self,
         _route: &RouteInfo,
-        _previous: Option<&TraceMiddleware>,
-    ) -> Result<TraceMiddleware, InvalidSetting> {
-        Ok(TraceMiddleware::new(self.levels))
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
+        Ok(Gated(TraceGate::new(self.levels)))
     }
 
     fn facts(&self) -> Facts {

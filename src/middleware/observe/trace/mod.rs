@@ -28,4 +28,5 @@ mod middleware;
 mod span;
 
 pub use layer::Trace;
-pub use middleware::TraceMiddleware;
+pub use middleware::TraceGate;
+pub use span::DispatchSpan;

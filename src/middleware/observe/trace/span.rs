@@ -1,7 +1,5 @@
 //! The span of a dispatch, and the event at its end.
 
-use std::marker::PhantomData;
-
 use tracing::field::{Empty, display};
 use tracing::span::Entered;
 use tracing::{Level, Span};
@@ -10,6 +8,7 @@ use super::levels::Levels;
 use crate::context::Context;
 use crate::message::{Kind, Message};
 use crate::outcome::{Error, ErrorKind, Outcome};
+use crate::sync::unless_done;
 
 /// A callsite has one level: so there is one for each.
 macro_rules! at_level {
@@ -24,20 +23,18 @@ macro_rules! at_level {
     };
 }
 
-/// The span of a dispatch that has begun; ends as `dropped` unless its end is told.
-pub(super) struct DispatchSpan<'c, M: Message> {
+/// The span of a dispatch that has begun.
+#[derive(Debug)]
+pub struct DispatchSpan {
     span: Span,
-    cx: &'c Context<'c>,
     levels: Levels,
     began: u64,
-    ended: bool,
-    _message: PhantomData<fn(M)>,
 }
 
-impl<'c, M: Message> DispatchSpan<'c, M> {
+impl DispatchSpan {
     /// `None` where nobody listens on this thread.
     #[cold]
-    pub(super) fn begin(levels: Levels, cx: &'c Context<'c>) -> Option<Self> {
+    pub(super) fn begin<M: Message>(levels: Levels, cx: &Context<'_>) -> Option<Self> {
         let span = at_level!(
             levels.reply,
             span!(
@@ -66,11 +63,8 @@ impl<'c, M: Message> DispatchSpan<'c, M> {
         }
         Some(Self {
             span,
-            cx,
             levels,
             began: cx.entry_tick(),
-            ended: false,
-            _message: PhantomData,
         })
     }
 
@@ -79,21 +73,29 @@ impl<'c, M: Message> DispatchSpan<'c, M> {
         self.span.enter()
     }
 
-    pub(super) fn end(&mut self, outcome: &Outcome<M>) {
+    /// Ends it as dropped where the message's own `classify` panics.
+    pub(super) fn end<M: Message>(&self, outcome: &Outcome<M>, cx: &Context<'_>) {
         let failure = match outcome {
             Ok(_) => None,
-            Err(error) => Some(Failure::of(error)),
+            Err(error) => Some(unless_done(
+                || Failure::<M>::of(error),
+                || self.dropped::<M>(cx),
+            )),
         };
-        self.ended = true;
-        let elapsed_ns = self.cx.done_tick().saturating_sub(self.began);
+        let elapsed_ns = cx.done_tick().saturating_sub(self.began);
         match failure {
             Some(failure) => self.failed(&failure, elapsed_ns),
-            None => self.replied(elapsed_ns),
+            None => self.replied::<M>(elapsed_ns, cx.source().name()),
         }
     }
 
-    fn replied(&self, elapsed_ns: u64) {
-        let source = self.cx.source().name();
+    /// Reads the clock anew: an attempt further in may have ended before.
+    pub(super) fn dropped<M: Message>(&self, cx: &Context<'_>) {
+        let elapsed_ns = cx.clock().ticks().saturating_sub(self.began);
+        self.failed(&Failure::<M>::DROPPED, elapsed_ns);
+    }
+
+    fn replied<M: Message>(&self, elapsed_ns: u64, source: &'static str) {
         self.span.record("outcome", "ok");
         self.span.record("source", source);
         self.span.record("elapsed_ns", elapsed_ns);
@@ -110,7 +112,7 @@ impl<'c, M: Message> DispatchSpan<'c, M> {
         );
     }
 
-    fn failed(&self, failure: &Failure<'_, M>, elapsed_ns: u64) {
+    fn failed<M: Message>(&self, failure: &Failure<'_, M>, elapsed_ns: u64) {
         self.span.record("outcome", failure.kind.code());
         if let Some(fault) = failure.fault() {
             self.span.record("otel.status_code", "ERROR");
@@ -119,16 +121,6 @@ impl<'c, M: Message> DispatchSpan<'c, M> {
         self.span.record("elapsed_ns", elapsed_ns);
         let _inside = self.span.enter();
         failure.tell(self.levels, Some(elapsed_ns));
-    }
-}
-
-impl<M: Message> Drop for DispatchSpan<'_, M> {
-    /// Reads the clock anew: an attempt further in may have ended before.
-    fn drop(&mut self) {
-        if !self.ended {
-            let elapsed_ns = self.cx.clock().ticks().saturating_sub(self.began);
-            self.failed(&Failure::DROPPED, elapsed_ns);
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::bounds::CommandKind;
 use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Class, Error, Outcome};
-use crate::pipeline::{Entry, Facts, Layer, LayerInfo, Middleware, Role, RouteInfo, through_entry};
+use crate::pipeline::{Facts, Gate, Gated, Layer, LayerInfo, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::drop_caught;
 
@@ -148,7 +148,7 @@ impl<Q: Cacheable> Invalidator<Q> {
 }
 
 impl<M: Invalidates<Q>, Q: Cacheable> Layer<M> for Invalidator<Q> {
-    type Middleware = InvalidatorMiddleware<Q>;
+    type Middleware = Gated<InvalidatorGate<Q>>;
 
     const ROLE: Role = Role::Invalidator;
 
@@ -157,10 +157,10 @@ impl<M: Invalidates<Q>, Q: Cacheable> Layer<M> for Invalidator<Q> {
         route: &RouteInfo,
         _previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
-        Ok(InvalidatorMiddleware {
+        Ok(Gated(InvalidatorGate {
             cache: self.0.clone(),
             hides_attempts: hides_attempts(route),
-        })
+        }))
     }
 
     fn facts(&self) -> Facts {
@@ -188,53 +188,44 @@ impl<Q: Cacheable> fmt::Debug for Invalidator<Q> {
 }
 
 /// What an [`Invalidator`] makes for a route.
-pub struct InvalidatorMiddleware<Q: Cacheable> {
+pub struct InvalidatorGate<Q: Cacheable> {
     cache: CacheHandle<Q>,
     hides_attempts: bool,
 }
 
 #[diagnostic::do_not_recommend]
-impl<M: Invalidates<Q>, Q: Cacheable> Middleware<M> for InvalidatorMiddleware<Q> {
-    through_entry!(this => Door(this));
-}
+impl<C: Invalidates<Q>, Q: Cacheable> Gate<C> for InvalidatorGate<Q> {
+    type Pass<'a> = InvalidatorPass<'a, Q>;
 
-impl<Q: Cacheable> fmt::Debug for InvalidatorMiddleware<Q> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("InvalidatorMiddleware")
-            .field(&Q::NAME)
-            .finish()
-    }
-}
-
-/// A gate whose pass borrows the handle.
-struct Door<'h, Q: Cacheable>(&'h InvalidatorMiddleware<Q>);
-
-impl<Q: Cacheable> Clone for Door<'_, Q> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<Q: Cacheable> Copy for Door<'_, Q> {}
-
-impl<'h, 'c, C: Invalidates<Q>, Q: Cacheable> Entry<'c, C> for Door<'h, Q> {
-    type Pass = Change<'h, Q>;
-
-    fn enter(&self, msg: &C, _cx: &'c Context<'c>) -> Result<Change<'h, Q>, Error<C::Error>> {
+    fn enter<'a>(
+        &'a self,
+        msg: &C,
+        _cx: &Context<'_>,
+    ) -> Result<InvalidatorPass<'a, Q>, Error<C::Error>> {
         let outdated = msg.invalidates();
-        let cache = &self.0.cache;
-        Ok(Change { cache, outdated })
+        let cache = &self.cache;
+        Ok(InvalidatorPass { cache, outdated })
     }
 
-    /// Lets off what has changed nothing; what all others have changed is dropped with the pass.
-    fn leave(&self, mut change: Change<'h, Q>, outcome: &Outcome<C>, _cx: &'c Context<'c>) {
-        let hides_attempts = self.0.hides_attempts;
+    /// Keeps the replies that a command without effect has not changed; drops the others with the pass.
+    fn leave<'a>(
+        &'a self,
+        mut change: InvalidatorPass<'a, Q>,
+        outcome: &Outcome<C>,
+        _cx: &Context<'_>,
+    ) {
         if let Err(error) = outcome
-            && !hides_attempts
+            && !self.hides_attempts
             && has_not_acted::<C>(error)
         {
             change.outdated = Outdated::Nothing;
         }
+    }
+}
+
+impl<Q: Cacheable> fmt::Debug for InvalidatorGate<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("InvalidatorGate").field(&Q::NAME).finish()
     }
 }
 
@@ -247,12 +238,18 @@ fn has_not_acted<C: Message>(error: &Error<C::Error>) -> bool {
 }
 
 /// What a command that is under way may have changed: dropped from the cache with this.
-struct Change<'h, Q: Cacheable> {
+pub struct InvalidatorPass<'h, Q: Cacheable> {
     cache: &'h CacheHandle<Q>,
     outdated: Outdated<Q>,
 }
 
-impl<Q: Cacheable> Drop for Change<'_, Q> {
+impl<Q: Cacheable> fmt::Debug for InvalidatorPass<'_, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("InvalidatorPass").field(&Q::NAME).finish()
+    }
+}
+
+impl<Q: Cacheable> Drop for InvalidatorPass<'_, Q> {
     fn drop(&mut self) {
         let drop_it = || self.outdated.drop_from(self.cache);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(drop_it)) {

@@ -73,7 +73,7 @@ mod vary;
 #[cfg(feature = "derive")]
 pub use arcbus_macros::Cacheable;
 pub use handle::CacheHandle;
-pub use invalidate::{Invalidates, Invalidator, InvalidatorMiddleware, Outdated, Which};
+pub use invalidate::{Invalidates, Invalidator, InvalidatorGate, InvalidatorPass, Outdated, Which};
 pub use key::Cacheable;
 pub use layer::Cache;
 pub use middleware::CacheAnswer;

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::middleware::CircuitBreakerMiddleware;
+use super::middleware::CircuitBreakerGate;
 use super::policy::{CircuitBreakerPolicy, Listener, Transition};
 use super::policy::{Limits, Window};
 use crate::message::Message;
 use crate::middleware::Handles;
 use crate::outcome::ErrorKind;
-use crate::pipeline::{Facts, Layer, Role, RouteInfo};
+use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 /// Stops calling a handler that fails, and tries again after a while. One breaker a route, or one for
@@ -187,18 +187,18 @@ impl CircuitBreaker {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message> Layer<M> for CircuitBreaker {
-    type Middleware = CircuitBreakerMiddleware;
+    type Middleware = Gated<CircuitBreakerGate>;
 
     const ROLE: Role = Role::CircuitBreaker;
 
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&CircuitBreakerMiddleware>,
-    ) -> Result<CircuitBreakerMiddleware, InvalidSetting> {
+        _previous: Option<&Self::Middleware>,
+    ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = self.policy_of(route.name())?;
         let policy = self.handles.add(route.name(), policy);
-        Ok(CircuitBreakerMiddleware::new(policy))
+        Ok(Gated(CircuitBreakerGate::new(policy)))
     }
 
     fn facts(&self) -> Facts {

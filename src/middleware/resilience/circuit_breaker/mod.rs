@@ -55,7 +55,7 @@ mod middleware;
 mod policy;
 
 pub use layer::CircuitBreaker;
-pub use middleware::CircuitBreakerMiddleware;
+pub use middleware::CircuitBreakerGate;
 pub use policy::{
     Admission, CircuitBreakerPolicy, Limits, Reading, Refused, State, Transition, Window,
 };

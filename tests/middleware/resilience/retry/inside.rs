@@ -22,7 +22,7 @@ impl Watch {
 }
 
 impl<M: Message> Gate<M> for Watch {
-    type Pass = ();
+    type Pass<'a> = ();
 
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         cx.started();

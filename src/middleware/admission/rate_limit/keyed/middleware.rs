@@ -30,7 +30,7 @@ where
     K: Send + Sync + 'static,
     S: KeySource<M, K>,
 {
-    type Pass = ();
+    type Pass<'a> = ();
 
     #[inline]
     fn enter(&self, msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {

@@ -9,10 +9,10 @@ use super::word::{State, Word};
 use crate::clock::nanos;
 use crate::outcome::Verdict;
 
-/// Under which tag, and when, a call was let through. Copied about within this folder; whoever hands it
-/// out sees to it that a probe's is completed or given back, once.
+/// The tag under which a call was let through, and the time. Copied within this folder; an [`Admission`] sees
+/// to it that a probe's is completed or given back, once.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Ticket {
+pub(super) struct Ticket {
     pub(super) tag: Word,
     pub(super) entered: u64,
 }
@@ -59,6 +59,7 @@ pub struct Admission<'a> {
 }
 
 impl<'a> Admission<'a> {
+    #[inline(always)]
     pub(super) fn new(policy: &'a CircuitBreakerPolicy, ticket: Ticket) -> Self {
         Self { policy, ticket }
     }
@@ -72,8 +73,14 @@ impl<'a> Admission<'a> {
     /// Tells how the call ended. Changes nothing if the breaker has changed its state since it let the
     /// call through.
     pub fn complete(self, verdict: Verdict, now: Duration) {
+        self.complete_at(verdict, || nanos(now));
+    }
+
+    /// [`complete`](Self::complete) in ticks of the clock. `now` returns the same value however often it is asked.
+    #[inline(always)]
+    pub(in super::super) fn complete_at(self, verdict: Verdict, now: impl Fn() -> u64 + Copy) {
         let policy = self.policy;
-        policy.complete_at(self.into_ticket(), verdict, || nanos(now));
+        policy.complete_at(self.into_ticket(), verdict, now);
     }
 
     /// Tells that its caller ended the call: by a deadline, by a token, or because it has gone. That is a failure
@@ -93,10 +100,16 @@ impl<'a> Admission<'a> {
     /// # Ok::<(), arcbus::InvalidSetting>(())
     /// ```
     pub fn abandon(self, now: Duration) {
-        let policy = self.policy;
-        policy.abandon_at(self.into_ticket(), &|| nanos(now));
+        self.abandon_at(&|| nanos(now));
     }
 
+    /// [`abandon`](Self::abandon) in ticks of the clock.
+    pub(in super::super) fn abandon_at(self, now: &dyn Fn() -> u64) {
+        let policy = self.policy;
+        policy.abandon_at(self.into_ticket(), now);
+    }
+
+    #[inline(always)]
     fn into_ticket(self) -> Ticket {
         let ticket = self.ticket;
         std::mem::forget(self);

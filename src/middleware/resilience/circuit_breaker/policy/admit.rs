@@ -16,25 +16,25 @@ impl CircuitBreakerPolicy {
     /// [`Refused`] while the breaker is open, or half-open with all its probes out.
     pub fn try_admit(&self, now: Duration) -> Result<Admission<'_>, Refused> {
         let now = || nanos(now);
-        let ticket = self.admit_at(now, now)?;
-        Ok(Admission::new(self, ticket))
+        self.admit_at(now, now)
     }
 
-    /// The same on the clock's line. Closed, this reads two words, and the time only where calls are
-    /// timed. `tick` says the same however often it is asked, and may have been read long ago; `now` reads
-    /// the clock anew.
+    /// [`try_admit`](Self::try_admit) in ticks of the clock. A closed breaker reads two words, and the time only
+    /// where calls are timed. `tick` returns the same value however often it is asked, and may have been read
+    /// long ago; `now` reads the clock anew.
     #[inline(always)]
     pub(in super::super) fn admit_at(
         &self,
         tick: impl Fn() -> u64,
         now: impl Fn() -> u64,
-    ) -> Result<Ticket, Refused> {
+    ) -> Result<Admission<'_>, Refused> {
         let word = self.word.load();
-        if word.is(State::Closed) {
-            Ok(self.counted(word, tick))
+        let ticket = if word.is(State::Closed) {
+            self.counted(word, tick)
         } else {
-            self.admit_unless_closed(&tick, &now)
-        }
+            self.admit_unless_closed(&tick, &now)?
+        };
+        Ok(Admission::new(self, ticket))
     }
 
     #[inline(always)]

@@ -14,7 +14,7 @@ impl CircuitBreakerPolicy {
     /// `now` says the same however often it is asked. It is asked only for a window of time, for calls
     /// that are timed, and when the breaker opens.
     #[inline(always)]
-    pub(in super::super) fn complete_at(
+    pub(super) fn complete_at(
         &self,
         ticket: Ticket,
         verdict: Verdict,
@@ -77,7 +77,7 @@ impl CircuitBreakerPolicy {
     /// Counts a call that its caller ended: for nothing, or as a failure if it had run for long.
     #[cold]
     #[inline(never)]
-    pub(in super::super) fn abandon_at(&self, ticket: Ticket, now: &dyn Fn() -> u64) {
+    pub(super) fn abandon_at(&self, ticket: Ticket, now: &dyn Fn() -> u64) {
         let slow_after = self.rules.read().slow_after();
         let is_slow = ticket.is_timed() && ticket.is_slow(slow_after, now());
         match Verdict::of_abandoned(is_slow) {

@@ -17,7 +17,6 @@ mod word;
 
 use std::fmt;
 
-pub(super) use admission::Ticket;
 pub use admission::{Admission, Refused};
 pub use limits::{Limits, Window};
 pub use reading::Reading;
