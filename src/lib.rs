@@ -16,6 +16,8 @@ pub mod middleware;
 mod outcome;
 mod pipeline;
 mod random;
+#[cfg(all(test, not(arcbus_loom)))]
+mod reach;
 mod registry;
 mod setting;
 mod sync;

@@ -200,3 +200,114 @@ fn draw(rate: Packed, tick: u64, now: u64, count: u32, patience: u64) -> Result<
         None => Err(Short::NEVER),
     }
 }
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+    use crate::reach::reach;
+
+    /// Nanoseconds for a token, and the tokens of a burst.
+    const INTERVAL: u64 = 3;
+    const BURST: u64 = 2;
+
+    /// A debt in nanoseconds, paid off as time passes, at a tick.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    struct Plain {
+        debt: u64,
+        now: u64,
+    }
+
+    impl Plain {
+        fn bucket(self) -> Bucket {
+            Bucket(AtomicU64::new(self.now + self.debt))
+        }
+
+        fn takes(self, count: u32, patience: u64) -> (Result<u64, Short>, Self) {
+            let cost = u64::from(count) * INTERVAL;
+            if u64::from(count) > BURST {
+                return (Err(Short::NEVER), self);
+            }
+            let debt = self.debt + cost;
+            let wait = debt.saturating_sub(BURST * INTERVAL);
+            if wait > patience {
+                return (Err(Short(wait)), self);
+            }
+            match self.now.checked_add(debt) {
+                Some(_) => (Ok(wait), Self { debt, ..self }),
+                None => (Err(Short::NEVER), self),
+            }
+        }
+
+        fn agrees(self, bucket: &Bucket) -> Self {
+            assert_eq!(bucket.missing(self.now), self.debt, "{self:?}");
+            self
+        }
+
+        /// Takes, and gives back what was taken in both ways.
+        fn after_a_take(self, count: u32, patience: u64, after: &mut Vec<Self>) {
+            let limits = Limits::new(Packed::from_bits(INTERVAL | BURST << 32));
+            let (expected, taken) = self.takes(count, patience);
+            let takes = || {
+                let bucket = self.bucket();
+                let done = bucket.take(&limits, self.now, count, patience);
+                assert_eq!(done.map(|taken| taken.wait), expected, "{self:?}, {count}");
+                (bucket, done.ok())
+            };
+            let (bucket, _) = takes();
+            after.push(taken.agrees(&bucket));
+            if let (bucket, Some(taken)) = takes() {
+                bucket.put_back(taken);
+                self.agrees(&bucket);
+            }
+            if let (bucket, Some(taken)) = takes() {
+                bucket.give_back(taken, self.now);
+                self.agrees(&bucket);
+            }
+        }
+
+        fn steps(self, ages: &[u64]) -> Vec<Self> {
+            let mut after = Vec::new();
+            for count in 0..=3 {
+                for patience in [0, 1, 4] {
+                    self.after_a_take(count, patience, &mut after);
+                }
+            }
+            for age in ages {
+                let now = self.now.saturating_add(*age);
+                let debt = (self.now + self.debt).saturating_sub(now);
+                after.push(Self { debt, now }.agrees(&self.bucket()));
+            }
+            let bucket = self.bucket();
+            bucket.settle(self.now, 4);
+            let debt = match self.debt {
+                0 => u64::from(self.now == 0),
+                debt => (debt - 1).min(4),
+            };
+            after.push(Self { debt, ..self }.agrees(&bucket));
+            let bucket = self.bucket();
+            bucket.set_back(self.now, 2);
+            let debt = self.debt.min(2);
+            after.push(Self { debt, ..self }.agrees(&bucket));
+            after
+        }
+    }
+
+    #[test]
+    fn tokens_are_a_debt_that_time_pays_off() {
+        let start = Plain { debt: 0, now: 100 };
+        let (states, _) = reach(vec![start], 6, |state| state.steps(&[1, 2, 5]));
+        assert!(states > 100, "{states}");
+    }
+
+    #[test]
+    fn at_the_beginning_and_the_end_of_time_nothing_wraps() {
+        let early = Plain { debt: 0, now: 0 };
+        let late = [0, 1, 5, 6, 7, 12].map(|before| Plain {
+            debt: 0,
+            now: u64::MAX - before,
+        });
+        let starts = [vec![early], late.to_vec()].concat();
+        let (states, _) = reach(starts, 5, |state| state.steps(&[0, 1, 3]));
+        assert!(states > 50, "{states}");
+    }
+}

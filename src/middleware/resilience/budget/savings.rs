@@ -77,3 +77,59 @@ impl Savings {
         (self.most - missing) as f64 / REPEAT as f64
     }
 }
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+    use crate::reach::reach;
+
+    /// Does every step on a budget that `has` so many thousandths of a repeat, of `most`.
+    fn steps(has: u64, ratio: u64, most: u64) -> Vec<u64> {
+        let does = |step: &dyn Fn(&Savings) -> bool| {
+            let missing = AtomicU64::new(most - has);
+            let savings = Savings {
+                missing,
+                ratio,
+                most,
+            };
+            let done = step(&savings);
+            let after = (savings.available() * REPEAT as f64).round() as u64;
+            (done, after)
+        };
+        let taken = does(&Savings::take);
+        let expected = match has >= REPEAT {
+            true => (true, has - REPEAT),
+            false => (false, has),
+        };
+        assert_eq!(taken, expected, "a repeat of {has}");
+        let (_, paid) = does(&|savings| {
+            savings.deposit();
+            true
+        });
+        assert_eq!(
+            paid,
+            has.saturating_add(ratio).min(most),
+            "paid in to {has}"
+        );
+        let (_, back) = does(&|savings| {
+            savings.put_back();
+            true
+        });
+        assert_eq!(back, (has + REPEAT).min(most), "put back to {has}");
+        vec![taken.1, paid, back]
+    }
+
+    #[test]
+    fn a_balance_is_what_was_paid_in_and_not_taken_out_and_never_above_its_burst() {
+        for ratio in [0, 1, 100, 333, REPEAT, 2 * REPEAT + 1, u64::MAX] {
+            for burst in [0, 1, 2, 3] {
+                let most = burst * REPEAT;
+                let (states, all) = reach(vec![most], 10_000, |has| steps(*has, ratio, most));
+                assert!(all && states > burst as usize, "{states}");
+            }
+        }
+        let most = u64::from(u32::MAX) * REPEAT;
+        let (states, _) = reach(vec![0, 1, most - 1, most], 8, |has| steps(*has, 100, most));
+        assert!(states > 50, "{states}");
+    }
+}

@@ -113,10 +113,12 @@ impl Counts {
     pub(super) fn try_enter(&self, sixteenths: u64) -> Result<u64, u64> {
         let mut before = self.0.load(Ordering::Relaxed);
         loop {
-            let (word, after) = (Word(before), before + IN_FLIGHT);
+            let word = Word(before);
             if word.in_flight() >= word.share(sixteenths) {
                 return Err(word.share(sixteenths));
             }
+            // Only below the limit: of a full word it would overflow.
+            let after = before + IN_FLIGHT;
             let changed =
                 self.0
                     .compare_exchange_weak(before, after, Ordering::Acquire, Ordering::Relaxed);
@@ -154,5 +156,123 @@ impl Counts {
         ) {
             before = now;
         }
+    }
+}
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+    use crate::reach::reach;
+
+    /// The four counts as they are.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    struct Plain {
+        in_flight: u64,
+        limit: u64,
+        min: u64,
+        max: u64,
+    }
+
+    impl Plain {
+        fn counts(self) -> Counts {
+            let word = self.in_flight + (self.limit << 16) + (self.min << 32) + (self.max << 48);
+            Counts(AtomicU64::new(word))
+        }
+
+        fn of(counts: &Counts) -> Self {
+            let usage = counts.read();
+            Self {
+                in_flight: usage.in_flight as u64,
+                limit: usage.limit as u64,
+                min: usage.min as u64,
+                max: usage.max as u64,
+            }
+        }
+
+        fn does<R>(self, step: impl FnOnce(&Counts) -> R) -> (R, Self) {
+            let counts = self.counts();
+            (step(&counts), Self::of(&counts))
+        }
+
+        fn enters(self, sixteenths: u64) -> Self {
+            // Rounded up: a part of a limit is at least one.
+            let share = (self.limit * sixteenths).div_ceil(16);
+            let in_flight = self.in_flight + 1;
+            let expected = match self.in_flight < share {
+                true => (Ok(in_flight), Self { in_flight, ..self }),
+                false => (Err(share), self),
+            };
+            let done = self.does(|counts| counts.try_enter(sixteenths));
+            assert_eq!(done, expected, "{self:?}, {sixteenths}");
+            done.1
+        }
+
+        fn leaves(self) -> Self {
+            let ((), after) = self.does(Counts::leave);
+            let in_flight = self.in_flight - 1;
+            assert_eq!(after, Self { in_flight, ..self });
+            after
+        }
+
+        fn is_limited(self, limit: u64) -> Self {
+            let ((), after) = self.does(|counts| counts.set_limit(limit));
+            let limit = limit.max(self.min).min(self.max);
+            assert_eq!(after, Self { limit, ..self });
+            after
+        }
+
+        fn is_ranged(self, min: u64, max: u64) -> Self {
+            let set = |counts: &Counts| counts.set_range(min as usize, max as usize);
+            let (done, after) = self.does(set);
+            assert_eq!(done, Ok(()));
+            let limit = self.limit.max(min).min(max);
+            let in_flight = self.in_flight;
+            let expected = Self {
+                in_flight,
+                limit,
+                min,
+                max,
+            };
+            assert_eq!(after, expected, "{self:?}");
+            after
+        }
+
+        fn steps(self, limits: &[u64], ranges: &[(u64, u64)]) -> Vec<Self> {
+            let mut after: Vec<_> = [1, 8, 15, 16].map(|part| self.enters(part)).into();
+            after.extend(limits.iter().map(|limit| self.is_limited(*limit)));
+            after.extend(ranges.iter().map(|(min, max)| self.is_ranged(*min, *max)));
+            if self.in_flight > 0 {
+                after.push(self.leaves());
+            }
+            after
+        }
+    }
+
+    fn plain(in_flight: u64, limit: u64) -> Plain {
+        Plain {
+            in_flight,
+            limit,
+            min: 1,
+            max: LARGEST,
+        }
+    }
+
+    #[test]
+    fn each_transition_changes_the_counts_that_it_is_about_and_no_other() {
+        let ranges = [(1, 4), (2, 3), (3, 6), (6, 6)];
+        let steps = |state: &Plain| state.steps(&[0, 1, 2, 3, 5, 9], &ranges);
+        let (states, all) = reach(vec![plain(0, 1).is_ranged(1, 4)], 100, steps);
+        assert!(all && states > 70, "{states}");
+    }
+
+    #[test]
+    fn full_counts_spill_nowhere() {
+        let most = LARGEST;
+        let in_flight = [0, 1, most - 1, most];
+        let starts = in_flight.map(|in_flight| [plain(in_flight, most), plain(in_flight, 1)]);
+        let ranges = [(1, most), (most, most)];
+        let steps = |state: &Plain| state.steps(&[0, most - 1, most, u64::MAX], &ranges);
+        let (states, _) = reach(starts.concat(), 6, steps);
+        assert!(states > 50, "{states}");
     }
 }

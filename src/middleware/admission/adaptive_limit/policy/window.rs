@@ -193,3 +193,147 @@ fn not_after(noted: &AtomicU64, now: u64) -> u64 {
 fn count(word: u64) -> u64 {
     word / ONE
 }
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+    use crate::reach::reach;
+
+    /// A window with its latencies as they are; `None` while it is closed.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Plain {
+        latencies: Option<Vec<u64>>,
+        opened: u64,
+        lowered: u64,
+        size: u64,
+    }
+
+    impl Plain {
+        fn window(&self, least: u64) -> Window {
+            let window = Window::new(least);
+            let word = match &self.latencies {
+                None => CLOSED,
+                Some(all) => ((all.len() as u64) << 48) + all.iter().sum::<u64>(),
+            };
+            window.word.store(word, Ordering::Relaxed);
+            window.opened.store(self.opened, Ordering::Relaxed);
+            window.lowered.store(self.lowered, Ordering::Relaxed);
+            window.size.store(self.size, Ordering::Relaxed);
+            window
+        }
+
+        fn add(&self, entered: u64, now: u64) -> (Option<Closed>, Self) {
+            let mut after = self.clone();
+            let Some(latencies) = &mut after.latencies else {
+                after.opened = self.opened.min(now);
+                return (None, after);
+            };
+            if (latencies.len() as u64) < self.size {
+                if now < entered {
+                    return (None, after);
+                }
+                latencies.push((now - entered).min(LONGEST));
+            }
+            let count = latencies.len() as u64;
+            if count < self.size {
+                return (None, after);
+            }
+            let opened = self.opened.min(now);
+            let mean = (latencies.iter().sum::<u64>() / count).max(1);
+            after.opened = opened;
+            if entered < opened {
+                return (None, after);
+            }
+            after.latencies = None;
+            (Some(Closed::Complete { mean }), after)
+        }
+
+        fn overload(&self, entered: u64, now: u64) -> (Option<Closed>, Self) {
+            let mut after = self.clone();
+            after.lowered = self.lowered.min(now);
+            if entered < after.lowered || self.latencies.is_none() {
+                return (None, after);
+            }
+            after.latencies = None;
+            (Some(Closed::Overload), after)
+        }
+
+        /// Everything that may happen to calls that enter and end within three ticks.
+        fn steps(&self, least: u64) -> Vec<Self> {
+            let mut after = Vec::new();
+            for (entered, now) in [(0, 0), (0, 2), (1, 2), (2, 2), (2, 1)] {
+                let (expected, added) = self.add(entered, now);
+                let window = self.window(least);
+                assert_eq!(window.add(entered, now), expected, "{self:?}");
+                added.agrees(&window, least);
+                after.push(added);
+                let (expected, lowered) = self.overload(entered, now);
+                let window = self.window(least);
+                assert_eq!(window.overload(entered, now), expected, "{self:?}");
+                lowered.agrees(&window, least);
+                after.push(lowered);
+            }
+            if self.latencies.is_none() {
+                after.extend([0, 1, 3].map(|in_flight| self.opens(in_flight, least)));
+            }
+            after
+        }
+
+        fn opens(&self, in_flight: u64, least: u64) -> Self {
+            let window = self.window(least);
+            window.note_lowered(1);
+            window.open(2, in_flight);
+            let opened = Self {
+                latencies: Some(Vec::new()),
+                opened: 2,
+                lowered: 1,
+                size: in_flight.max(least),
+            };
+            opened.agrees(&window, least);
+            opened
+        }
+
+        fn agrees(&self, window: &Window, least: u64) {
+            let read = |window: &Window| {
+                let Window {
+                    word,
+                    opened,
+                    lowered,
+                    size,
+                    ..
+                } = window;
+                [word, opened, lowered, size].map(|word| word.load(Ordering::Relaxed))
+            };
+            assert_eq!(read(window), read(&self.window(least)), "{self:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_closes_once_with_the_mean_of_its_latencies() {
+        for least in 1..=3 {
+            let start = Plain {
+                latencies: Some(Vec::new()),
+                opened: 0,
+                lowered: 0,
+                size: least,
+            };
+            let (states, all) = reach(vec![start], 100, |state| state.steps(least));
+            assert!(all && states > 20, "{states}");
+        }
+    }
+
+    #[test]
+    fn the_longest_latencies_of_twice_as_many_as_may_be_fit() {
+        let window = Window::new(LARGEST);
+        window.size.store(u64::MAX, Ordering::Relaxed);
+        for _ in 0..2 * LARGEST {
+            assert_eq!(window.add(0, u64::MAX), None);
+        }
+        let word = window.word.load(Ordering::Relaxed);
+        assert_eq!(
+            (count(word), word % ONE),
+            (2 * LARGEST, 2 * LARGEST * LONGEST)
+        );
+        assert!(word < CLOSED);
+    }
+}

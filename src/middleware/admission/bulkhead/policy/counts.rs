@@ -117,7 +117,7 @@ impl Counts {
     /// Takes a permit, unless none is free or somebody waits.
     #[inline]
     pub(super) fn try_enter(&self) -> bool {
-        let enter = |word: Word| word.is_open().then_some(word.0 + IN_USE);
+        let enter = |word: Word| word.is_open().then(|| word.0 + IN_USE);
         self.change(Ordering::Acquire, enter).is_ok()
     }
 
@@ -132,7 +132,7 @@ impl Counts {
     pub(super) fn enter_or_wait(&self, has_room: bool) -> Joined {
         let join = |word: Word| match word.is_open() {
             true => Some(word.0 + IN_USE),
-            false => has_room.then_some(word.0 + WAITS),
+            false => has_room.then(|| word.0 + WAITS),
         };
         match self.change(Ordering::Acquire, join) {
             Ok(before) if before.is_open() => Joined::Entered,
@@ -144,7 +144,7 @@ impl Counts {
     /// Makes a waiter the holder of a permit, if one is free. Under the lock of the queue, which is
     /// not empty.
     pub(super) fn hand_over(&self) -> bool {
-        let hand = |word: Word| word.has_permit().then_some(word.0 + IN_USE - WAITS);
+        let hand = |word: Word| word.has_permit().then(|| word.0 + IN_USE - WAITS);
         // Acquire: on behalf of the waiter, who gets it from here through the lock.
         self.change(Ordering::Acquire, hand).is_ok()
     }
@@ -179,5 +179,150 @@ impl Counts {
                 Err(now) => before = now,
             }
         }
+    }
+}
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+    use crate::reach::reach;
+
+    /// The three counts as they are.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    struct Plain {
+        in_use: u64,
+        waiting: u64,
+        limit: u64,
+    }
+
+    impl Plain {
+        fn counts(self) -> Counts {
+            let word = self.in_use + (self.waiting << 24) + (self.limit << 40);
+            Counts(AtomicU64::new(word))
+        }
+
+        fn of(counts: &Counts) -> Self {
+            let usage = counts.read();
+            let [in_use, waiting, limit] =
+                [usage.in_use, usage.waiting, usage.limit].map(|count| count as u64);
+            Self {
+                in_use,
+                waiting,
+                limit,
+            }
+        }
+
+        fn is_open(self) -> bool {
+            self.waiting == 0 && self.in_use < self.limit
+        }
+
+        /// Adds to permits and waiters.
+        fn plus(self, in_use: i64, waiting: i64) -> Self {
+            Self {
+                in_use: self.in_use.checked_add_signed(in_use).expect("a permit"),
+                waiting: self.waiting.checked_add_signed(waiting).expect("a waiter"),
+                ..self
+            }
+        }
+
+        /// Does `step` on the word, and returns what it says and the counts after it.
+        fn does<R>(self, step: impl FnOnce(&Counts) -> R) -> (R, Self) {
+            let counts = self.counts();
+            (step(&counts), Self::of(&counts))
+        }
+
+        fn enters(self) -> Self {
+            let expected = match self.is_open() {
+                true => (true, self.plus(1, 0)),
+                false => (false, self),
+            };
+            let done = self.does(Counts::try_enter);
+            assert_eq!(done, expected, "{self:?}");
+            done.1
+        }
+
+        fn joins(self, has_room: bool) -> Self {
+            let expected = match (self.is_open(), has_room) {
+                (true, _) => self.plus(1, 0),
+                (false, true) => self.plus(0, 1),
+                (false, false) => self,
+            };
+            let (joined, after) = self.does(|counts| counts.enter_or_wait(has_room));
+            assert_eq!(after, expected, "{self:?}");
+            assert_eq!(matches!(joined, Joined::Entered), self.is_open());
+            assert_eq!(matches!(joined, Joined::Full), after == self);
+            after
+        }
+
+        fn leaves(self) -> Self {
+            let done = self.does(Counts::leave);
+            assert_eq!(done, (self.waiting > 0, self.plus(-1, 0)), "{self:?}");
+            done.1
+        }
+
+        fn hands_over(self) -> Self {
+            let expected = match self.in_use < self.limit {
+                true => (true, self.plus(1, -1)),
+                false => (false, self),
+            };
+            let done = self.does(Counts::hand_over);
+            assert_eq!(done, expected, "{self:?}");
+            done.1
+        }
+
+        fn waits_no_more(self) -> Self {
+            let ((), after) = self.does(Counts::wait_no_more);
+            assert_eq!(after, self.plus(0, -1), "{self:?}");
+            after
+        }
+
+        fn is_limited(self, limit: u64) -> Self {
+            let expected = (self.waiting > 0, Self { limit, ..self });
+            let set = |counts: &Counts| counts.set_limit(limit as usize).expect("in range");
+            let done = self.does(set);
+            assert_eq!(done, expected, "{self:?}");
+            done.1
+        }
+
+        /// Everything that may happen with up to `queue` waiters.
+        fn steps(self, queue: u64, limits: &[u64]) -> Vec<Self> {
+            let mut after = vec![self.enters(), self.joins(self.waiting < queue)];
+            after.extend(limits.iter().map(|limit| self.is_limited(*limit)));
+            if self.in_use > 0 {
+                after.push(self.leaves());
+            }
+            if self.waiting > 0 {
+                after.extend([self.hands_over(), self.waits_no_more()]);
+            }
+            after
+        }
+    }
+
+    #[test]
+    fn each_transition_changes_the_counts_that_it_is_about_and_no_other() {
+        let start = Plain {
+            in_use: 0,
+            waiting: 0,
+            limit: 1,
+        };
+        let (states, all) = reach(vec![start], 100, |state| state.steps(3, &[1, 2, 4]));
+        assert!(all && states > 50, "{states}");
+    }
+
+    #[test]
+    fn full_counts_spill_nowhere() {
+        let (most, queue) = (MAX_LIMIT, MAX_WAITS);
+        let mut starts = Vec::new();
+        for in_use in [0, most - 1, most] {
+            for waiting in [0, 1, queue - 1, queue] {
+                starts.extend([1, most - 1, most].map(|limit| Plain {
+                    in_use,
+                    waiting,
+                    limit,
+                }));
+            }
+        }
+        let (states, _) = reach(starts, 6, |state| state.steps(queue, &[1, most]));
+        assert!(states > 400, "{states}");
     }
 }

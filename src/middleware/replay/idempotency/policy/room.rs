@@ -68,3 +68,38 @@ impl Room {
         }
     }
 }
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+    use crate::reach::reach;
+
+    /// Does every step on a room in which so many places are taken.
+    fn steps(taken: usize, capacity: usize) -> Vec<usize> {
+        let room = || Room {
+            taken: AtomicUsize::new(taken),
+            capacity,
+        };
+        let takes = room();
+        assert_eq!(takes.take(), taken < capacity, "{taken} of {capacity}");
+        assert_eq!(takes.taken(), (taken + 1).min(capacity));
+        let gives_back = (0..=taken.min(3)).map(|places| {
+            let gives = room();
+            gives.give_back(places);
+            assert_eq!(gives.taken(), taken - places);
+            gives.taken()
+        });
+        gives_back.chain([takes.taken()]).collect()
+    }
+
+    #[test]
+    fn a_place_is_taken_where_there_is_one_and_given_back_once() {
+        for capacity in 1..8 {
+            let reached = reach(vec![0], 100, |taken| steps(*taken, capacity));
+            assert_eq!(reached, (capacity + 1, true));
+        }
+        let most = usize::MAX - 1;
+        let (states, _) = reach(vec![most], 8, |taken| steps(*taken, most));
+        assert!(states > 20, "{states}");
+    }
+}

@@ -265,7 +265,7 @@ impl WordCell {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(arcbus_loom)))]
 mod tests {
     use super::*;
 
@@ -344,5 +344,239 @@ mod tests {
         let word = NEW.opened().closed().with_failures(MOST_FAILURES);
         assert_eq!((word.failures(), word.epoch()), (MOST_FAILURES, 2));
         assert_eq!(word.with_failures(0), word.tag());
+    }
+
+    /// What a word says, in fields of their own.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    struct Plain {
+        state: State,
+        is_metrics_only: bool,
+        epoch: u64,
+        noted: Noted,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    enum Noted {
+        Nothing,
+        Failures(u64),
+        Marks {
+            watched: bool,
+            marks: u64,
+        },
+        Growth(u64),
+        Probes {
+            out: u64,
+            done: u64,
+            failed: u64,
+            slow: u64,
+            growth: u64,
+        },
+    }
+
+    const EPOCHS: u64 = 1 << 30;
+    const MARKS: u64 = 1 << 29;
+
+    impl Plain {
+        /// The word by the table at the top of this file.
+        fn word(self) -> Word {
+            let noted = match self.noted {
+                Noted::Nothing => 0,
+                Noted::Failures(failures) => failures << 4,
+                Noted::Marks { watched, marks } => u64::from(watched) << 4 | marks << 5,
+                Noted::Growth(growth) => growth << 28,
+                Noted::Probes {
+                    out,
+                    done,
+                    failed,
+                    slow,
+                    growth,
+                } => out << 4 | done << 10 | failed << 16 | slow << 22 | growth << 28,
+            };
+            let metrics_only = u64::from(self.is_metrics_only) << 3;
+            Word(self.state as u64 | metrics_only | noted | self.epoch << 34)
+        }
+
+        fn next(self, state: State, noted: Noted) -> Self {
+            Self {
+                state,
+                noted,
+                epoch: (self.epoch + 1) % EPOCHS,
+                ..self
+            }
+        }
+
+        fn noting(self, noted: Noted) -> Self {
+            Self { noted, ..self }
+        }
+
+        /// Every change, with the word that it is made to.
+        fn steps(self) -> Vec<(Word, Self)> {
+            let word = self.word();
+            let forced = |state| Self {
+                is_metrics_only: false,
+                ..self.next(state, Noted::Nothing)
+            };
+            let mut after: Vec<_> = [
+                State::Closed,
+                State::ForcedOpen,
+                State::ForcedClosed,
+                State::Disabled,
+            ]
+            .map(|state| (word.forced(state), forced(state)))
+            .into();
+            let metrics_only = Self {
+                is_metrics_only: true,
+                ..self.next(State::Closed, Noted::Nothing)
+            };
+            after.push((word.with_metrics_only(), metrics_only));
+            match self.noted {
+                Noted::Growth(growth) => {
+                    let probes = Noted::Probes {
+                        out: 0,
+                        done: 0,
+                        failed: 0,
+                        slow: 0,
+                        growth,
+                    };
+                    let half_open = self.next(State::HalfOpen, probes);
+                    after.push((word.half_opened(), half_open));
+                }
+                Noted::Probes { growth, .. } => {
+                    let growth = Noted::Growth((growth + 1).min(63));
+                    after.push((word.opened(), self.next(State::Open, growth)));
+                    after.push((word.closed(), self.next(State::Closed, Noted::Nothing)));
+                    self.probe_steps(word, &mut after);
+                }
+                _ if self.state == State::Closed => {
+                    after.push((word.opened(), self.next(State::Open, Noted::Growth(0))));
+                    self.closed_steps(word, &mut after);
+                }
+                _ => {}
+            }
+            after
+        }
+
+        fn closed_steps(self, word: Word, after: &mut Vec<(Word, Self)>) {
+            let (failures, marks) = match self.noted {
+                Noted::Failures(failures) => (Some(failures), None),
+                Noted::Marks { marks, .. } => (None, Some(marks)),
+                _ => (Some(0), Some(0)),
+            };
+            if let Some(failures) = failures {
+                assert_eq!(u64::from(word.failures()), failures);
+                let more = (failures + 1).min(MOST_FAILURES.into());
+                let with = |failures| (word.with_failures(failures as u32), failures);
+                let steps = [with(more), with(0)];
+                after.extend(
+                    steps.map(|(word, failures)| (word, self.noting(Noted::Failures(failures)))),
+                );
+            }
+            if let Some(marks) = marks {
+                let marked = Noted::Marks {
+                    watched: true,
+                    marks: (marks + 1) % MARKS,
+                };
+                let unwatched = Noted::Marks {
+                    watched: false,
+                    marks,
+                };
+                after.push((word.marked(), self.noting(marked)));
+                after.push((word.unwatched(), self.noting(unwatched)));
+            }
+        }
+
+        fn probe_steps(self, word: Word, after: &mut Vec<(Word, Self)>) {
+            let Noted::Probes {
+                out,
+                done,
+                failed,
+                slow,
+                growth,
+            } = self.noted
+            else {
+                unreachable!("of a half-open word")
+            };
+            let probes = |out, done, failed, slow| Noted::Probes {
+                out,
+                done,
+                failed,
+                slow,
+                growth,
+            };
+            for most in [1, 2, 3, 63] {
+                let room = out == 0 || out + done < most;
+                assert_eq!(word.has_room(most as u32), room, "{self:?}, {most}");
+            }
+            if out == 0 || out + done < 3 {
+                after.push((
+                    word.probe_sent(),
+                    self.noting(probes(out + 1, done, failed, slow)),
+                ));
+            }
+            if out > 0 {
+                let back = self.noting(probes(out - 1, done, failed, slow));
+                after.push((word.probe_given_back(), back));
+                for (fails, is_slow) in [(false, false), (true, false), (false, true), (true, true)]
+                {
+                    let ended = match done {
+                        63 => back,
+                        _ => self.noting(probes(
+                            out - 1,
+                            done + 1,
+                            failed + u64::from(fails),
+                            slow + u64::from(is_slow),
+                        )),
+                    };
+                    after.push((word.probe_done(fails, is_slow), ended));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_transition_changes_the_fields_that_it_is_about_and_no_other() {
+        let plain = |state, epoch, noted| Plain {
+            state,
+            is_metrics_only: false,
+            epoch,
+            noted,
+        };
+        let marks = |watched| Noted::Marks {
+            watched,
+            marks: MARKS - 2,
+        };
+        let probes = |out, growth| Noted::Probes {
+            out,
+            done: 62,
+            failed: 62,
+            slow: 62,
+            growth,
+        };
+        let starts = vec![
+            plain(State::Closed, 0, Noted::Nothing),
+            plain(State::Closed, EPOCHS - 2, Noted::Nothing),
+            plain(
+                State::Closed,
+                EPOCHS - 1,
+                Noted::Failures(u64::from(MOST_FAILURES) - 2),
+            ),
+            plain(State::Closed, EPOCHS - 1, marks(true)),
+            plain(State::Closed, EPOCHS - 1, marks(false)),
+            plain(State::HalfOpen, EPOCHS - 1, probes(1, 62)),
+            plain(State::HalfOpen, EPOCHS - 1, probes(2, 63)),
+        ];
+        let (states, _) = crate::reach::reach(starts, 9, |state| {
+            let step = |(word, plain): (Word, Plain)| {
+                assert_eq!(word, plain.word(), "{state:?} to {plain:?}");
+                assert_eq!(
+                    (word.state(), word.epoch()),
+                    (plain.state, plain.epoch as u32)
+                );
+                assert_eq!(word.is_metrics_only(), plain.is_metrics_only);
+                plain
+            };
+            state.steps().into_iter().map(step).collect()
+        });
+        assert!(states > 1_000, "{states}");
     }
 }

@@ -113,3 +113,45 @@ fn nearest_rank(counts: &[u64; BUCKETS], samples: u64, part: f64) -> u64 {
     });
     bucket.and_then(highest_of).unwrap_or(LAST)
 }
+
+#[cfg(all(test, not(arcbus_loom)))]
+mod tests {
+    use super::*;
+    use crate::reach::reach;
+
+    /// Fills windows with these latencies one by one, and compares with lists of them.
+    fn measures(latencies: &[u64], window: usize, part: f64) {
+        let quantile = Quantile::new(part, window as u64);
+        let (mut before, mut filling) = (Vec::new(), Vec::new());
+        let mut known = None;
+        for latency in latencies {
+            quantile.add(*latency);
+            filling.push(*latency);
+            if filling.len() == window {
+                let mut last_two = [before, filling.clone()].concat();
+                last_two.sort_unstable();
+                let rank = (last_two.len() as f64 * part).ceil() as usize;
+                let bucket = bucket_of(last_two[rank - 1]).min(BUCKETS - 1);
+                known = Some((highest_of(bucket).unwrap_or(LAST), last_two.len() as u64));
+                (before, filling) = (filling, Vec::new());
+            }
+            let nanos = known.map(|(nanos, _)| nanos);
+            assert_eq!(quantile.nanos(), nanos, "{latencies:?}, {window}, {part}");
+            assert_eq!(quantile.samples(), known.map_or(0, |(_, samples)| samples));
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_that_of_the_last_two_windows() {
+        for window in 1..=3 {
+            for part in [0.01, 0.5, 0.9] {
+                let (ways, _) = reach(vec![Vec::new()], 7, |latencies: &Vec<u64>| {
+                    measures(latencies, window, part);
+                    let more = |latency| [&latencies[..], &[latency]].concat();
+                    [0, 1_000_000, u64::MAX].map(more).into()
+                });
+                assert!(ways > 3_000, "{ways}");
+            }
+        }
+    }
+}
