@@ -18,6 +18,12 @@ pub mod internals {}
 #[doc = include_str!("orderings.md")]
 pub mod orderings {}
 
+#[doc = include_str!("models.md")]
+pub mod models {}
+
+#[doc = include_str!("assurance.md")]
+pub mod assurance {}
+
 #[doc = include_str!("limitations.md")]
 pub mod limitations {}
 

@@ -1,7 +1,7 @@
 //! The primitives on which all concurrent code of this crate is built.
 //!
 //! This is the only module that names `std::sync`, `std::thread`, `parking_lot`, `arc_swap` or
-//! `loom`. Under the private cfg `arcbus_loom`, each name stands for its modelled counterpart, so
+//! `loom`. Under the cfg `arcbus_loom`, each name stands for its modelled counterpart, so
 //! the models in `loom-tests/` check the code that ships.
 
 mod counts;

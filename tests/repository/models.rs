@@ -62,3 +62,16 @@ fn the_page_on_models_has_a_verdict_on_each_ordering_that_can_be_weakened() {
     let missing: Vec<_> = missing.into_iter().map(Mutant::to_string).collect();
     assert!(missing.is_empty(), "{missing:#?}: {HINT}");
 }
+
+#[test]
+fn the_model_that_the_page_shows_is_one_that_runs() {
+    let (page, test) = (
+        read("src/docs/models.md"),
+        read("loom-tests/tests/own_code.rs"),
+    );
+    let (_, code) = test.split_once("\n\n").expect("a comment first");
+    assert!(
+        page.contains(&format!("```rust,ignore\n{code}```")),
+        "copy loom-tests/tests/own_code.rs"
+    );
+}

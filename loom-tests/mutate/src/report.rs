@@ -116,7 +116,11 @@ pub fn page(old: &str, rows: &[Row], models: &[Model]) -> String {
         let property = model.name.replace('_', " ");
         let kills = kills.get(model.name.as_str());
         let kills = kills.map_or(String::new(), |kills| kills.join("; "));
-        let (file, executions) = (&model.file, model.executions);
+        let file = &model.file;
+        let executions = match model.executions {
+            0 => "not counted".to_owned(),
+            executions => executions.to_string(),
+        };
         page.push_str(&format!(
             "| `{file}` | {property} | {executions} | {kills} |\n"
         ));
