@@ -1,4 +1,4 @@
-//! What the pages say of orderings and models, against the source.
+//! Compares the pages on orderings and models with the source.
 
 use std::collections::BTreeSet;
 use std::fs;

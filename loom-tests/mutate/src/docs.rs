@@ -155,7 +155,7 @@ fn is_order(name: &str) -> bool {
     ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"].contains(&name)
 }
 
-/// Returns what stands between backticks.
+/// Returns the parts of a text between backticks.
 fn code(text: &str) -> Vec<String> {
     let parts = text.split('`').skip(1).step_by(2);
     parts.map(str::to_owned).collect()

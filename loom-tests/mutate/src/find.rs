@@ -70,7 +70,7 @@ impl fmt::Display for Access {
     }
 }
 
-/// One ordering in the source.
+/// An ordering in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file, from `src/`.
@@ -220,7 +220,7 @@ impl Finder<'_> {
         });
     }
 
-    /// Adds the ordering that this expression is, if it is one.
+    /// Adds an expression that names an ordering; returns whether this one does.
     fn add_if_ordering(&mut self, expr: &syn::Expr, access: Access) -> bool {
         let order = ordering(expr);
         if let Some(order) = order {
@@ -329,10 +329,10 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         }
     }
 
-    /// A pattern names an ordering that stands somewhere else.
+    /// Skips patterns: an ordering in a pattern orders nothing.
     fn visit_pat(&mut self, _: &'ast syn::Pat) {}
 
-    /// Macros are not parsed: orderings in their tokens are found, but cannot be replaced.
+    /// Finds orderings in the tokens of a macro, where they cannot be replaced.
     fn visit_macro(&mut self, mac: &'ast syn::Macro) {
         let tokens = mac.tokens.to_string();
         let words = tokens.split(|c: char| !c.is_alphanumeric() && c != '_');

@@ -171,14 +171,14 @@ fn stale(rooms: &Rooms, rows: &[Row], mutants: &[Mutant], chosen: &[String]) -> 
         .collect()
 }
 
-/// Runs mutants, and keeps what became of them.
+/// Runs mutants, and keeps their ends.
 struct Runner<'a> {
     rooms: &'a Rooms,
     tree: Tree,
-    /// In the order of their time: what is found soon is found by the quickest.
+    /// The quickest first.
     models: Vec<Model>,
     rows: Vec<Row>,
-    /// Whether every model of a room is run, and not only those up to the first that fails.
+    /// Set to run every model of a room, and not to stop at the first that fails.
     all: bool,
 }
 
@@ -248,7 +248,7 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Runs two survivors of one function together: each may hide what the other one orders.
+    /// Runs two survivors of one function together: each may hide the effect of the other.
     fn run_pairs(&mut self) -> Fallible<()> {
         let survived = self
             .rows

@@ -19,7 +19,7 @@ pub fn weaker(place: &Place) -> Vec<Option<Order>> {
     }
 }
 
-/// One weakened ordering.
+/// A weakened ordering.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The place, by its number among all that can be weakened.
@@ -59,7 +59,7 @@ impl Change {
 pub struct Mutant {
     /// The name of the room.
     pub room: String,
-    /// One or two.
+    /// The changes: one, or two.
     pub changes: Vec<Change>,
 }
 
@@ -70,8 +70,8 @@ impl Mutant {
         self.join(|change| change.place.clone())
     }
 
-    /// Returns the name of the place, or of both, with no more than the last three parts of the path: a page
-    /// that has it stays true where the groups of folders change.
+    /// Returns the name of the place, or of both, with no more than the last three parts of the path, so
+    /// that a page stays true when the groups of folders change.
     #[must_use]
     pub fn short_place(&self) -> String {
         self.join(|change| {
@@ -86,7 +86,7 @@ impl Mutant {
         self.join(Change::words)
     }
 
-    /// Returns what goes into the environment of a model.
+    /// Returns the value of the switch in the environment of a model.
     #[must_use]
     pub fn switches(&self) -> String {
         let switches = self.changes.iter().map(Change::switch);

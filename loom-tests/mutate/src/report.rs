@@ -1,4 +1,4 @@
-//! What a run prints, and the page that is made of it: `loom-tests/README.md`.
+//! The output of a run, and the page that is made of it: `loom-tests/README.md`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::mutation::Mutant;
 use crate::run::Model;
 
-/// What became of a mutant.
+/// The end of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// These models failed; the others were not run, unless all were asked for.
     Killed(Vec<String>),
     /// No model failed, for this reason.
     Explained(String),
-    /// No model failed, and nobody says why; with what the models said, if they did not pass.
+    /// No model failed, and no reason is given. Has the messages of models that neither passed nor failed.
     Unexplained(String),
 }
 
@@ -23,7 +23,7 @@ pub enum Verdict {
 pub struct Row {
     /// The mutant.
     pub mutant: Mutant,
-    /// What became of it.
+    /// Its end.
     pub verdict: Verdict,
     /// How long the models ran.
     pub took: Duration,

@@ -1,4 +1,4 @@
-//! Makes one source of all mutants: each ordering asks at run time what it is.
+//! Makes one source of all mutants: each ordering is looked up at run time.
 //!
 //! So one build of the models serves every mutant, and a mutant costs no more than a run of them.
 
@@ -7,7 +7,7 @@ use crate::find::{Access, Place};
 /// The variable that says which orderings of a build are weakened.
 pub const SWITCH: &str = "ARCBUS_MUTANT";
 
-/// Replaces the places of `text`, which come with their numbers, by calls of what [`SUPPORT`] adds.
+/// Replaces the places of `text`, which come with their numbers, by calls of functions in [`SUPPORT`].
 #[must_use]
 pub fn rewrite(text: &str, places: &[(usize, &Place)]) -> String {
     let mut places = places.to_vec();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::Fallible;
 use crate::mutation::Mutant;
 
-/// What stands in `rooms.toml`.
+/// The contents of `rooms.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rooms {
@@ -30,7 +30,7 @@ pub struct Room {
     /// Names of files in `loom-tests/tests/`; none where no model can reach the source.
     #[serde(default)]
     pub models: Vec<String>,
-    /// Whether it is among those that are run where nothing is known of a change.
+    /// Set for rooms that are run when nothing is known of a change.
     #[serde(default)]
     pub cheap: bool,
 }
@@ -48,13 +48,13 @@ pub struct Survivor {
 }
 
 impl Survivor {
-    /// Returns whether it is about this mutant.
+    /// Returns whether the explanation is about this mutant.
     #[must_use]
     pub fn is(&self, mutant: &Mutant) -> bool {
         self.is_at(&mutant.place()) && self.mutation == mutant.words()
     }
 
-    /// Returns whether it is about this place, or these two.
+    /// Returns whether the explanation is about this place, or these two.
     #[must_use]
     pub fn is_at(&self, place: &str) -> bool {
         let (ours, theirs) = (self.place.split(" and "), place.split(" and "));
@@ -62,7 +62,7 @@ impl Survivor {
         ours.clone().count() == theirs.clone().count() && ours.zip(theirs).all(ends)
     }
 
-    /// Returns whether its place, or the first of two, is that of this mutant.
+    /// Returns whether the first place of the explanation is that of this mutant.
     #[must_use]
     pub fn is_near(&self, mutant: &Mutant) -> bool {
         let first = self.place.split(" and ").next().unwrap_or_default();

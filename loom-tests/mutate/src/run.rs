@@ -10,9 +10,9 @@ use crate::mutation::Mutant;
 use crate::rewrite::SWITCH;
 use crate::tree::output;
 
-/// How long a model may take with a mutant: so much, and ten times what it takes without.
+/// The longest time of a model with a mutant, besides ten times its time without.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long one may take without.
+/// The longest time of a model without a mutant.
 const UNMUTATED: Duration = Duration::from_secs(600);
 
 /// A model that passes without a mutant.
@@ -35,7 +35,7 @@ pub struct Model {
 pub enum End {
     /// It passed.
     Passed,
-    /// It failed, and said so.
+    /// It failed, with this message.
     Failed(String),
     /// It failed for a reason that proves nothing against a mutant: a state that it counts was not seen, or
     /// it had more steps than `loom` goes.
@@ -141,7 +141,7 @@ fn message(said: &str) -> String {
         .to_owned()
 }
 
-/// Adds up what `explore` prints: `name: 24 runs in 1.7ms; ..`.
+/// Adds up the counts that `explore` prints, as `name: 24 runs in 1.7ms; ..`.
 fn executions(said: &str) -> u64 {
     let counts = said.lines().filter_map(|line| line.split_once(" runs in "));
     let numbers = counts.filter_map(|(before, _)| before.rsplit(' ').next()?.parse::<u64>().ok());

@@ -13,7 +13,7 @@ pub struct Names {
     pub files: BTreeSet<String>,
     /// The tests that are written as functions and should not panic. One that should is a weakened twin.
     pub models: BTreeSet<String>,
-    /// What is said to macros outside functions, which make tests of it.
+    /// The words in the calls of macros outside functions: such macros make tests.
     pub in_macros: BTreeSet<String>,
     /// The twins that are written as functions.
     pub twins: BTreeSet<String>,

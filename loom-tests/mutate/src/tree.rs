@@ -18,8 +18,8 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Brings the copy up to date. A file that is as it should be is left alone, so that cargo builds no
-    /// more than what changed.
+    /// Brings the copy up to date. Files without a change are left alone, so that cargo builds no more than
+    /// the change needs.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl Tree {
         Ok(programs.collect())
     }
 
-    /// Returns a file for what models print.
+    /// Returns the file for the output of models.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.root.join("target/mutate/log")
@@ -125,7 +125,7 @@ fn write_if_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(path, bytes)
 }
 
-/// Removes what the repository has no longer.
+/// Removes files that the repository no longer has.
 fn remove_others(folder: &Path, copy: &Path, files: &BTreeSet<&str>) -> Fallible<()> {
     for entry in folder.read_dir()? {
         let path = entry?.path();
@@ -138,7 +138,7 @@ fn remove_others(folder: &Path, copy: &Path, files: &BTreeSet<&str>) -> Fallible
     Ok(())
 }
 
-/// Runs a command and returns what it prints.
+/// Runs a command and returns its output.
 ///
 /// # Errors
 ///
