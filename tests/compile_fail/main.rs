@@ -9,6 +9,9 @@
 //! ARCBUS_BLESS=1 cargo test --test compile_fail         # writes down what the compiler says now
 //! ```
 
+// Most cases are written with the derives.
+#![cfg(feature = "derive")]
+
 mod normal;
 mod page;
 
