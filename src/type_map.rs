@@ -5,7 +5,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-/// One value of each type, of the few that a layer keeps: found one after the other.
+/// A map with one value of each type, for the few values that a layer keeps.
 #[derive(Default)]
 pub(crate) struct TypeMap(SmallVec<[Box<dyn Any + Send + Sync>; 1]>);
 

@@ -85,10 +85,10 @@ use crate::outcome::Outcome;
     note = "write `impl Answer<{M}> for {Self}` with `type Found`, `type Ticket`, `fn look`, `fn give` and `async fn answer`"
 )]
 pub trait Answer<M: Message>: Send + Sync + 'static {
-    /// What a reply is made of that was found at once: the reply, mostly.
+    /// The value that a reply is made of where one is found at once. Mostly the reply itself.
     type Found: Send;
 
-    /// What a message takes with it from [`look`](Answer::look) to [`answer`](Answer::answer).
+    /// A value that a message carries from [`look`](Answer::look) to [`answer`](Answer::answer).
     type Ticket: Send;
 
     /// Its purpose, where the order of layers matters. Default: [`Role::Other`].

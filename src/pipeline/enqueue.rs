@@ -58,7 +58,7 @@ pub trait Enqueue<M: Message>: Send + Sync + 'static {
     where
         Self: 'a;
 
-    /// What a message takes with it from [`try_enter`](Enqueue::try_enter) to [`wait`](Enqueue::wait).
+    /// A value that a message carries from [`try_enter`](Enqueue::try_enter) to [`wait`](Enqueue::wait).
     type Ticket: Send;
 
     /// Its purpose, where the order of layers matters. Default: [`Role::Other`].

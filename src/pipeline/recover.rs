@@ -73,7 +73,7 @@ use crate::outcome::{Error, Outcome};
     note = "write `impl<M: Message> Recover<M> for {Self}` with `type Kept`, `type Plan<'a>`, `fn keep`, `fn plan` and `async fn recover`"
 )]
 pub trait Recover<M: Message>: Send + Sync + 'static {
-    /// What it keeps of each message, which the handler takes: a copy, or `()`.
+    /// The part of each message that it keeps, because the handler takes the message itself. `()` keeps none.
     type Kept: Send;
 
     /// How it recovers from an error, decided before it begins: a permit to repeat, or `()`.

@@ -112,7 +112,7 @@ pub(super) struct Time<'a> {
     pub(super) cx: &'a Context<'a>,
     /// In nanoseconds.
     pub(super) grace: u64,
-    /// What holds inside: also the limits of the layers further out, which they keep themselves.
+    /// The bound that holds inside. It includes the limits of outer layers, which those layers keep themselves.
     pub(super) bound: Bound,
     /// The tick at which the rest is given up, or its grace begins.
     pub(super) end: u64,

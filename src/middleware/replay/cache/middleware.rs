@@ -27,7 +27,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
         Self { route }
     }
 
-    /// What is left to do after a look that found nothing.
+    /// Joins the run of a key, or begins one, for a message that no reply was found for.
     fn plan(&self, msg: &M, cx: &Context<'_>) -> Plan<'_, M, V, K> {
         let plan = self.route.plan(msg, cx);
         self.route.tally.count(match &plan {
@@ -38,7 +38,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
         plan
     }
 
-    /// What is told where no more may wait for the flight of this number.
+    /// Returns the error of a message that may not wait for the flight of this number.
     fn refusal(&self, number: u64, cx: &Context<'_>) -> Error<M::Error> {
         if is_inside(number, cx) {
             return Error::WouldDeadlock { advice: ITSELF };

@@ -1,4 +1,4 @@
-//! What a [`Fallback`](super::Fallback) puts in the place of an error.
+//! [`Substitute`]: makes the reply that a [`Fallback`](super::Fallback) puts in the place of an error.
 
 use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use crate::pipeline::{Either, Leaf, Next};
 
 /// Makes another outcome of an error.
 pub trait Substitute<M: Message>: Send + Sync + 'static {
-    /// What it needs of the message, which the handler takes.
+    /// The part of the message that it needs, because the handler takes the message itself.
     type Kept: Send;
 
     /// In a word, for people.
@@ -23,7 +23,7 @@ pub trait Substitute<M: Message>: Send + Sync + 'static {
     /// How long it may wait itself: until it is stopped, if nothing else bounds it.
     const WAITS: Duration = Duration::ZERO;
 
-    /// Whether it has a reply for every error.
+    /// True if it has a reply for every error.
     const ALWAYS: bool = false;
 
     /// Copies that.
@@ -43,7 +43,7 @@ pub(super) fn caught<T, E>(run: impl FnOnce() -> T) -> Result<T, Error<E>> {
     catch_unwind(AssertUnwindSafe(run)).map_err(panicked)
 }
 
-/// One value for all. Made by [`Fallback::value`](super::Fallback::value).
+/// Replies copies of one value. Made by [`Fallback::value`](super::Fallback::value).
 #[derive(Clone, Copy, Debug)]
 pub struct Value<R>(pub(super) R);
 
@@ -76,7 +76,7 @@ fn copy<M: Message<Reply: Clone>>(reply: &M::Reply, error: Error<M::Error>) -> O
     caught(|| reply.clone())
 }
 
-/// What a closure makes. Made by [`Fallback::with`](super::Fallback::with).
+/// Replies what a closure makes. Made by [`Fallback::with`](super::Fallback::with).
 #[derive(Clone, Copy)]
 pub struct With<F>(pub(super) F);
 
@@ -139,7 +139,7 @@ impl<M: MessageClone, H: Handler<M>> Substitute<M> for Leaf<H> {
     }
 }
 
-/// Whether nobody waits for the reply of another handler any more.
+/// Returns whether no caller waits for another handler's reply any more.
 fn is_over(cx: &Context<'_>) -> bool {
     let late = |expiry| cx.clock().ticks() >= expiry;
     cx.is_cancelled() || cx.expiry().is_some_and(late)
