@@ -9,4 +9,5 @@ mod layers;
 mod marks;
 mod middleware;
 mod panics;
+mod shapes;
 mod unguarded;
