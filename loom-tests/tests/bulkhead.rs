@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arcbus::__model::Parking;
 use arcbus::middleware::bulkhead::{BulkheadPolicy, Permit, Turn};
-use arcbus_loom::{Payload, Seen, explore, weakened};
+use arcbus_loom::{Payload, Seen, explore, explore_bounded, weakened};
 use loom::thread;
 
 /// Lives on, so that threads can share it and what borrows from it.
@@ -213,7 +213,7 @@ fn a_permit_that_another_thread_hands_on_brings_what_its_holder_did() {
     static HANDED: Seen = Seen::new();
     static GIVEN: Seen = Seen::new();
     let states = [("handed on", &HANDED), ("given back", &GIVEN)];
-    explore("bulkhead, handed on", 3, states, || {
+    explore_bounded("bulkhead, handed on", 2, states, || {
         let policy = policy(1, 1);
         let payload = Arc::new(Payload::new(0));
         let permit = policy.try_acquire().unwrap();
