@@ -43,7 +43,7 @@
 //! 5. `Bulkhead`: a permit is held for as long as the handler runs.
 //! 6. `CircuitBreaker`: inside whatever refuses, so that it judges the handler alone; outside the
 //!    timeout, so that a call that hangs counts as one that failed. What a caller's own deadline ends
-//!    counts only after a second ([`slow_after`](super::CircuitBreaker::slow_after)): callers in a hurry
+//!    counts only after a second ([`slow_after`](crate::middleware::CircuitBreaker::slow_after)): callers in a hurry
 //!    must not keep out the patient ones.
 //! 7. `Timeout`: next to the handler. Its time is the handler's, and its deadline is what the handler
 //!    and the dispatches that it makes see.

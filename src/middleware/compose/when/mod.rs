@@ -48,7 +48,7 @@ pub struct When<C, L> {
 
 impl<C, L> When<C, L> {
     /// `layer` where `condition` holds: a closure over a message and its context, or
-    /// [`InContext`].
+    /// [`InContext`](crate::middleware::InContext).
     pub fn new(condition: C, layer: L) -> Self {
         let condition = PlainArc::new(condition);
         Self { condition, layer }

@@ -1,6 +1,6 @@
 //! [`Coalesce`]: one run of the handler a key at a time, whose reply goes to all who wait for it.
 //!
-//! A [`Cache`](super::Cache) that keeps nothing: for replies that must be new, of a backend that need not
+//! A [`Cache`](crate::middleware::Cache) that keeps nothing: for replies that must be new, of a backend that need not
 //! be asked a hundred times at once. Who asks after a run has begun gets the reply of that run: older than
 //! the question by as much. A command that changes what is asked for gets the
 //! [`invalidator`](Coalesce::invalidator), so that who asks after it joins no older run.

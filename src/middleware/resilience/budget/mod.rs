@@ -25,7 +25,7 @@
 //!
 //! The idea is that of Finagle's [`RetryBudget`](https://twitter.github.io/finagle/guide/Clients.html),
 //! the bucket that begins full that of [gRPC's retry throttling][grpc]; the minimum is a rate limit by the
-//! generic cell rate algorithm ([`rate_limit`](super::rate_limit)).
+//! generic cell rate algorithm ([`rate_limit`](crate::middleware::rate_limit)).
 //!
 //! [grpc]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#throttling-retry-attempts-and-hedged-rpcs
 //!

@@ -36,7 +36,7 @@
 //!
 //! [`Verdict`](crate::Verdict) says what is a success and what a failure. What is neutral counts neither way, and
 //! gives a probe back: what was refused, and what its caller ended, by its deadline, by a token, or because it
-//! dropped the future. For the breaker a [`Timeout`](super::Timeout) further out is a caller, too. A hasty
+//! dropped the future. For the breaker a [`Timeout`](crate::middleware::Timeout) further out is a caller, too. A hasty
 //! caller says nothing about the backend, and must not keep out a patient one.
 //!
 //! So a backend that hangs opens a breaker in two ways: by a `Timeout` inside the breaker, whose own limit is a
