@@ -1,5 +1,6 @@
 //! `Metrics`: every dispatch is counted once, by how it ended.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::thread;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use arcbus::ErrorKind;
 use arcbus::metrics::{MEMORY_PER_THREAD_AND_ROUTE, Metrics};
 use arcbus::middleware::Fallback;
 use arcbus::{
-    BusBuilder, Command, CommandBus, Context, FakeClock, Gate, Gated, Message, NoLayers, Outcome,
-    Rejection, Source, from_fn, guard,
+    BusBuilder, Class, Command, CommandBus, Context, FakeClock, Gate, Gated, Message, NoLayers,
+    Outcome, Rejection, Source, from_fn, guard,
 };
 
 use crate::acts::{Act, Actor, block, each_lane, layers, poll_once};
@@ -123,6 +124,33 @@ fn a_panic_of_a_layer_further_in_is_counted_as_dropped() {
     let snapshot = metrics.snapshot();
     let act = &snapshot.routes()[0];
     assert_eq!((act.failures(ErrorKind::Dropped), act.in_flight()), (1, 0));
+}
+
+#[test]
+fn a_panic_of_classify_is_counted_as_dropped() {
+    struct Odd;
+    impl Message for Odd {
+        const NAME: &'static str = "odd";
+        type Kind = Command;
+        type Reply = ();
+        type Error = String;
+        fn classify(_: &String) -> Class {
+            panic!("on purpose")
+        }
+    }
+    let metrics = Metrics::new();
+    let bus = CommandBus::builder()
+        .layer(metrics.layer())
+        .register(from_fn(|_: Odd, _: &Context<'_>| {
+            Err::<(), _>("odd".to_owned())
+        }))
+        .build()
+        .expect("one name");
+    let _ = catch_unwind(AssertUnwindSafe(|| bus.execute_blocking(Odd)));
+    let _ = catch_unwind(AssertUnwindSafe(|| block(bus.execute(Odd))));
+    let snapshot = metrics.snapshot();
+    let odd = &snapshot.routes()[0];
+    assert_eq!((odd.failures(ErrorKind::Dropped), odd.in_flight()), (2, 0));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `Trace`: spans and events, as a subscriber sees them.
 
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use arcbus::ErrorKind;
 use arcbus::middleware::{Fallback, ProductionConfig, ProductionLayers, Timeout, Trace};
-use arcbus::{Class, CommandBus, Context, FakeClock, Message, TraceParent, from_fn, guard};
+use arcbus::{
+    Class, Command, CommandBus, Context, FakeClock, Message, TraceParent, from_fn, guard,
+};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -380,6 +383,35 @@ fn cleanup_of_a_handler_whose_time_is_over_is_in_its_span() {
     assert!(is_inside(&told, "cleaned up"), "{told:?}");
     let timeout = "record otel.status_code=\"ERROR\"".to_owned();
     assert!(told.contains(&timeout), "{told:?}");
+}
+
+#[test]
+fn a_dispatch_whose_classify_panics_is_told_as_dropped() {
+    struct Odd;
+    impl Message for Odd {
+        const NAME: &'static str = "odd";
+        type Kind = Command;
+        type Reply = ();
+        type Error = String;
+        fn classify(_: &String) -> Class {
+            panic!("on purpose")
+        }
+    }
+    let clock = FakeClock::new();
+    let bus = CommandBus::builder()
+        .clock(clock)
+        .layer(Trace::new())
+        .register(from_fn(|_: Odd, _: &Context<'_>| {
+            Err::<(), _>("odd".to_owned())
+        }))
+        .build()
+        .expect("one name");
+    let told = Listener::new(Level::INFO).hears(|| {
+        let _ = catch_unwind(AssertUnwindSafe(|| bus.execute_blocking(Odd)));
+        let _ = catch_unwind(AssertUnwindSafe(|| ready(bus.execute(Odd))));
+    });
+    let dropped = |line: &&String| line.starts_with("event") && line.contains("dropped");
+    assert_eq!(told.iter().filter(dropped).count(), 2, "{told:?}");
 }
 
 #[test]
