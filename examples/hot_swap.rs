@@ -4,13 +4,14 @@
 //! cargo run --release -p arcbus-examples --bin hot_swap -- 100
 //! ```
 //!
-//! Each thread dispatches through another handle: the shared bus, a local bus, a route, and the await
-//! lane, where some dispatches are pending while their handler is replaced. Meanwhile the handler is
-//! replaced 100 times, every tenth time by taking it out first. At the end the books must add up:
+//! Each thread dispatches through a different handle: the shared bus, a local bus, a route, and the
+//! async lane, where some dispatches are pending while their handler is replaced. Meanwhile the
+//! handler is replaced 100 times, and every tenth time it is deregistered first. At the end the
+//! counts must agree:
 //!
-//! - every message dispatched was answered by one version of the handler, or found none;
-//! - what each version says that it answered is what its callers say that they got;
-//! - every version that was taken out has been dropped.
+//! - Every message was answered by one version of the handler, or found no handler.
+//! - The number of replies that each version counted is the number that its callers received.
+//! - Every version that was replaced has been dropped.
 
 use std::error::Error;
 use std::fmt;
@@ -26,16 +27,16 @@ use std::time::Duration;
 use arcbus::{Context, Dispatch, Handler, Message, NoLayers, Outcome, Query, QueryBus};
 use arcbus::{Registrar, RegistrationError};
 
-/// Every how many swaps the handler is taken out for a moment.
+/// Number of swaps from one deregistration of the handler to the next.
 const GAP: usize = 10;
-/// For how long each version stays, at the least.
+/// Shortest time for which each version of the handler stays registered.
 const MOMENT: Duration = Duration::from_millis(1);
-/// One of how many messages on the await lane waits in its handler.
+/// In the async lane, one message in this many waits in its handler before the reply.
 const WAITS: u64 = 64;
 
-/// Asks which version of its handler is there.
+/// Asks for the number of the registered version of the handler.
 struct WhichVersion {
-    /// Whether the handler is to wait before it answers.
+    /// True if the handler has to wait once before it replies.
     wait: bool,
 }
 
@@ -46,9 +47,9 @@ impl Message for WhichVersion {
     type Error = String;
 }
 
-/// What all versions of the handler keep together.
+/// Counts that all versions of the handler share, so that none is lost when a version is dropped.
 struct Ledger {
-    /// How many messages each version answered.
+    /// Number of messages that each version of the handler answered.
     answered: Vec<AtomicU64>,
     dropped: AtomicU64,
 }
@@ -62,7 +63,7 @@ impl Ledger {
     }
 }
 
-/// One version of the handler.
+/// A version of the handler, which replies with its number and counts its replies.
 struct Version {
     number: usize,
     ledger: Arc<Ledger>,
@@ -84,7 +85,7 @@ impl Drop for Version {
     }
 }
 
-/// Pends once, and is woken at once.
+/// Returns `Pending` once, and wakes the task at once.
 async fn yield_once() {
     let mut yielded = false;
     poll_fn(|task| {
@@ -97,7 +98,7 @@ async fn yield_once() {
     .await;
 }
 
-/// Runs a future on this thread; a program of yours would have a runtime.
+/// Runs a future on this thread, where a real program would use a runtime.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
 
@@ -117,11 +118,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// What one thread sent and got.
+/// Counts of the messages that one thread sent, by their outcome.
 #[derive(Clone, Debug, Default)]
 struct Tally {
     dispatched: u64,
-    /// Replies by version.
+    /// Number of replies from each version of the handler.
     answered: Vec<u64>,
     not_found: u64,
     failed: u64,
@@ -156,7 +157,7 @@ impl Tally {
     }
 }
 
-/// Dispatches through any handle until told to stop.
+/// Dispatches messages through any handle until `stop` is set.
 fn drive(mut handle: impl Dispatch<WhichVersion>, versions: usize, stop: &AtomicBool) -> Tally {
     let mut tally = Tally::new(versions);
     while !stop.load(Relaxed) {
@@ -167,7 +168,7 @@ fn drive(mut handle: impl Dispatch<WhichVersion>, versions: usize, stop: &Atomic
     tally
 }
 
-/// The same on the await lane, where some of the handlers wait.
+/// Dispatches messages in the async lane, where some of the handlers wait, until `stop` is set.
 async fn drive_async(bus: &QueryBus, versions: usize, stop: &AtomicBool) -> Tally {
     let mut tally = Tally::new(versions);
     while !stop.load(Relaxed) {
@@ -179,8 +180,8 @@ async fn drive_async(bus: &QueryBus, versions: usize, stop: &AtomicBool) -> Tall
     tally
 }
 
-/// Replaces the handler by every version from 1 up, and waits each time until the old one is gone:
-/// before the new one comes, where the two must not be there together.
+/// Replaces the handler by every version from 1 up, and waits each time until the old version is
+/// gone. If both must not exist at one time, waits before the new version is registered.
 fn swap_all(
     registrar: &Registrar<Query, NoLayers>,
     ledger: &Arc<Ledger>,
@@ -199,15 +200,15 @@ fn swap_all(
     Ok(())
 }
 
-/// The books after a run.
+/// All counts after a run of the program, from which the final check is made.
 struct Books {
     threads: Vec<(&'static str, Tally)>,
     ledger: Arc<Ledger>,
-    /// How many versions were dropped while the last one was still registered.
+    /// Number of versions that were dropped while the last version was still registered.
     dropped: u64,
 }
 
-/// Four threads dispatch while the handler is replaced `swaps` times.
+/// Runs four threads that dispatch while the handler is replaced `swaps` times.
 fn run(swaps: u16) -> Result<Books, Box<dyn Error>> {
     let ledger = Ledger::new(usize::from(swaps) + 1);
     let first = Version {
@@ -225,7 +226,7 @@ fn run(swaps: u16) -> Result<Books, Box<dyn Error>> {
     })
 }
 
-/// Four threads dispatch until `swapping` has returned.
+/// Runs four threads that dispatch until `swapping` has returned.
 fn dispatch_while(
     bus: &QueryBus,
     versions: usize,
@@ -262,7 +263,7 @@ impl Books {
         total
     }
 
-    /// What does not add up.
+    /// Returns a line of text for each pair of counts that disagree.
     fn mistakes(&self) -> Vec<String> {
         let total = self.total();
         let mut mistakes = Vec::new();
@@ -332,7 +333,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mistakes = books.mistakes();
     mistakes
         .iter()
-        .for_each(|mistake| eprintln!("does not add up: {mistake}"));
+        .for_each(|mistake| eprintln!("mismatch: {mistake}"));
     Ok(ExitCode::from(u8::from(!mistakes.is_empty())))
 }
 

@@ -1,4 +1,4 @@
-//! Middleware written from scratch: an authorization, a gate that measures, and the small ones.
+//! Middleware written from scratch: an authorization, a gate that measures, and a few small ones.
 //!
 //! ```text
 //! cargo run -p arcbus-examples --bin middleware
@@ -16,7 +16,7 @@ use arcbus::{
     middleware,
 };
 
-/// Moves money out of an account; answers how much.
+/// Withdraws money from an account, and replies with the amount.
 struct Withdraw {
     amount: u64,
 }
@@ -28,7 +28,7 @@ impl Message for Withdraw {
     type Error = String;
 }
 
-/// Closes an account.
+/// Closes an account, which only a user with a certain role may do.
 struct Close;
 
 impl Message for Close {
@@ -38,14 +38,15 @@ impl Message for Close {
     type Error = String;
 }
 
-/// Who sends a message: travels in its context.
+/// The sender of a message, which travels in the message's context.
 #[derive(Debug)]
 struct User {
     name: &'static str,
     roles: &'static [&'static str],
 }
 
-/// An authorization. It may stop a message, so it is a middleware: an `async fn`, awaiting the rest.
+/// An authorization, which may stop a message. Therefore it is a middleware: an `async fn` that
+/// awaits the inner service.
 struct Authorize {
     role: &'static str,
 }
@@ -61,7 +62,7 @@ impl<M: Message<Kind = Command>> Middleware<M> for Authorize {
     }
 }
 
-/// What became of the messages of one route.
+/// Counts of the outcomes of one route, with their total time.
 #[derive(Debug, Default)]
 struct Counts {
     passed: AtomicU64,
@@ -69,14 +70,15 @@ struct Counts {
     nanos: AtomicU64,
 }
 
-/// Measures. It only looks before and after, so it is a gate: no `async fn`, no copy of the message.
+/// A gate that measures. It only looks before and after the inner service, so it needs no
+/// `async fn` and no copy of the message.
 #[derive(Debug)]
 struct Measure(Arc<Counts>);
 
 impl<M: Message> Gate<M> for Measure {
     type Pass<'a> = ();
 
-    /// Asking here is what starts the watch.
+    /// Reads the clock, so that `elapsed` later counts from here.
     fn enter(&self, _msg: &M, cx: &Context<'_>) -> Result<(), Error<M::Error>> {
         cx.started();
         Ok(())
@@ -91,7 +93,8 @@ impl<M: Message> Gate<M> for Measure {
     }
 }
 
-/// The layer of [`Measure`]: makes one for each route. Clones share what was measured.
+/// The layer of [`Measure`], which creates one gate for each route, and whose clones share the
+/// counts.
 #[derive(Clone, Debug, Default)]
 struct MeasureLayer {
     routes: Arc<Mutex<BTreeMap<&'static str, Arc<Counts>>>>,
@@ -118,12 +121,12 @@ impl MeasureLayer {
         for (route, counts) in routes.iter() {
             let (passed, failed) = (counts.passed.load(Relaxed), counts.failed.load(Relaxed));
             let time = Duration::from_nanos(counts.nanos.load(Relaxed));
-            println!("{route}: {passed} passed, {failed} failed, {time:?} in all");
+            println!("{route}: {passed} passed, {failed} failed, {time:?} in total");
         }
     }
 }
 
-/// At most `left` messages may pass.
+/// A gate that lets at most `left` messages pass.
 #[derive(Debug)]
 struct Quota {
     left: AtomicU64,
@@ -143,7 +146,8 @@ impl<M: Message> Gate<M> for Quota {
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 }
 
-/// The layer of [`Quota`]: one for each route, or with `.shared()` one for all.
+/// The layer of [`Quota`], with one quota for each route, or with `.shared()` a single one for all
+/// routes.
 #[derive(Debug)]
 struct QuotaLayer(u64);
 
@@ -162,7 +166,8 @@ impl<M: Message> Layer<M> for QuotaLayer {
 }
 
 middleware! {
-    /// Says who sends what: a middleware for every message, without its signature.
+    /// Prints the sender of each message, as a middleware for every message without a written
+    /// signature.
     struct Announce { prefix: &'static str }
 
     async fn handle<M>(self, msg, cx, next) {
@@ -172,7 +177,8 @@ middleware! {
     }
 }
 
-/// The first layer is the outermost. A layer that is `None` is switched off: a branch is left of it.
+/// Builds the bus, whose first layer is the outermost. A layer that is `None` is switched off, and
+/// costs one branch.
 fn bus(measure: Option<MeasureLayer>) -> Result<CommandBus, RegistrationError> {
     CommandBus::builder()
         .wrap(Announce { prefix: ">" })
@@ -197,14 +203,14 @@ fn at_most_100(msg: &Withdraw, _cx: &Context<'_>) -> Result<(), Rejection> {
 }
 
 fn print_message(msg: &Withdraw, _cx: &Context<'_>) {
-    println!("  the handler is asked for {}", msg.amount);
+    println!("  the handler withdraws {}", msg.amount);
 }
 
 fn print_outcome(outcome: &Outcome<Withdraw>, _cx: &Context<'_>) {
-    println!("  the handler answers {outcome:?}");
+    println!("  the handler returns {outcome:?}");
 }
 
-/// Prints what the sender gets; tells whether it was a reply.
+/// Prints the result that the sender receives, and returns whether that was a reply.
 fn send<M>(bus: &CommandBus, user: Option<User>, msg: M) -> bool
 where
     M: Message<Kind = Command, Reply: Debug>,
@@ -231,7 +237,7 @@ fn print_routes(title: &str, bus: &CommandBus) {
     }
 }
 
-/// Gives how many messages were answered.
+/// Sends all messages, and returns the number of replies.
 fn demonstrate() -> Result<usize, RegistrationError> {
     let customer = || User {
         name: "Ada",
@@ -255,7 +261,7 @@ fn demonstrate() -> Result<usize, RegistrationError> {
     ];
     measure.print();
 
-    print_routes("\nThe same, not measured:", &bus(None)?);
+    print_routes("\nWithout the measuring layer:", &bus(None)?);
     Ok(answered.iter().filter(|ok| **ok).count())
 }
 

@@ -1,4 +1,4 @@
-//! The program of the README: a command, a query, the handler of both, and an error of its own.
+//! The program of the README: a command, a query, a handler of both, and their error.
 //!
 //! ```text
 //! cargo run -p arcbus-examples --bin quickstart

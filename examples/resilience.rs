@@ -1,11 +1,11 @@
-//! A backend that works, then hangs, then fails, then works again, behind a rate limit, a bulkhead, a
-//! circuit breaker and a timeout; a table shows their states as it happens.
+//! A backend that works, then hangs, then fails, then works again, behind a rate limit, a bulkhead,
+//! a circuit breaker and a timeout. A table shows the states of these layers over time.
 //!
 //! ```text
 //! cargo run --release -p arcbus-examples --bin resilience
 //! ```
 //!
-//! At the end the books must add up: every message ended in a reply or in one kind of error.
+//! At the end the counts must agree: every message ended in a reply or in one kind of error.
 
 use std::error::Error;
 use std::fmt;
@@ -36,7 +36,7 @@ impl Message for GetQuote {
     }
 }
 
-/// The backend answers that it cannot.
+/// The error of a backend that cannot reply.
 #[derive(Debug)]
 struct OutOfOrder;
 
@@ -48,7 +48,7 @@ impl fmt::Display for OutOfOrder {
 
 impl Error for OutOfOrder {}
 
-/// How the backend is, by the time since it was started.
+/// The health of the backend, which depends on the time since the start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Health {
     Works,
@@ -58,7 +58,7 @@ enum Health {
 
 const PHASE: Duration = Duration::from_millis(800);
 
-/// A backend that goes through a bad time.
+/// A backend that hangs and fails for some time.
 struct Backend {
     started: Instant,
 }
@@ -83,7 +83,7 @@ impl Handler<GetQuote> for Backend {
     }
 }
 
-/// What the table shows.
+/// The metrics and handles whose state the table shows.
 struct Watched {
     metrics: Metrics,
     breakers: Handles<CircuitBreakerPolicy>,
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!("the books do not add up");
+            eprintln!("the counts do not agree");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -132,8 +132,8 @@ fn run() -> Result<bool, Box<dyn Error>> {
     Ok(close_the_books(&watched, sent))
 }
 
-/// Four callers, and a line of the table now and then, until the backend is well again. Returns how
-/// many messages were sent.
+/// Runs four callers until the backend has recovered, and prints a line of the table at regular
+/// intervals. Returns the number of messages sent.
 fn dispatch_and_show(bus: &QueryBus, watched: &Watched, started: Instant) -> u64 {
     let over = AtomicBool::new(false);
     let caller = || {
@@ -196,7 +196,7 @@ fn show(watched: &Watched, started: Instant) {
     );
 }
 
-/// Whether each of the messages sent ended once.
+/// Prints the final counts, and returns whether each message that was sent ended exactly once.
 fn close_the_books(watched: &Watched, sent: u64) -> bool {
     let snapshot = watched.metrics.snapshot();
     println!("\n{snapshot}");

@@ -1,15 +1,16 @@
-//! Writes the lines that the shop example reads, wrong ones among them.
+//! Writes the lines that the shop example reads, including invalid lines.
 //!
 //! ```text
 //! cargo run --release -p arcbus-examples --bin shop_data > examples/data/shop.jsonl
 //! ```
 //!
-//! The same lines each time: the dice have a fixed seed. The generator keeps its own small books of
-//! stock and orders, so that it knows which order will pass and which wrong line is wrong how.
+//! The lines are identical each time, because the random generator has a fixed seed. The program
+//! keeps its own records of stock and orders, and therefore knows which order succeeds and why a
+//! line is invalid.
 
 use std::io::{self, BufWriter, Write};
 
-/// How many users and products there are before the shop opens, and how many lines follow.
+/// Numbers of users and products before the shop opens, and the number of lines that follow.
 const USERS: u64 = 300;
 const PRODUCTS: u64 = 200;
 const LINES: u64 = 23_500;
@@ -20,7 +21,7 @@ fn main() -> io::Result<()> {
     out.flush()
 }
 
-/// Writes all lines.
+/// Writes all lines of the file, from the first user to the last query.
 fn generate(out: &mut impl Write) -> io::Result<()> {
     let mut shop = Shadow::new(0x5EED);
     for _ in 0..USERS {
@@ -35,11 +36,11 @@ fn generate(out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What the generator knows of the shop. Numbers begin at 1.
+/// The state of the shop as this program tracks it, where all numbers begin at 1.
 struct Shadow {
     dice: Dice,
     users: u64,
-    /// What is in stock of each product.
+    /// Number of pieces in stock of each product, as left by the lines so far.
     stock: Vec<i64>,
     orders: Vec<Placed>,
 }
@@ -61,7 +62,7 @@ impl Shadow {
         }
     }
 
-    /// One line of a day's business.
+    /// Returns a random line of a day's business.
     fn line(&mut self) -> String {
         match self.dice.below(100) {
             0..6 => self.create_user(),
@@ -101,7 +102,7 @@ impl Shadow {
         stock(product, change)
     }
 
-    /// An order that passes; a delivery if the product is sold out.
+    /// Returns an order that succeeds, or a delivery if the product is sold out.
     fn place(&mut self) -> String {
         let product = self.product();
         let quantity = 1 + self.dice.below(5) as i64;
@@ -117,7 +118,8 @@ impl Shadow {
         order(self.user(), product as u64 + 1, quantity)
     }
 
-    /// Cancels an order that still stands; places one if the one drawn was cancelled before.
+    /// Returns the cancellation of an open order, or an order if the random one was cancelled
+    /// before.
     fn cancel(&mut self) -> String {
         match self.draw_order() {
             Some(index) if !self.orders[index].cancelled => {
@@ -132,7 +134,7 @@ impl Shadow {
         }
     }
 
-    /// A query about one of the first `count` things, or about a user if there are none.
+    /// Returns a query about one of the first `count` items, or about a user if there are none.
     fn ask(&mut self, message: &str, field: &str, count: u64) -> String {
         if count == 0 {
             return asking("user.get", "id", self.user());
@@ -140,7 +142,7 @@ impl Shadow {
         asking(message, field, 1 + self.dice.below(count))
     }
 
-    /// A sound message that the shop refuses.
+    /// Returns a valid message that the shop rejects.
     fn refused(&mut self) -> String {
         let nobody = 1_000_000 + self.dice.below(1000);
         let product = self.product();
@@ -169,7 +171,7 @@ impl Shadow {
         }
     }
 
-    /// More of a product than there is, yet not so much that it needs an approval.
+    /// Returns an order of more pieces than are in stock, but too few to need an approval.
     fn oversell(&mut self) -> String {
         let product = self.product();
         let quantity = self.stock[product] + 1;
@@ -186,13 +188,13 @@ impl Shadow {
         }
     }
 
-    /// The address of the very first user, who is always called the same.
+    /// Returns the e-mail address of the first user, which is the same in every run.
     fn email_again(&mut self) -> String {
         let mut first = Shadow::new(0x5EED);
         first.create_user()
     }
 
-    /// A line that is no message.
+    /// Returns a line that contains no valid message.
     fn malformed(&mut self) -> String {
         let id = self.user();
         match self.dice.below(12) {
@@ -229,7 +231,7 @@ fn user(name: &str, email: &str) -> String {
     format!(r#"{{"type":"user.create","name":"{name}","email":"{email}"}}"#)
 }
 
-/// `product` counts from 0.
+/// Returns a change of the stock of `product`, which counts from 0.
 fn stock(product: usize, change: i64) -> String {
     let product = product + 1;
     format!(r#"{{"type":"stock.update","product":{product},"change":{change}}}"#)
@@ -254,7 +256,8 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// Below `bound`, which is not zero; near enough to even for a small one.
+    /// Returns a number below `bound`, which must not be zero. For a small bound, the distribution
+    /// is nearly even.
     fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }

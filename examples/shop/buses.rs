@@ -1,4 +1,4 @@
-//! The shop: two buses over one store.
+//! The shop: two buses over one store, and their layers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,10 +15,10 @@ use super::messages::{
 use super::model::Cents;
 use super::store::Store;
 
-/// More pieces than this in one order are refused.
+/// Largest number of pieces in an order, above which the guard rejects the order.
 const LARGEST_ORDER: i32 = 100;
 
-/// Takes commands and answers queries.
+/// A shop, which accepts commands and replies to queries.
 #[derive(Debug)]
 pub(crate) struct Shop {
     commands: CommandBus,
@@ -41,18 +41,18 @@ impl Shop {
         })
     }
 
-    /// Counts every dispatch, nested ones too.
+    /// Returns the counts of all dispatches, including nested dispatches.
     pub(crate) fn count(&self) -> &Count {
         &self.count
     }
 
-    /// The sum of all orders placed.
+    /// Returns the sum of all orders placed so far.
     pub(crate) fn turnover(&self) -> Cents {
         Cents(self.turnover.load(Ordering::Relaxed))
     }
 }
 
-/// The bus of a kind, for code that is generic over the message.
+/// Gives access to the bus of a kind, for code that is generic over the message.
 impl AsRef<CommandBus> for Shop {
     fn as_ref(&self) -> &CommandBus {
         &self.commands
@@ -84,7 +84,8 @@ fn query_bus(store: &Arc<Store>, count: &Count) -> Result<QueryBus, Registration
         .build()
 }
 
-/// Every command is counted. Only orders are guarded, and only those that pass are in the turnover.
+/// Builds the command bus. Every command is counted, only orders are guarded, and only orders that
+/// pass are part of the turnover.
 fn command_bus(
     store: &Arc<Store>,
     queries: &QueryBus,

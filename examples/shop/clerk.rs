@@ -1,4 +1,4 @@
-//! The clerk: reads a line, dispatches the message in it, keeps the books.
+//! The clerk: reads a line, dispatches its message, and records the outcome.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, Write};
@@ -18,7 +18,7 @@ use super::model::ShopError;
 use super::options::Show;
 use super::report::Report;
 
-/// Serves lines.
+/// Reads lines, dispatches their messages and records the outcomes.
 #[derive(Debug)]
 pub(crate) struct Clerk {
     shop: Shop,
@@ -26,7 +26,7 @@ pub(crate) struct Clerk {
     show: Show,
 }
 
-/// How many lines that hold no message are reported, unless every one is asked for.
+/// Number of malformed lines that are reported, unless the user asks for all of them.
 const COMPLAINTS: u64 = 3;
 
 impl Clerk {
@@ -38,7 +38,7 @@ impl Clerk {
         })
     }
 
-    /// Serves every line of `input`. Those that hold no message are reported on `err`.
+    /// Serves every line of `input`, and reports malformed lines on `err`.
     pub(crate) fn serve(
         &mut self,
         input: impl BufRead,
@@ -68,7 +68,7 @@ impl Clerk {
         Ok(())
     }
 
-    /// The books, closed.
+    /// Returns the report, completed by the counts that only the shop has.
     pub(crate) fn into_report(mut self) -> Report {
         self.report
             .close(&self.shop.count().totals(), self.shop.turnover());
@@ -88,7 +88,7 @@ impl Clerk {
         Ok(())
     }
 
-    /// Says how many lines hold no message besides those that were reported.
+    /// Reports the number of malformed lines that were not reported one by one.
     fn complain_of_the_rest(&self, err: &mut impl Write) -> io::Result<()> {
         let rest = self.report.malformed_lines().saturating_sub(COMPLAINTS);
         match rest {
@@ -96,16 +96,16 @@ impl Clerk {
             0 => Ok(()),
             1 => writeln!(
                 err,
-                "and 1 more line holds no message (`--verbose` prints it)"
+                "and 1 more line without a message (`--verbose` reports it)"
             ),
             _ => writeln!(
                 err,
-                "and {rest} more lines hold no message (`--verbose` prints them)"
+                "and {rest} more lines without a message (`--verbose` reports them)"
             ),
         }
     }
 
-    /// Serves one line; gives the outcome in words if it is to be printed.
+    /// Serves one line, and returns the text of the outcome if that is to be printed.
     fn line(&mut self, line: &str) -> Result<Option<String>, Malformed> {
         if line.is_empty() {
             return Ok(None);
@@ -124,7 +124,7 @@ impl Clerk {
         }
     }
 
-    /// The message's kind picks the bus.
+    /// Dispatches the message of a line on the bus of its kind.
     fn dispatch<M>(&mut self, line: &str) -> Result<Option<String>, Malformed>
     where
         M: Message<Error = ShopError, Reply: Display> + DeserializeOwned,

@@ -1,4 +1,4 @@
-//! The handlers, one type for each thing the shop deals in. Each handles several messages.
+//! Handlers of the shop: one type for each subject, which handles several messages.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::messages::{
 use super::model::{Cents, Order, Orders, Product, ProductId, Receipt, ShopError, User, UserId};
 use super::store::{Purchase, Store};
 
-/// Handles what is about users.
+/// Handles messages about users, with the store as its only state.
 #[derive(Clone, Debug)]
 pub(crate) struct UserDesk {
     pub(crate) store: Arc<Store>,
@@ -29,7 +29,7 @@ impl Handler<GetUser> for UserDesk {
     }
 }
 
-/// Handles what is about products and their stock.
+/// Handles messages about products and their stock, with the store as its only state.
 #[derive(Clone, Debug)]
 pub(crate) struct ProductDesk {
     pub(crate) store: Arc<Store>,
@@ -53,7 +53,7 @@ impl Handler<GetProduct> for ProductDesk {
     }
 }
 
-/// Answers what is asked about orders.
+/// Replies to queries about orders, with the store as its only state.
 #[derive(Clone, Debug)]
 pub(crate) struct OrderBook {
     pub(crate) store: Arc<Store>,
@@ -71,7 +71,7 @@ impl Handler<ListOrders> for OrderBook {
     }
 }
 
-/// Places and cancels orders; asks the query bus who buys, and at what price.
+/// Places and cancels orders, and queries the query bus for the buyer and the price.
 #[derive(Clone, Debug)]
 pub(crate) struct OrderDesk {
     pub(crate) store: Arc<Store>,
@@ -79,7 +79,7 @@ pub(crate) struct OrderDesk {
 }
 
 impl Handler<PlaceOrder> for OrderDesk {
-    /// Dispatches in its own context, so that the queries share the order's deadline.
+    /// Dispatches within its own context, so that the queries share the deadline of the order.
     async fn handle(&self, msg: PlaceOrder, cx: &Context<'_>) -> Result<Receipt, ShopError> {
         let buyer = self.queries.execute_in(cx, GetUser { id: msg.user });
         let buyer = buyer.await.map_err(nested)?;
@@ -89,7 +89,7 @@ impl Handler<PlaceOrder> for OrderDesk {
             user: buyer.id,
             product: product.id,
             price: product.price,
-            // `validate` has seen to its sign.
+            // `validate` has already rejected a negative number.
             quantity: msg.quantity.unsigned_abs(),
         })
     }
@@ -101,7 +101,8 @@ impl Handler<CancelOrder> for OrderDesk {
     }
 }
 
-/// The other handler's own error is ours as well; any other failure makes the shop unavailable.
+/// Converts the error of a nested dispatch. The other handler's own error is an error of this
+/// handler, too, and any other error makes the shop unavailable.
 fn nested(error: Error<ShopError>) -> ShopError {
     let other = |error: Error<ShopError>| ShopError::Unavailable(error.to_string());
     error.into_handler().unwrap_or_else(other)

@@ -1,4 +1,4 @@
-//! From bytes to messages: lines, and what a line says.
+//! Input: from bytes to lines, and from a line to a message.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::str;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-/// The longest line, in bytes: a longer one is skipped without being kept in memory.
+/// Length of the longest line, in bytes. A longer line is skipped without being kept in memory.
 pub(crate) const LONGEST_LINE: usize = 64 * 1024;
-/// How much of what is wrong is quoted, in characters.
+/// Length of the longest quotation of invalid input, in characters.
 const LONGEST_QUOTE: usize = 160;
 
-/// Lines with their numbers.
+/// Reads lines and numbers them, with a limit on their length.
 #[derive(Debug)]
 pub(crate) struct Lines<R> {
     reader: R,
@@ -20,10 +20,10 @@ pub(crate) struct Lines<R> {
     number: u64,
 }
 
-/// One line, trimmed.
+/// A single line, without white space at its ends.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
-    /// From 1 up.
+    /// The number of the line, from 1 up.
     pub(crate) number: u64,
     pub(crate) text: Result<&'a str, Malformed>,
 }
@@ -37,7 +37,8 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line, if there is one. Lends it, so this is no iterator.
+    /// Reads the next line, if there is one. The line borrows from the reader, so this type is no
+    /// iterator.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.buffer.clear();
         let mut head = self.reader.by_ref().take(LONGEST_LINE as u64 + 1);
@@ -64,11 +65,11 @@ fn text_of(bytes: &[u8]) -> Result<&str, Malformed> {
     let text = str::from_utf8(bytes).map_err(|error| Malformed::NotUtf8 {
         column: error.valid_up_to() + 1,
     })?;
-    // Some editors begin a file with a byte order mark.
+    // Some text editors begin a file with a byte order mark.
     Ok(text.trim_start_matches('\u{feff}').trim())
 }
 
-/// The part of every message that says which one it is.
+/// The part that all messages share, which names the message.
 #[derive(Deserialize)]
 #[serde(expecting = "an object with a \"type\"")]
 struct Head<'a> {
@@ -76,7 +77,7 @@ struct Head<'a> {
     name: Cow<'a, str>,
 }
 
-/// The name of the message that a line holds.
+/// Returns the name of the message in a line.
 pub(crate) fn message_name(line: &str) -> Result<Cow<'_, str>, Malformed> {
     if !line.starts_with('{') {
         return Err(Malformed::NotJson("expected an object".into()));
@@ -85,12 +86,12 @@ pub(crate) fn message_name(line: &str) -> Result<Cow<'_, str>, Malformed> {
     Ok(head.name)
 }
 
-/// The message that a line holds.
+/// Parses the message in a line, whose name is already known.
 pub(crate) fn message<M: DeserializeOwned>(line: &str) -> Result<M, Malformed> {
     Ok(serde_json::from_str(line)?)
 }
 
-/// Why a line is no message.
+/// The reason why a line contains no message, with a quotation of the invalid part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Malformed {
     TooLong,
@@ -101,7 +102,7 @@ pub(crate) enum Malformed {
 }
 
 impl Malformed {
-    /// A short stable name, for the report.
+    /// Returns a short stable name of the reason, for the report.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::TooLong => "too_long",
@@ -136,7 +137,8 @@ impl From<serde_json::Error> for Malformed {
     }
 }
 
-/// What serde says, without its line number: each of our lines is its line 1.
+/// Returns serde's text without its line number, since each line is parsed alone and is serde's
+/// line 1.
 fn reason_of(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let reason = text

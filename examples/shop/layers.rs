@@ -1,4 +1,4 @@
-//! A gate that counts the dispatches of a route, and the layer that makes one for each route.
+//! A gate that counts the dispatches of a route, and a layer with one gate for each route.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arcbus::{Context, Error, Gate, Gated, InvalidSetting, Layer, Message, Outcome, RouteInfo};
 
-/// Counts every dispatch, nested ones too. Clones share their counts.
+/// Counts every dispatch, including nested dispatches, in counts that all clones share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Count {
     routes: Arc<Mutex<BTreeMap<&'static str, Arc<AtomicU64>>>>,
 }
 
 impl Count {
-    /// How often each message was dispatched, by name.
+    /// Returns the number of dispatches of each message, by name.
     pub(crate) fn totals(&self) -> BTreeMap<&'static str, u64> {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let totals = routes.iter();
@@ -31,7 +31,8 @@ impl Count {
 impl<M: Message> Layer<M> for Count {
     type Middleware = Gated<RouteCount>;
 
-    /// The lock is taken here, once a registration; a dispatch only adds to its own route's count.
+    /// Takes the lock once for each registration. A dispatch only adds to the count of its own
+    /// route.
     fn middleware(
         &self,
         route: &RouteInfo,
@@ -41,7 +42,7 @@ impl<M: Message> Layer<M> for Count {
     }
 }
 
-/// The count of one route.
+/// The gate of a single route, which counts the dispatches of that route.
 #[derive(Debug)]
 pub(crate) struct RouteCount(Arc<AtomicU64>);
 

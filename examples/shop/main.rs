@@ -4,7 +4,8 @@
 //! cargo run --release -p arcbus-examples --bin shop -- examples/data/shop.jsonl
 //! ```
 //!
-//! Reads one JSON object a line, each a command or a query whose `"type"` is the message's name:
+//! The program reads one JSON object a line, each a command or a query whose `"type"` is the
+//! message's name:
 //!
 //! ```text
 //! {"type":"user.create","name":"Ada Byron","email":"ada@example.org"}
@@ -12,7 +13,8 @@
 //! {"type":"order.list","user":1}
 //! ```
 //!
-//! Dispatches them to an in-memory store and prints what came of them. Worth reading in this order:
+//! The messages are dispatched to a store in memory, and the program prints their outcomes. Read
+//! the files in this order:
 //!
 //! | file | shows |
 //! |---|---|
@@ -51,7 +53,8 @@ fn main() -> ExitCode {
     ExitCode::from(run(args, io::stdin().lock(), &mut out, &mut err))
 }
 
-/// The whole program; gives its exit code: 0, or 2 if it could not do its work.
+/// Runs the whole program, and returns its exit code: 0 on success, or 2 if a failure stopped the
+/// program.
 pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
     stdin: impl BufRead,
@@ -63,7 +66,7 @@ pub(crate) fn run(
         Ok(()) => 0,
         Err(failure) if failure.is_closed_pipe() => 0,
         Err(failure) => {
-            // Nobody is left to tell if this fails too.
+            // If this output fails as well, there is no place left to report to.
             let _ = writeln!(err, "shop: {failure}");
             2
         }
@@ -88,7 +91,7 @@ fn act(
     }
 }
 
-/// Serves every line, then prints the summary: also of what was done before the input failed.
+/// Serves every line, then prints the summary, even if the input failed half way.
 fn serve(
     input: impl BufRead,
     options: &Options,
@@ -107,7 +110,7 @@ fn serve(
     })
 }
 
-/// Why the program could not do its work.
+/// The failure that stopped the program, whose text goes to the error output.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Usage(String),
@@ -118,7 +121,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Whoever read the output has seen enough (`shop .. | head`).
+    /// Returns whether the reader of the output has closed the pipe (`shop .. | head`).
     fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

@@ -1,4 +1,5 @@
-//! The messages: five commands and four queries. Their `NAME` is also their `"type"` in a file.
+//! Messages of the shop: five commands and four queries, whose `NAME` is also their `"type"` in a
+//! file.
 
 use arcbus::{Class, Command, Message, Query, Violations};
 use serde::Deserialize;
@@ -7,11 +8,11 @@ use super::model::{
     Cents, Order, OrderId, Orders, Product, ProductId, Receipt, ShopError, User, UserId,
 };
 
-/// How many characters a name may have.
+/// Length of the longest name, in characters.
 const LONGEST_NAME: usize = 100;
-/// The dearest product, in cents.
+/// Price of the most expensive product, in cents.
 const DEAREST: u32 = 10_000_000;
-/// The largest delivery.
+/// Number of pieces in the largest delivery.
 const LARGEST_DELIVERY: u64 = 100_000;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -43,7 +44,7 @@ impl Message for CreateUser {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct CreateProduct {
     pub(crate) name: String,
-    /// In cents.
+    /// Price of a single piece, in cents.
     pub(crate) price: u32,
     pub(crate) stock: u32,
 }
@@ -68,7 +69,7 @@ impl Message for CreateProduct {
     }
 }
 
-/// Adds to the stock of a product, or takes away. Answers what is then in stock.
+/// Adds to the stock of a product or takes from it, and replies with the new stock.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct UpdateStock {
     pub(crate) product: ProductId,
@@ -121,7 +122,7 @@ impl Message for PlaceOrder {
     }
 }
 
-/// Cancels an order. Answers what is paid back.
+/// Cancels an order, and replies with the amount that is paid back.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct CancelOrder {
     pub(crate) order: OrderId,
@@ -202,7 +203,8 @@ impl Message for ListOrders {
     }
 }
 
-/// The same message sent again fails the same way, except where a nested dispatch failed.
+/// Classifies errors as permanent, since another attempt fails again, except for errors of nested
+/// dispatches.
 fn classify(error: &ShopError) -> Class {
     match error {
         ShopError::Unavailable(_) => Class::Transient,
@@ -220,7 +222,7 @@ fn check_name(name: &str, found: &mut Violations) {
     }
 }
 
-/// Good enough for a shop in memory.
+/// Returns whether `text` looks like an e-mail address, which is enough for a shop in memory.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;

@@ -1,4 +1,4 @@
-//! What the shop deals in.
+//! Values of the shop: identifiers, money, users, products, orders and errors.
 
 use std::error::Error;
 use std::fmt;
@@ -23,7 +23,7 @@ macro_rules! ids {
 
 ids! { UserId: "user", ProductId: "product", OrderId: "order" }
 
-/// An amount of money.
+/// An amount of money, in cents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cents(pub(crate) u64);
 
@@ -100,7 +100,7 @@ impl fmt::Display for Order {
     }
 }
 
-/// The orders of one user.
+/// All orders of one user, from the oldest to the newest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Orders(pub(crate) Vec<Order>);
 
@@ -112,7 +112,7 @@ impl fmt::Display for Orders {
     }
 }
 
-/// What a buyer gets.
+/// The reply to an order: its number and the amount to pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) order: OrderId,
@@ -125,7 +125,7 @@ impl fmt::Display for Receipt {
     }
 }
 
-/// Why a handler could not do what it was asked to.
+/// The reason why a handler could not do its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ShopError {
     EmailTaken(String),
@@ -138,12 +138,12 @@ pub(crate) enum ShopError {
     },
     StoreFull(ProductId),
     AlreadyCancelled(OrderId),
-    /// A nested dispatch failed for a reason of its own.
+    /// A nested dispatch failed for a reason that is not the shop's.
     Unavailable(String),
 }
 
 impl ShopError {
-    /// A short stable name, for the report.
+    /// Returns a short stable name of the error, for the report.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::EmailTaken(_) => "email_taken",

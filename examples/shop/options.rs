@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: options, and the text that explains them.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::Failure;
 
-/// What `--help` prints.
+/// The text of `--help`, which also follows an error in the arguments.
 pub(crate) const USAGE: &str = "\
 Usage: shop [--print] [--verbose] FILE
 
@@ -15,37 +15,36 @@ in memory, and prints a summary. FILE may be `-` for standard input.
 
 Options:
   --print     print each outcome with its line number
-  --verbose   print every line that holds no message, not only the first three
+  --verbose   report every line without a message, not only the first three
   -h, --help  print this
 
-Lines that hold no message are reported on standard error with their numbers.
+Lines without a message are reported on standard error with their numbers.
 Exit code: 0, or 2 if the input cannot be read or the options are wrong.
 ";
 
-/// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Help,
     Serve(Options),
 }
 
-/// Selects the lines to print besides the summary.
+/// The lines to print in addition to the summary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Show {
-    /// The outcome of each line.
+    /// Prints the outcome of each line, together with the line's number.
     pub(crate) outcomes: bool,
-    /// Every line that holds no message, and not only the first few.
+    /// Reports every malformed line, and not only the first few.
     pub(crate) every_complaint: bool,
 }
 
-/// How to serve.
+/// The input to serve, and the lines to print.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) show: Show,
     pub(crate) source: Source,
 }
 
-/// Where the lines come from.
+/// The source of the input lines, which is a file or the standard input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Stdin,
@@ -53,7 +52,7 @@ pub(crate) enum Source {
 }
 
 impl Options {
-    /// The failure to read the source.
+    /// Returns the failure to read from this source.
     pub(super) fn unreadable(&self, error: io::Error) -> Failure {
         let name = match &self.source {
             Source::Stdin => "standard input".into(),
@@ -63,7 +62,8 @@ impl Options {
     }
 }
 
-/// Reads the arguments after the program's name.
+/// Parses the arguments after the program's name, or returns a text about the first invalid
+/// argument.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, String> {
     let (mut show, mut source, mut only_files) = (Show::default(), None, false);
     for arg in args {

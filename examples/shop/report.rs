@@ -1,4 +1,4 @@
-//! The report: what came of every message.
+//! The report: the outcomes of all messages, as a table.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use arcbus::{Error, Message, Outcome};
 
 use super::model::{Cents, ShopError};
 
-/// How often each name came up.
+/// Number of occurrences of each name, where the name belongs to a message or an error.
 pub(crate) type Tally = BTreeMap<&'static str, u64>;
 
-/// The books.
+/// The counts of all outcomes, from which the table is printed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) rows: BTreeMap<&'static str, Row>,
@@ -20,7 +20,7 @@ pub(crate) struct Report {
     pub(crate) turnover: Cents,
 }
 
-/// What came of one kind of message.
+/// Outcomes of one kind of message, with their total time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) ok: u64,
@@ -52,7 +52,7 @@ impl Row {
 }
 
 impl Report {
-    /// Books an outcome and the time its dispatch took.
+    /// Records an outcome, and the time that its dispatch took.
     pub(crate) fn record<M>(&mut self, outcome: &Outcome<M>, time: Duration)
     where
         M: Message<Error = ShopError>,
@@ -65,12 +65,13 @@ impl Report {
         }
     }
 
-    /// Books a line that holds no message.
+    /// Records a malformed line with the name of the reason.
     pub(crate) fn malformed(&mut self, reason: &'static str) {
         *self.malformed.entry(reason).or_default() += 1;
     }
 
-    /// Adds what only the shop knows. A dispatch that came of no line was a nested one.
+    /// Adds the counts that only the shop has. Dispatches without a line in the input were nested
+    /// dispatches.
     pub(crate) fn close(&mut self, dispatched: &Tally, turnover: Cents) {
         let lines = |name| self.rows.get(name).map_or(0, Row::count);
         self.nested = dispatched
@@ -81,7 +82,7 @@ impl Report {
         self.turnover = turnover;
     }
 
-    /// How many lines hold no message.
+    /// Returns the number of malformed lines, whatever the reason.
     pub(crate) fn malformed_lines(&self) -> u64 {
         self.malformed.values().sum()
     }
@@ -97,7 +98,7 @@ impl Report {
     }
 }
 
-/// The name of an error: the handler's own, or the bus's.
+/// Returns the name of an error: the handler's own error, or an error of the bus.
 fn name_of(error: &Error<ShopError>) -> &'static str {
     match error {
         Error::Handler(error) => error.name(),
@@ -109,8 +110,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "What came of each kind of message: how many succeeded and failed, how many a second \
-             passed the bus, and why some failed.\n"
+            "Outcomes by message: how many succeeded and failed, how many passed the bus in a second, \
+             and the reasons of failures.\n"
         )?;
         writeln!(
             f,
@@ -144,7 +145,7 @@ fn write_tally(f: &mut fmt::Formatter<'_>, name: &str, tally: &Tally) -> fmt::Re
     writeln!(f, "{name:<18}{sum:>12}{}", listed(tally))
 }
 
-/// Each name with its count, after what stands before it in the line.
+/// Returns each name with its count, as the end of a line of the table.
 fn listed(tally: &Tally) -> String {
     let parts = tally.iter().enumerate().map(|(nth, (name, count))| {
         let separator = if nth == 0 { "  " } else { ", " };
@@ -153,7 +154,7 @@ fn listed(tally: &Tally) -> String {
     parts.collect()
 }
 
-/// With a comma after every third digit from the right.
+/// Returns the number with a comma before every group of three digits.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits

@@ -1,4 +1,4 @@
-//! The store: plain rows in memory. The lock is the shop's own; dispatching takes none.
+//! The store: plain rows in memory, under the shop's own lock, which only handlers take.
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -7,7 +7,7 @@ use super::messages::{CreateProduct, CreateUser};
 use super::model::{Cents, Order, OrderId, Orders, Product, ProductId, Receipt, ShopError};
 use super::model::{User, UserId};
 
-/// Users, products and orders.
+/// A store of users, products and orders, which all handlers share.
 #[derive(Debug, Default)]
 pub(crate) struct Store(RwLock<State>);
 
@@ -25,7 +25,7 @@ struct Account {
     orders: Vec<OrderId>,
 }
 
-/// What is bought, once buyer and price are known.
+/// An order of pieces of a product, once the buyer and the price are known.
 #[derive(Debug)]
 pub(crate) struct Purchase {
     pub(crate) user: UserId,
@@ -77,7 +77,7 @@ impl Store {
         self.write().change_stock(id, change)
     }
 
-    /// Takes the goods out of the stock and books the order: both, or neither.
+    /// Takes the goods out of the stock and records the order, or does neither.
     pub(crate) fn place(&self, purchase: &Purchase) -> Result<Receipt, ShopError> {
         let mut state = self.write();
         let order = Order::of(purchase, OrderId(state.orders.next_id()));
@@ -93,7 +93,7 @@ impl Store {
         Ok(receipt)
     }
 
-    /// Puts the goods back into the stock.
+    /// Cancels an order and returns its goods to the stock.
     pub(crate) fn cancel(&self, id: OrderId) -> Result<Cents, ShopError> {
         let mut state = self.write();
         let order = state.orders.get_mut(id.0);
@@ -121,7 +121,8 @@ impl Store {
         Ok(Orders(orders.cloned().collect()))
     }
 
-    /// A handler that panicked is reported by the bus; the others go on with what it left.
+    /// Ignores the poison of a handler's panic, which the bus reports. The other handlers continue
+    /// with the data.
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -159,7 +160,7 @@ impl Order {
     }
 }
 
-/// Rows numbered from 1, never removed.
+/// Rows that are numbered from 1 and never removed.
 #[derive(Debug)]
 struct Rows<T>(Vec<T>);
 

@@ -1,4 +1,4 @@
-//! The shop does what it says.
+//! Tests of the shop program, from its arguments to its output.
 
 use std::ffi::OsString;
 use std::io::{self, BufReader, Read};
@@ -10,7 +10,7 @@ use super::report::{Report, Row, Tally};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/shop.jsonl");
 
-/// What a run of the shop left behind.
+/// The exit code and the output of a run of the shop.
 struct Ran {
     code: u8,
     out: String,
@@ -32,7 +32,7 @@ fn run_reading(args: &[&str], stdin: impl Read) -> Ran {
     }
 }
 
-/// Serves `input`; gives the books and what was reported.
+/// Serves `input`, and returns the report and the text on the error output.
 fn serve(input: &[u8]) -> (Report, String) {
     let show = Show {
         every_complaint: true,
@@ -48,7 +48,7 @@ fn tally(counts: &[(&'static str, u64)]) -> Tally {
     counts.iter().copied().collect()
 }
 
-/// The counts of the row of `name`: of all, of the sound ones, and by error.
+/// Asserts the counts of a row: of all messages, of the successful ones, and of each error.
 #[track_caller]
 fn assert_row(row: &Row, count: u64, ok: u64, errors: &[(&'static str, u64)]) {
     assert_eq!(
@@ -103,8 +103,8 @@ fn counts_every_line_of_its_data() {
     assert_eq!(err.lines().count(), 501);
 }
 
-/// Every order that is neither invalid nor rejected asks for its user; and for its product, if there
-/// is one.
+/// Every order that is neither invalid nor rejected queries its user, and its product if the user
+/// exists.
 #[test]
 fn tells_nested_dispatches_from_lines() {
     let (report, _) = serve(&std::fs::read(DATA).unwrap());
@@ -181,7 +181,7 @@ fn prints_each_outcome_with_its_line() {
     assert_eq!((ran.code, &*ran.err), (0, ""));
 }
 
-/// The columns but the speed, which is another each time.
+/// Compares the columns of the table, except the speed, which differs each time.
 #[test]
 fn prints_a_table() {
     let ran = run(&["-"], SMALL);
@@ -192,7 +192,7 @@ fn prints_a_table() {
             words.get(1..4).unwrap_or(&[]).join(" "),
         )
     });
-    assert_eq!(rows.next().map(|row| row.0), Some("What"));
+    assert_eq!(rows.next().map(|row| row.0), Some("Outcomes"));
     assert_eq!(rows.next(), Some(("", String::new())));
     assert_eq!(rows.next(), Some(("message", "count ok failed".into())));
     assert_eq!(rows.next(), Some(("order.cancel", "2 1 1".into())));
@@ -319,13 +319,13 @@ fn complains_of_three_lines_and_says_how_many_more() {
     let lines = "nonsense\n".repeat(5);
     let complaint = |number| format!("line {number}: not JSON: expected an object\n");
     let first: String = (1..=3).map(complaint).collect();
-    let more = "and 2 more lines hold no message (`--verbose` prints them)\n";
+    let more = "and 2 more lines without a message (`--verbose` reports them)\n";
     assert_eq!(run(&["-"], &lines).err, format!("{first}{more}"));
     let all: String = (1..=5).map(complaint).collect();
     assert_eq!(run(&["--verbose", "-"], &lines).err, all);
     assert_eq!(run(&["-"], "nonsense\n".repeat(3)).err, first);
     let fourth = run(&["-"], "nonsense\n".repeat(4)).err;
-    assert!(fourth.ends_with("and 1 more line holds no message (`--verbose` prints it)\n"));
+    assert!(fourth.ends_with("and 1 more line without a message (`--verbose` reports it)\n"));
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn says_which_file_it_cannot_read() {
     );
 }
 
-/// Gives its bytes, then fails.
+/// A reader that returns its bytes, and then fails.
 struct Torn<'a>(&'a [u8]);
 
 impl Read for Torn<'_> {
@@ -409,7 +409,7 @@ fn sums_up_what_it_did_before_the_input_failed() {
     );
 }
 
-/// Takes nothing.
+/// A writer that accepts nothing.
 struct Closed(io::ErrorKind);
 
 impl io::Write for Closed {

@@ -1,8 +1,9 @@
-//! The backend: servers, a queue before them, and its health.
+//! The backend: servers, a queue in front of them, and its health.
 //!
-//! What it has taken in it does, also if its caller has given up meanwhile: it does not learn of that. So
-//! a queue that is longer than the callers' patience is work for nobody, and calls made again are more of
-//! it: Bronson et al., "Metastable failures in distributed systems", HotOS 2021.
+//! The backend completes every accepted call, even if the caller has given up, because it does not
+//! learn of that. A queue longer than the callers' patience is therefore work for nobody, and
+//! retries add more of it. See Bronson et al., "Metastable failures in distributed systems", HotOS
+//! 2021.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -18,15 +19,16 @@ use arcbus::{Class, Context, Handler, Message, Query};
 use super::random::Random;
 use super::timeline::{Health, STUMBLE};
 
-/// How many calls are served at once.
+/// Number of calls that the backend serves concurrently.
 pub(crate) const SERVERS: usize = 20;
-/// How long one takes in the mean: together, 2000 calls a second.
+/// Mean service time of a call, in seconds, so that all servers together serve 2000 calls a second.
 const SERVICE: f64 = 0.010;
-/// The standard deviation of its logarithm: one call in a hundred takes 2.8 times the mean.
+/// Standard deviation of the logarithm of a service time: one call in a hundred takes 2.8 times the
+/// mean.
 const SPREAD: f64 = 0.5;
-/// How many calls may wait: half a second's work when it is well.
+/// Number of calls that may wait, which is half a second's work of a healthy backend.
 const ROOM: usize = 1000;
-/// In bins of this, the calls are counted.
+/// Width of the bins in which calls are counted.
 pub(crate) const CALLS_BIN: Duration = Duration::from_millis(10);
 
 /// Asks the backend for the quote of `key`.
@@ -54,14 +56,14 @@ impl Cacheable for GetQuote {
     }
 }
 
-/// How a call fails.
+/// The reason why a call fails, which the caller receives as its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// The backend does not answer.
+    /// The backend is down and refuses the call at once.
     Down,
-    /// It went down with the call in it.
+    /// The backend crashed while it was processing the call.
     Reset,
-    /// Its queue is full.
+    /// The backend's queue is full, so that the call is refused.
     Full,
 }
 
@@ -75,7 +77,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// A handle on the backend; the handler is one.
+/// A handle on the backend, which is also the handler of the simulation.
 #[derive(Clone)]
 pub(crate) struct Backend(Arc<Mutex<Inner>>);
 
@@ -84,11 +86,11 @@ struct Inner {
     health: Health,
     random: Random,
     waiting: VecDeque<Call>,
-    /// By the time of their end, then by age.
+    /// Calls in service, ordered by the time of their end, and then by age.
     served: BinaryHeap<Reverse<(Duration, u64)>>,
     calls: Vec<(u64, Call)>,
     begun: u64,
-    /// How many calls were made, by [`CALLS_BIN`].
+    /// Number of calls that were made, in bins of [`CALLS_BIN`].
     made: Vec<u32>,
 }
 
@@ -106,13 +108,13 @@ impl Backend {
         })))
     }
 
-    /// When the next call ends.
+    /// Returns the time at which the next call ends.
     pub(crate) fn next_end(&self) -> Option<Duration> {
         let inner = self.inner();
         inner.served.peek().map(|Reverse((end, _))| *end)
     }
 
-    /// Ends what ends by `now` and begins what waited for it.
+    /// Ends all calls that are due by `now`, and starts the calls that waited for a server.
     pub(crate) fn advance(&self, now: Duration) {
         let ended = self.inner().advance(now);
         ended.into_iter().for_each(|call| call.end(Ok(42)));
@@ -124,7 +126,7 @@ impl Backend {
         lost.into_iter().for_each(fail);
     }
 
-    /// How many calls were made so far, by [`CALLS_BIN`].
+    /// Returns the number of calls made so far, in bins of [`CALLS_BIN`].
     pub(crate) fn made(&self) -> Vec<u32> {
         self.inner().made.clone()
     }
@@ -181,7 +183,7 @@ impl Inner {
         pace.fails > 0.0 && self.random.unit() < pace.fails
     }
 
-    /// Of the next that waits; `None` if it is not begun.
+    /// Returns the service time of the next waiting call, or `None` if that call cannot begin.
     fn service_time(&mut self) -> Option<Duration> {
         let Health::Works(pace) = self.health else {
             return None;
@@ -207,7 +209,7 @@ impl Inner {
         ended
     }
 
-    /// Gives what is lost by it.
+    /// Sets the health, and returns the calls that are lost by the change.
     fn set_health(&mut self, health: Health) -> Vec<Call> {
         self.health = health;
         let mut lost = Vec::new();
@@ -234,7 +236,8 @@ impl fmt::Debug for Backend {
     }
 }
 
-/// A call in the backend, and its caller's wait for it. If the caller is gone, nobody hears of its end.
+/// A call in the backend, which its caller may wait for. If the caller is gone, the end of the call
+/// goes unnoticed.
 #[derive(Clone, Default)]
 struct Call(Arc<Mutex<(Option<Answer>, Option<Waker>)>>);
 

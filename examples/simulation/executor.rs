@@ -1,4 +1,4 @@
-//! A single-threaded executor: polls what was woken, in the order in which it was.
+//! A single-threaded executor, which polls woken tasks in the order in which they were woken.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Futures, and which of them want to be polled.
+/// All futures of the simulation, and a queue of those that want to be polled.
 #[derive(Default)]
 pub(crate) struct Tasks {
     tasks: Vec<Option<(Work, Waker)>>,
@@ -17,7 +17,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Adds a future; it is polled by the next [`run`](Self::run).
+    /// Adds a future, which the next call of [`run`](Self::run) polls for the first time.
     pub(crate) fn spawn(&mut self, work: impl Future<Output = ()> + 'static) {
         let knock = Arc::new(Knock {
             task: self.tasks.len(),
@@ -29,10 +29,10 @@ impl Tasks {
             .push(Some((Box::pin(work), Waker::from(knock.clone()))));
     }
 
-    /// Polls until nobody wants to be polled any more.
+    /// Polls until no future wants to be polled any more.
     pub(crate) fn run(&mut self) {
         while let Some(knock) = self.ready.pop() {
-            // Before the poll: who is woken while polled is polled again.
+            // Reset before the poll, so that a task that is woken during its poll is polled again.
             knock.woken.store(false, Ordering::Relaxed);
             self.poll(knock.task);
         }
@@ -70,7 +70,7 @@ impl Ready {
     }
 }
 
-/// What wakes one task. In the queue once, however often it is woken.
+/// The waker of one task, which is in the queue at most once, however often it is woken.
 struct Knock {
     task: usize,
     woken: AtomicBool,

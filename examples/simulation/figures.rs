@@ -1,4 +1,4 @@
-//! What is asked of the runs, and whether it is so.
+//! The required figures of the simulation, and whether the runs meet them.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use super::scenario::{BURST, FIRST_PAUSE, LONGEST_PAUSE, MINIMUM, RATIO};
 use super::spectrum::{highest, spectrum};
 use super::timeline::{BAD_DAY, HICCUPS, LONG_TAIL, Span, Timeline};
 
-/// How soon after the backend has recovered nearly all get replies again.
+/// Seconds after the recovery within which nearly all callers must get replies again.
 const SOON: f64 = 2.0;
-/// What counts as nearly all.
+/// The share of messages that counts as nearly all.
 const NEARLY_ALL: f64 = 0.95;
-/// How high the spectrum of the calls may be, where noise is 1: of calls that come independently of each
-/// other it is higher in one of 20,000 runs.
+/// Highest power that the spectrum of the calls may have, where noise has power 1. The spectrum of
+/// independent calls exceeds this in one of 20,000 runs.
 pub(crate) const NO_WAVE: f64 = 5.0;
-/// The frequency of the first pause, in hertz. Slower than that, repeats follow those who failed also where
-/// they are spread.
+/// The frequency of the first pause, in hertz. At lower frequencies, repeats follow the failed
+/// calls even if jitter spreads them.
 pub(crate) const LOWEST_WAVE: f64 = 1000.0 / FIRST_PAUSE.as_millis() as f64;
-/// Over so many bins, half a second, that share is taken.
+/// Number of bins over which the share is taken, which is half a second.
 const STEADY: usize = 5;
 
-/// One figure.
+/// A single required figure, with its bound and the measured value.
 #[derive(Debug)]
 pub(crate) struct Figure {
     what: String,
@@ -74,7 +74,7 @@ impl fmt::Display for Figure {
     }
 }
 
-/// All of them.
+/// Returns all required figures, measured on `runs`.
 pub(crate) fn figures(runs: &Runs) -> Vec<Figure> {
     let mut figures = amplification(runs);
     figures.extend(waves(runs));
@@ -85,11 +85,11 @@ pub(crate) fn figures(runs: &Runs) -> Vec<Figure> {
     figures
 }
 
-/// While nothing is answered the backend is not called more often than the budget says.
+/// Checks that during an outage the backend is not called more often than the budget allows.
 fn amplification(runs: &Runs) -> Vec<Figure> {
     let figure = |name: &str| {
         let record = runs.of(name);
-        let what = format!("{name}: calls a message in the outage; one and the budget");
+        let what = format!("{name}: calls a message in the outage");
         Figure::at_most(most_calls(record), calls_a_message(record), what)
     };
     ["retry", "breaker, retry", "preset", "preset, adaptive"]
@@ -101,13 +101,13 @@ fn outage() -> Span {
     BAD_DAY.span("down").to(BAD_DAY.span("hangs"))
 }
 
-/// In the outage.
+/// Returns the number of calls a message during the outage.
 pub(crate) fn calls_a_message(record: &Record) -> f64 {
     record.calls_made(outage()) / record.offered(outage())
 }
 
-/// The bound on that, to the call: each message once, and the repeats. They were paid since what is made in
-/// the outage can have been taken out: one pause before.
+/// Returns the bound of the calls a message: one call for each message, and the repeats. Messages
+/// that arrive one pause before the outage also pay for repeats in the outage.
 pub(crate) fn most_calls(record: &Record) -> f64 {
     let outage = outage();
     let paying = Span {
@@ -117,25 +117,27 @@ pub(crate) fn most_calls(record: &Record) -> f64 {
     1.0 + paid_repeats(record, paying) / record.offered(outage)
 }
 
-/// How many repeats can be taken out of the budget in `span`: what its messages pay in; what was saved up
-/// before; and the minimum of each second, as many of which may come at once.
+/// Returns the number of repeats that the budget can pay in `span`. The sum consists of the
+/// deposits of its messages, the savings from before, and the minimum of each second, which may be
+/// used all at once.
 fn paid_repeats(record: &Record, span: Span) -> f64 {
     let minimum = f64::from(MINIMUM) * (1.0 + span.seconds());
     RATIO * record.offered(span) + f64::from(BURST) + minimum
 }
 
-/// Those who fail together when it goes down come back spread, and without jitter together.
+/// Checks that calls that fail together at the crash are retried spread out, and without jitter
+/// together.
 fn waves(runs: &Runs) -> [Figure; 3] {
     let spread = |name| {
-        let what = format!("{name}: waves in the calls when it goes down, noise is 1");
+        let what = format!("{name}: highest wave in the calls after the crash; noise is 1");
         Figure::at_most(NO_WAVE, highest_wave(runs.of(name)), what)
     };
-    let what = "retry, no jitter: the same, so that waves would be seen";
+    let what = "retry, no jitter: highest wave, which proves that waves are found";
     let in_step = Figure::at_least(NO_WAVE, highest_wave(runs.of("retry, no jitter")), what);
     [spread("retry"), spread("retry, no budget"), in_step]
 }
 
-/// The highest power in the spectrum of the calls, from [`LOWEST_WAVE`] up.
+/// Returns the highest power in the spectrum of the calls, from [`LOWEST_WAVE`] up.
 pub(crate) fn highest_wave(record: &Record) -> f64 {
     let spectrum = spectrum(record.calls(BAD_DAY.span("down")));
     highest(&spectrum, LOWEST_WAVE)
@@ -154,11 +156,11 @@ fn recovery(runs: &Runs) -> [Figure; 4] {
 fn goodput(runs: &Runs) -> Figure {
     let bad = bad_time(&BAD_DAY);
     let ratio = runs.of("preset").replies(bad) / runs.of("naive retry").replies(bad);
-    let what = "preset: replies in the bad time, times those of naive retry";
+    let what = "preset: replies after the first trouble / those of naive retry";
     Figure::at_least(2.0, ratio, what)
 }
 
-/// What fails now and then is what a retry is for.
+/// Checks that a retry helps against occasional failures.
 fn hiccups(runs: &Runs) -> Figure {
     let span = HICCUPS.span("flaky");
     let record = runs.of("flaky, retry");
@@ -170,7 +172,7 @@ fn hiccups(runs: &Runs) -> Figure {
     )
 }
 
-/// A second answer in the place of one that takes long, for calls that its budget pays.
+/// Checks that a hedge replaces slow replies, with the calls that its budget pays for.
 fn long_tail(runs: &Runs) -> [Figure; 2] {
     let span = LONG_TAIL.span("stumbling");
     let [alone, hedged] = ["tail", "tail, hedge"].map(|name| runs.of(name));
@@ -186,12 +188,13 @@ fn long_tail(runs: &Runs) -> [Figure; 2] {
     ]
 }
 
-/// From when it goes wrong to the end: what is lost after the recovery is lost by it, too.
+/// Returns the time from the first trouble to the end, which includes losses after the recovery.
 pub(crate) fn bad_time(timeline: &Timeline) -> Span {
     timeline.span("slow").to(timeline.span("recovered"))
 }
 
-/// How long after the recovery it takes until nearly all messages get replies, and go on to.
+/// Returns the time after the recovery until nearly all messages get replies, and continue to do
+/// so.
 pub(crate) fn recovered_after(record: &Record, timeline: &Timeline) -> Option<Duration> {
     let span = timeline.span("recovered");
     let bins = record.bins_of(span);

@@ -1,22 +1,23 @@
-//! A backend's bad day in virtual time: what each policy does for its callers, and for the backend.
+//! An outage of a backend in virtual time, with the effect of each policy on callers and backend.
 //!
 //! ```text
 //! cargo run --release -p arcbus-examples --bin simulation -- [--seed N] [--out src/docs/plots]
 //! ```
 //!
-//! Real buses with real layers in front of a simulated backend, on a [`FakeClock`](arcbus::FakeClock):
-//! where everybody waits, time jumps to the next event. Prints what came of each scenario and whether the
-//! figures are what is asked of them; with `--out`, draws the plots of the page `docs::simulation`, which
-//! says what is to be seen. The same seed gives the same figures, to the last digit.
+//! Real buses with real layers call a simulated backend, on a [`FakeClock`](arcbus::FakeClock).
+//! When everything waits, time jumps to the next event. The program prints the outcome of each
+//! scenario, and whether the required figures are met. With `--out`, it draws the plots of the page
+//! `docs::simulation`, which explains them. Runs with equal seeds produce equal figures, to the
+//! last digit.
 //!
-//! | file | is |
+//! | file | contents |
 //! |---|---|
-//! | `scenario.rs` | the table of what is run: begin here |
-//! | `timeline.rs`, `backend.rs` | what the backend goes through, and how it behaves |
+//! | `scenario.rs` | the table of the scenarios: begin here |
+//! | `timeline.rs`, `backend.rs` | the phases of an outage, and the behaviour of the backend |
 //! | `world.rs`, `executor.rs`, `random.rs` | the simulation |
-//! | `naive.rs` | a retry as it should not be |
-//! | `record.rs`, `spectrum.rs`, `figures.rs` | what is measured, and what is asked |
-//! | `runs.rs`, `report.rs`, `plots.rs`, `svg.rs`, `options.rs` | a program like any other |
+//! | `naive.rs` | a retry that does harm |
+//! | `record.rs`, `spectrum.rs`, `figures.rs` | the measurements, and the required figures |
+//! | `runs.rs`, `report.rs`, `plots.rs`, `svg.rs`, `options.rs` | the other parts of the program |
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
     ExitCode::from(run(args, &mut io::stdout(), &mut io::stderr()))
 }
 
-/// The whole program; gives its exit code.
+/// Runs the whole program, and returns its exit code.
 pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
     out: &mut impl Write,
@@ -61,7 +62,7 @@ pub(crate) fn run(
         Ok(true) => 0,
         Ok(false) => 1,
         Err(error) => {
-            // Nobody is left to be told if that fails, too.
+            // If this output fails as well, there is no place left to report to.
             let _ = writeln!(err, "simulation: {error}");
             2
         }
@@ -79,7 +80,7 @@ fn act(
     Ok(true)
 }
 
-/// Whether all figures are what is asked.
+/// Runs all scenarios, and returns whether all required figures are met.
 fn simulate(
     seed: u64,
     folder: Option<PathBuf>,

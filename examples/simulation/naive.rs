@@ -1,8 +1,9 @@
-//! [`NaiveRetry`]: how not to do it.
+//! [`NaiveRetry`]: a retry that makes an overload last.
 
 use arcbus::{Context, Message, Middleware, Next, Outcome};
 
-/// Runs the rest again at once whatever the error, up to so many times in all: no pause, no budget.
+/// Runs the inner service again after any error, up to a number of attempts, without a pause or a
+/// budget.
 #[derive(Debug)]
 pub(crate) struct NaiveRetry {
     pub(crate) attempts: u32,

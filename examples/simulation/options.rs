@@ -1,36 +1,34 @@
-//! The command line.
+//! The command line: options, and the text that explains them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What `--help` prints.
 pub(crate) const USAGE: &str = "\
 Usage: simulation [--seed N] [--out DIR]
 
-Runs the scenarios in virtual time, prints what came of them, and whether the
-figures are what is asked of them.
+Runs the scenarios in virtual time, and prints their outcomes and whether the
+required figures are met.
 
 Options:
-  --seed N    another course of the same events; default 1
-  --out DIR   writes the plots there
+  --seed N    seed of the random events; default 1
+  --out DIR   write the plots to this folder
   -h, --help  print this
 
-Exit code: 0; 1 if a figure is not what is asked; 2 if the options are wrong or
+Exit code: 0; 1 if a required figure is not met; 2 if the options are wrong or
 the plots cannot be written.
 ";
 
-/// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Help,
     Run { seed: u64, out: Option<PathBuf> },
 }
 
-/// Reads the arguments after the program's name.
+/// Parses the arguments after the program's name.
 ///
 /// # Errors
 ///
-/// What is wrong with them.
+/// Returns a text that names the first unknown option or invalid number.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, String> {
     let mut args = args.into_iter();
     let (mut seed, mut out) = (1, None);

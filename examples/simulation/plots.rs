@@ -1,4 +1,4 @@
-//! The plots.
+//! The plots of the page on the simulation, drawn from the records of the runs.
 
 use std::fs;
 use std::io;
@@ -13,10 +13,9 @@ use super::spectrum::spectrum;
 use super::svg::{Axis, Line, Plot, definition};
 use super::timeline::{BAD_DAY, LONG_TAIL, Span};
 
-/// So many bins make a point.
+/// Number of bins that make a point of a line.
 const AVERAGED: usize = 2;
 
-/// The plots of `runs`.
 pub(crate) fn plots(runs: &Runs) -> Vec<Plot> {
     vec![
         goodput(runs),
@@ -27,11 +26,11 @@ pub(crate) fn plots(runs: &Runs) -> Vec<Plot> {
     ]
 }
 
-/// Writes them to `folder`, and with them the definitions that a page embeds them by.
+/// Writes the plots to `folder`, and a file of link definitions by which a page embeds the plots.
 ///
 /// # Errors
 ///
-/// If they cannot be written.
+/// Returns the error of the file system if a file cannot be written.
 pub(crate) fn write(plots: &[Plot], folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut definitions = String::new();
@@ -134,7 +133,7 @@ fn calls(runs: &Runs) -> Plot {
 
 const RETRIES: [&str; 3] = ["retry, no jitter", "retry, no budget", "retry"];
 
-/// The first second and a half after the crash.
+/// Plots the calls in the first second and a half after the crash.
 fn waves(runs: &Runs) -> Plot {
     let down = BAD_DAY.span("down").from;
     let span = Span {

@@ -1,9 +1,10 @@
-//! Numbers that look random and are the same for the same seed.
+//! A random generator that repeats its numbers for an equal seed.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
+/// The generator SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+/// 2014).
 #[derive(Debug)]
 pub(crate) struct Random(u64);
 
@@ -19,28 +20,29 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to below 1.
+    /// Returns a number from 0 up to, but not including, 1.
     pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// The time until the next of events that come independently of each other, `rate` a second.
+    /// Returns the time until the next of independent events, which occur at `rate` a second.
     pub(crate) fn gap(&mut self, rate: f64) -> Duration {
         Duration::from_secs_f64(-(1.0 - self.unit()).ln() / rate)
     }
 
-    /// A log-normal time with this mean; `spread` is the standard deviation of its logarithm.
+    /// Returns a log-normal time with this mean, where `spread` is the standard deviation of its
+    /// logarithm.
     pub(crate) fn log_normal(&mut self, mean: f64, spread: f64) -> Duration {
         let exponent = spread * self.normal() - spread * spread / 2.0;
         Duration::from_secs_f64(mean * exponent.exp())
     }
 
-    /// From 0 to below `keys`, the low ones more often: by a power law.
+    /// Returns a key below `keys`, by a power law that prefers the low keys.
     pub(crate) fn key(&mut self, keys: u32) -> u32 {
         (f64::from(keys) * self.unit().powi(4)) as u32
     }
 
-    /// Box and Muller's transform.
+    /// Returns a normally distributed number, by the transform of Box and Muller.
     fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (TAU * self.unit()).cos()

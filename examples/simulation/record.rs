@@ -1,4 +1,4 @@
-//! What was measured: everything by the time at which the message arrived.
+//! The measurements of a run, ordered by the time at which each message arrived.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use arcbus::Error;
 use super::backend::{CALLS_BIN, Trouble};
 use super::timeline::{Span, Timeline};
 
-/// In bins of this, messages are counted.
+/// Width of the bins in which messages are counted.
 pub(crate) const BIN: Duration = Duration::from_millis(100);
 
-/// The messages that arrived in one [`BIN`].
+/// The messages that arrived in one [`BIN`], by their outcomes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bin {
     pub(crate) offered: u32,
-    /// The latencies of those that got a reply in time, in seconds.
+    /// Latencies of the messages that got a reply in time, in seconds.
     pub(crate) replies: Vec<f64>,
     pub(crate) errors: BTreeMap<&'static str, u32>,
 }
 
-/// A run.
+/// All measurements of one run, both on the side of the callers and of the backend.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     bins: Vec<Bin>,
-    /// The calls to the backend, by [`CALLS_BIN`], at the time of the call.
+    /// Number of calls to the backend, in bins of [`CALLS_BIN`], by the time of the call.
     calls: Vec<u32>,
 }
 
@@ -53,7 +53,7 @@ impl Record {
         }
     }
 
-    /// Takes the calls that the backend has counted.
+    /// Adds the calls that the backend has counted.
     pub(crate) fn take_calls(&mut self, made: &[u32]) {
         for (calls, made) in self.calls.iter_mut().zip(made) {
             *calls = *made;
@@ -68,7 +68,7 @@ impl Record {
         self.within(span).map(|bin| bin.replies.len() as f64).sum()
     }
 
-    /// The calls to the backend in `span`, in bins of [`CALLS_BIN`].
+    /// Returns the calls to the backend in `span`, in bins of [`CALLS_BIN`].
     pub(crate) fn calls(&self, span: Span) -> &[u32] {
         &self.calls[index(span.from, CALLS_BIN)..index(span.until, CALLS_BIN)]
     }
@@ -77,8 +77,8 @@ impl Record {
         self.calls(span).iter().map(|calls| f64::from(*calls)).sum()
     }
 
-    /// The latency under which the share `quantile` of the replies in `span` stay, in seconds; 0 if there
-    /// are none.
+    /// Returns the latency, in seconds, that the share `quantile` of the replies in `span` does not
+    /// exceed, or 0 without replies.
     pub(crate) fn latency(&self, span: Span, quantile: f64) -> f64 {
         let bins = self.within(span);
         let mut all: Vec<_> = bins.flat_map(|bin| bin.replies.iter().copied()).collect();
@@ -87,7 +87,7 @@ impl Record {
         all.get(at).or(all.last()).copied().unwrap_or(0.0)
     }
 
-    /// The bins of `span`.
+    /// Returns the bins of messages in `span`.
     pub(crate) fn bins_of(&self, span: Span) -> &[Bin] {
         &self.bins[index(span.from, BIN)..index(span.until, BIN)]
     }

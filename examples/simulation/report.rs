@@ -1,4 +1,4 @@
-//! The tables.
+//! The tables that the program prints, one for each timeline and one for the figures.
 
 use std::io::{self, Write};
 
@@ -7,11 +7,11 @@ use super::record::Record;
 use super::runs::Runs;
 use super::timeline::{BAD_DAY, HICCUPS, LONG_TAIL, Timeline};
 
-/// Writes what came of each scenario, a table a timeline.
+/// Writes the outcomes of each scenario, with one table for each timeline.
 ///
 /// # Errors
 ///
-/// If it cannot be written.
+/// Returns the error of the output if a line cannot be written.
 pub(crate) fn write_runs(out: &mut impl Write, runs: &Runs) -> io::Result<()> {
     writeln!(
         out,
@@ -49,11 +49,11 @@ pub(crate) fn write_runs(out: &mut impl Write, runs: &Runs) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the figures against what is asked of them.
+/// Writes the measured figures beside the required ones.
 ///
 /// # Errors
 ///
-/// If they cannot be written.
+/// Returns the error of the output if a line cannot be written.
 pub(crate) fn write_figures(out: &mut impl Write, figures: &[Figure]) -> io::Result<()> {
     writeln!(out)?;
     figures

@@ -1,4 +1,4 @@
-//! Scenarios that were run.
+//! Completed runs of scenarios, by the names of the scenarios.
 
 use arcbus::RegistrationError;
 
@@ -6,25 +6,24 @@ use super::record::Record;
 use super::scenario::{SCENARIOS, Scenario};
 use super::world;
 
-/// The records of scenarios.
 #[derive(Debug)]
 pub(crate) struct Runs(Vec<(&'static Scenario, Record)>);
 
 impl Runs {
-    /// Runs them all.
+    /// Runs all scenarios with one seed.
     ///
     /// # Errors
     ///
-    /// If a setting of a layer is out of range.
+    /// Returns an error if a setting of a layer is out of range.
     pub(crate) fn all(seed: u64) -> Result<Self, RegistrationError> {
         Self::of_scenarios(SCENARIOS, seed)
     }
 
-    /// Runs these.
+    /// Runs these scenarios with one seed.
     ///
     /// # Errors
     ///
-    /// If a setting of a layer is out of range.
+    /// Returns an error if a setting of a layer is out of range.
     pub(crate) fn of_scenarios(
         scenarios: impl IntoIterator<Item = &'static Scenario>,
         seed: u64,
@@ -37,11 +36,11 @@ impl Runs {
             .map(Self)
     }
 
-    /// The record of the scenario `name`.
+    /// Returns the record of the scenario `name`.
     ///
     /// # Panics
     ///
-    /// If it was not run.
+    /// Panics with the name of the scenario if that scenario was not run.
     pub(crate) fn of(&self, name: &str) -> &Record {
         let found = self.iter().find(|(scenario, _)| scenario.name == name);
         let (_, record) = found.unwrap_or_else(|| panic!("'{name}' was not run"));

@@ -17,14 +17,14 @@ use super::naive::NaiveRetry;
 use super::timeline::{BAD_DAY, HICCUPS, LONG_TAIL, Timeline};
 use super::world::PATIENCE;
 
-/// Which layers on which day.
+/// A combination of layers on a certain timeline.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) timeline: &'static Timeline,
     pub(crate) bus: fn(Site) -> Result<QueryBus, RegistrationError>,
 }
 
-/// Where a bus is built.
+/// The surroundings in which a scenario builds its bus.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) backend: Backend,
@@ -52,7 +52,7 @@ macro_rules! scenarios {
     };
 }
 
-/// All of them.
+/// All scenarios of the simulation, each a timeline, a name and the layers.
 pub(crate) static SCENARIOS: &[Scenario] = scenarios! {
     BAD_DAY "none": |_| Layers::new();
     BAD_DAY "timeout": |_| Layers::new().layer(timeout());
@@ -80,7 +80,8 @@ pub(crate) static SCENARIOS: &[Scenario] = scenarios! {
     HICCUPS "flaky, retry": |site| Layers::new().layer(retry(site)).layer(timeout());
 };
 
-/// Above what one call in ten thousand takes when all is well, and four times below the callers' patience.
+/// Returns the timeout of an attempt. It exceeds the time of all but one call in ten thousand of a
+/// healthy backend, and is a quarter of the callers' patience.
 fn timeout() -> Timeout {
     Timeout::new(Duration::from_millis(250))
 }
@@ -89,13 +90,14 @@ fn naive() -> NaiveRetry {
     NaiveRetry { attempts: 4 }
 }
 
-/// How many attempts a message gets.
+/// Number of attempts that a message gets from a retry, including the first attempt.
 const ATTEMPTS: u32 = 4;
-/// The first pause, before it is spread.
+/// The first pause, before jitter spreads it.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause, before the last attempt.
+/// The longest pause, which precedes the last attempt.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(400);
-/// Repeats: so many a message, so many a second besides, and so many saved up.
+/// The budget of repeats: a number for each message, a number for each second, and a number saved
+/// up.
 pub(crate) const RATIO: f64 = 0.1;
 pub(crate) const MINIMUM: u32 = 10;
 pub(crate) const BURST: u32 = 100;
@@ -109,27 +111,28 @@ fn retry(site: &Site) -> Retry {
     retry.seed(site.seed)
 }
 
-/// All who failed together come back together.
+/// Returns a retry without jitter, so that all calls that failed together are retried together.
 fn in_step(site: &Site) -> Retry {
     retry(site).jitter(Jitter::None).without_budget()
 }
 
-/// What the backend can do when it is well.
+/// Returns a rate limit at the capacity of a healthy backend.
 fn rate_limit() -> RateLimit {
     RateLimit::per_second(2000).burst(200)
 }
 
-/// Five times the servers: no wait in the backend is longer than four service times.
+/// Returns a bulkhead of five times the servers, so that a call waits for at most four service
+/// times.
 fn bulkhead() -> Bulkhead {
     Bulkhead::new(100)
 }
 
-/// From as many as there are servers.
+/// Returns a limit that begins at the number of servers.
 fn vegas() -> AdaptiveLimit {
     AdaptiveLimit::vegas().range(20, 500)
 }
 
-/// What takes half of the timeout is slow.
+/// Returns a limit for which calls that take half of the timeout are slow.
 fn aimd() -> AdaptiveLimit {
     AdaptiveLimit::aimd(Duration::from_millis(125)).range(20, 500)
 }
@@ -138,22 +141,22 @@ fn breaker() -> CircuitBreaker {
     CircuitBreaker::time_window(Duration::from_secs(1)).open_for(Duration::from_millis(500))
 }
 
-/// When nineteen of twenty would have been answered.
+/// Returns a hedge after the time in which nineteen of twenty calls complete.
 fn hedge() -> Hedge {
     Hedge::quantile(0.95).samples(1000).budget(budget())
 }
 
-/// A second old at most.
+/// Returns a cache whose replies are at most a second old.
 fn cache() -> Cache {
     Cache::ttl(Duration::from_secs(1)).jitter(0.0)
 }
 
-/// Rather eleven seconds old than none.
+/// Returns a cache that prefers replies of up to eleven seconds to errors.
 fn stale_cache() -> Cache {
     cache().stale_while_revalidate(Duration::from_secs(10))
 }
 
-/// The layers of a service, as arcbus has them ready.
+/// Returns the layers of the library's production preset, with the retry of this simulation.
 fn preset(site: &Site) -> Layers<RetryingStack<Retry>> {
     let config = ProductionConfig::new()
         .metrics(Metrics::new().layer())
@@ -163,7 +166,7 @@ fn preset(site: &Site) -> Layers<RetryingStack<Retry>> {
     ProductionLayers::retrying(config, patience(), retry(site))
 }
 
-/// The same with a limit that finds itself in the place of the bulkhead.
+/// Returns the layers of the preset, with an adaptive limit in the place of the bulkhead.
 fn adaptive_preset(site: &Site) -> Layers<impl Stack<GetQuote> + use<>> {
     let outer = ProductionConfig::new()
         .metrics(Metrics::new().layer())
@@ -175,7 +178,7 @@ fn adaptive_preset(site: &Site) -> Layers<impl Stack<GetQuote> + use<>> {
         .layer(timeout())
 }
 
-/// As long as the callers wait.
+/// Returns a timeout that ends when the callers stop waiting.
 fn patience() -> Timeout {
     Timeout::new(PATIENCE)
 }

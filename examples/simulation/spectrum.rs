@@ -1,18 +1,19 @@
-//! Whether calls come in waves: their spectrum.
+//! The spectrum of the calls, which shows whether they come in waves.
 
 use std::f64::consts::TAU;
 
 use super::backend::CALLS_BIN;
 
-/// Over so many neighbours each power is averaged: a single one of pure noise varies as much as it is high.
+/// Number of neighbours over which each power is averaged. A single power of pure noise varies by
+/// as much as its own height.
 const SMOOTH: usize = 5;
-/// Over so many bins, half a second, the trend is averaged that is taken off.
+/// Number of bins over which the trend is averaged before it is subtracted, which is half a second.
 const TREND: usize = 51;
 
-/// The power of `calls` (counts by [`CALLS_BIN`]) at each frequency in hertz.
+/// Returns the power of `calls` (counts in bins of [`CALLS_BIN`]) at each frequency in hertz.
 ///
-/// The unit is that of noise: calls that come independently of each other, at whatever rate, have power 1
-/// at every frequency. It is the periodogram of Bartlett, "The spectral analysis of point processes", 1963.
+/// The unit is the power of noise: independent calls, at any rate, have power 1 at every frequency.
+/// This is the periodogram of Bartlett, "The spectral analysis of point processes", 1963.
 pub(crate) fn spectrum(calls: &[u32]) -> Vec<(f64, f64)> {
     let deviations = detrended(calls);
     let noise: f64 = calls.iter().map(|calls| f64::from(*calls)).sum();
@@ -27,7 +28,7 @@ pub(crate) fn spectrum(calls: &[u32]) -> Vec<(f64, f64)> {
     smooth.collect()
 }
 
-/// The highest power at `lowest` hertz or above.
+/// Returns the highest power at `lowest` hertz or above.
 pub(crate) fn highest(spectrum: &[(f64, f64)], lowest: f64) -> f64 {
     let high = spectrum
         .iter()

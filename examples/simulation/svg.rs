@@ -7,8 +7,8 @@ const HEIGHT: f64 = 380.0;
 /// The area of the plot: left, top, right, bottom.
 const AREA: [f64; 4] = [62.0, 44.0, 590.0, 330.0];
 
-/// Colours that also those can tell apart who see fewer of them: Okabe and Ito, "Color universal design",
-/// 2008; lighter ones where the background is dark. The dashes tell them apart without any.
+/// Colours that colour-blind readers can tell apart: Okabe and Ito, "Color universal design", 2008.
+/// They are lighter on a dark background. The dashes distinguish the lines without any colour.
 const STYLE: &str = "\
 text{font-family:system-ui,sans-serif;font-size:12px;fill:#24292f}.t{font-size:15px;font-weight:600}.m{text-anchor:middle}\
 .e{text-anchor:end}.b{fill:#fff;stroke:#d0d7de}.g{stroke:#d8dee4}.p{fill:#eef1f4}.n{font-size:11px;fill:#57606a}\
@@ -19,12 +19,12 @@ text{font-family:system-ui,sans-serif;font-size:12px;fill:#24292f}.t{font-size:1
 .p{fill:#21262d}.n{fill:#9aa4af}.s0{stroke:#9aa4af}.s1{stroke:#ff8a3d}.s2{stroke:#58b0f0}.s3{stroke:#2fc79a}\
 .s4{stroke:#e08cc6}.s5{stroke:#f0b93a}}";
 
-/// An axis from its first to its last mark.
+/// An axis of a plot, from its first mark to its last.
 #[derive(Debug)]
 pub(crate) struct Axis {
     pub(crate) title: &'static str,
     pub(crate) marks: Vec<f64>,
-    /// Whether equal steps are equal factors.
+    /// True if equal steps of the axis are equal factors.
     pub(crate) logarithmic: bool,
 }
 
@@ -45,7 +45,8 @@ impl Axis {
         }
     }
 
-    /// Where `value` is: 0 at the first mark, 1 at the last; what is outside is at the edge.
+    /// Returns the position of `value`: 0 at the first mark, 1 at the last, and the nearer of these
+    /// outside.
     fn place(&self, value: f64) -> f64 {
         let scale = |value: f64| if self.logarithmic { value.ln() } else { value };
         let (first, last) = (self.marks[0], self.marks[self.marks.len() - 1]);
@@ -54,27 +55,27 @@ impl Axis {
     }
 }
 
-/// A line and its name.
+/// A line of a plot, with its name.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// A plot with up to six lines.
+/// A plot with up to six lines, which is the number of distinguishable colours.
 #[derive(Debug)]
 pub(crate) struct Plot {
     pub(crate) file: &'static str,
     pub(crate) title: &'static str,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
-    /// Parts of the x axis with a name; every other one has a background.
+    /// Named parts of the x axis, of which every other one has a background.
     pub(crate) parts: Vec<(f64, f64, &'static str)>,
     pub(crate) lines: Vec<Line>,
 }
 
 impl Plot {
-    /// As an SVG file.
+    /// Returns the plot as the text of an SVG file.
     pub(crate) fn svg(&self) -> String {
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
@@ -208,7 +209,8 @@ fn add(svg: &mut String, element: std::fmt::Arguments<'_>) {
     writeln!(svg, "{element}").expect("a string takes everything");
 }
 
-/// The definition of the link `name` to the picture itself, for a page that cannot refer to files.
+/// Returns a link definition that contains the picture itself, for a page that cannot refer to
+/// files.
 pub(crate) fn definition(name: &str, svg: &str) -> String {
     let mut link = format!("[{name}]: data:image/svg+xml,");
     for character in svg.trim_end().chars() {

@@ -1,4 +1,4 @@
-//! The promises of the policies hold, and could fail to.
+//! Tests that the policies keep their promises, and that the figures could fail to.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -25,7 +25,7 @@ use super::svg::definition;
 use super::timeline::{BAD_DAY, Health, Pace};
 use super::world;
 
-/// Those of which figures are asked.
+/// The scenarios that have required figures.
 const JUDGED: &[&str] = &[
     "naive retry",
     "retry",
@@ -65,13 +65,13 @@ fn every_figure_is_what_is_asked_on_another_course() {
     assert_figures(2);
 }
 
-/// What is asked of the policies a naive retry does not have, so the figures tell them apart.
+/// Checks figures that a naive retry does not meet, so that they can tell the policies apart.
 #[test]
 fn a_naive_retry_multiplies_the_calls_and_never_recovers() {
     let naive = run("naive retry", 1);
     assert!(calls_a_message(&naive) > 2.0 * most_calls(&naive));
     assert_eq!(recovered_after(&naive, &BAD_DAY), None);
-    // It is the calls that are in its way: without them the backend is well again.
+    // The calls of the naive retry keep the backend down, which recovers without them.
     let alone = recovered_after(&run("timeout", 1), &BAD_DAY).unwrap();
     assert!(alone < Duration::from_secs(2), "{alone:?}");
 }
@@ -133,7 +133,7 @@ const WELL: Health = Health::Works(Pace {
     fails: 0.0,
 });
 
-/// A backend behind a bare bus, and callers that are begun.
+/// Returns a backend behind a bare bus, with callers that have started their calls.
 fn called(health: Health, calls: usize) -> (Backend, Tasks, Rc<RefCell<Vec<bool>>>) {
     let backend = Backend::new(health, Random::new(1));
     let bus = QueryBus::builder()
@@ -213,7 +213,7 @@ fn tasks_are_polled_once_for_each_time_they_are_woken() {
         if *count.borrow() == 3 {
             return Poll::Ready(());
         }
-        // Twice is once.
+        // Waking twice must count as once.
         task.waker().wake_by_ref();
         task.waker().wake_by_ref();
         Poll::Pending
@@ -222,7 +222,7 @@ fn tasks_are_polled_once_for_each_time_they_are_woken() {
     assert_eq!(*polls.borrow(), 3);
 }
 
-/// What time jumps to: the first of the alarms, whatever the order in which they were set.
+/// Time jumps to the first alarm, regardless of the order in which alarms were set.
 #[test]
 fn a_clock_tells_the_first_alarm_of_those_who_wait() {
     let clock = FakeClock::new();
@@ -248,7 +248,7 @@ fn a_clock_tells_the_first_alarm_of_those_who_wait() {
     assert_eq!(clock.next_alarm(), None);
 }
 
-/// Counts of independent calls, about `mean` a bin.
+/// Returns counts of independent calls, about `mean` in each bin.
 fn noise(mean: f64, seed: u64) -> Vec<u32> {
     let mut random = Random::new(seed);
     let mut counts = vec![0; 400];

@@ -1,21 +1,21 @@
-//! What the backend goes through, and how much is asked of it.
+//! Timelines: the phases of the backend's health, and the load on the backend.
 
 use std::time::Duration;
 
-/// How the backend is.
+/// The health of the backend, during one phase.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Health {
     Works(Pace),
-    /// It has crashed: what it had taken in fails, and so does each new call, at once.
+    /// The backend has crashed: all accepted calls fail, and so does each new call, at once.
     Fails,
-    /// It takes calls in until its queue is full, and begins none.
+    /// The backend accepts calls until its queue is full, and begins none of them.
     Hangs,
 }
 
-/// How it works.
+/// The pace at which the backend works, unless it fails or hangs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Pace {
-    /// How many times as long as usual a call takes.
+    /// The factor by which a call takes longer than usual.
     pub(crate) slower: f64,
     /// The share of calls that take [`STUMBLE`] times as long as others.
     pub(crate) stumbles: f64,
@@ -23,7 +23,7 @@ pub(crate) struct Pace {
     pub(crate) fails: f64,
 }
 
-/// How many times as long a call takes that stumbles: one that meets a pause, a lost packet, a cold page.
+/// Factor by which a call takes longer that meets a pause, a lost packet or a cold page.
 pub(crate) const STUMBLE: f64 = 20.0;
 
 const USUAL: Pace = Pace {
@@ -45,7 +45,7 @@ const FLAKY: Health = Health::Works(Pace {
     ..USUAL
 });
 
-/// From when on the backend is how.
+/// A phase of a timeline, with its start and the health of the backend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Phase {
     pub(crate) name: &'static str,
@@ -58,18 +58,18 @@ const fn phase(name: &'static str, from: u64, health: Health) -> Phase {
     Phase { name, from, health }
 }
 
-/// A course of events.
+/// A course of phases, under a constant load.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     pub(crate) phases: &'static [Phase],
-    /// When the last message arrives.
+    /// The time at which the last message arrives, counted from the start of the run.
     pub(crate) end: Duration,
-    /// Messages a second.
+    /// Number of messages a second.
     pub(crate) rate: f64,
 }
 
-/// Well, slow, down, hanging, well: at 70 % of what the backend can do when it is well. Slow, it can do
-/// 57 % of what is asked.
+/// The backend is well, slow, down, hanging, and well again, under 70 % of its healthy capacity.
+/// While it is slow, it can serve 57 % of the load.
 pub(crate) static BAD_DAY: Timeline = Timeline {
     phases: &[
         phase("well", 0, WELL),
@@ -82,14 +82,15 @@ pub(crate) static BAD_DAY: Timeline = Timeline {
     rate: 1400.0,
 };
 
-/// One call in fifty takes twenty times as long: at half of what the backend can do otherwise.
+/// A day on which one call in fifty takes twenty times as long, under half of the backend's normal
+/// capacity.
 pub(crate) static LONG_TAIL: Timeline = Timeline {
     phases: &[phase("well", 0, WELL), phase("stumbling", 3, STUMBLING)],
     end: Duration::from_secs(15),
     rate: 1000.0,
 };
 
-/// One call in 33 fails: at half of what the backend can do.
+/// A day on which one call in 33 fails, under half of the backend's capacity.
 pub(crate) static HICCUPS: Timeline = Timeline {
     phases: &[phase("well", 0, WELL), phase("flaky", 3, FLAKY)],
     end: Duration::from_secs(15),
@@ -97,11 +98,11 @@ pub(crate) static HICCUPS: Timeline = Timeline {
 };
 
 impl Timeline {
-    /// From when to when the phase `name` lasts.
+    /// Returns the span of the phase `name`, up to the start of the next phase.
     ///
     /// # Panics
     ///
-    /// If there is no such phase.
+    /// Panics with the name of the phase if there is no such phase.
     pub(crate) fn span(&self, name: &str) -> Span {
         let at = self.phases.iter().position(|phase| phase.name == name);
         let at = at.unwrap_or_else(|| panic!("there is no phase '{name}'"));
@@ -113,7 +114,7 @@ impl Timeline {
     }
 }
 
-/// A part of a timeline: the end is not in it.
+/// A part of a timeline, which excludes its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) from: Duration,
@@ -121,7 +122,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// From the begin of this one to the end of `last`.
+    /// Returns the span from the beginning of this one to the end of `last`.
     pub(crate) fn to(self, last: Span) -> Span {
         Span {
             until: last.until,

@@ -1,4 +1,4 @@
-//! The simulation: time jumps from one event to the next.
+//! The simulation, in which time jumps from one event to the next.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,12 +13,12 @@ use super::record::Record;
 use super::scenario::{Scenario, Site};
 use super::timeline::{Phase, Timeline};
 
-/// How long a caller waits for a reply.
+/// Time for which a caller waits for a reply.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
-/// How many different quotes there are.
+/// Number of different quotes, of which the low keys are popular.
 const KEYS: u32 = 1000;
 
-/// Callers, a bus, a backend behind it.
+/// Callers, a bus, and the backend behind the bus.
 struct World {
     clock: FakeClock,
     now: Duration,
@@ -30,7 +30,7 @@ struct World {
     phases: std::slice::Iter<'static, Phase>,
 }
 
-/// Messages come independently of each other, and of how the earlier ones fared.
+/// Arrivals of messages, which are independent of each other and of earlier outcomes.
 struct Arrivals {
     random: Random,
     rate: f64,
@@ -38,11 +38,11 @@ struct Arrivals {
     end: Duration,
 }
 
-/// Runs a scenario; the same seed gives the same record.
+/// Runs a scenario, and returns an equal record for an equal seed.
 ///
 /// # Errors
 ///
-/// If a setting of its layers is out of range.
+/// Returns an error if a setting of its layers is out of range.
 pub(crate) fn run(scenario: &Scenario, seed: u64) -> Result<Record, RegistrationError> {
     let mut world = World::new(scenario, seed)?;
     while world.step() {}
@@ -73,7 +73,7 @@ impl World {
         })
     }
 
-    /// Goes to the next event, if there is one.
+    /// Advances to the next event, and returns whether there was one.
     fn step(&mut self) -> bool {
         let Some(next) = self.next_event() else {
             return false;

@@ -1,4 +1,4 @@
-//! A card that is charged, and may be charged twice by who is not careful.
+//! A card that is charged, and that a careless program may charge twice.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -11,14 +11,14 @@ use arcbus::{Command, CommandBus, Context, Error, Handler, Message};
 
 use crate::store::{SqliteStore, Stored};
 
-/// Charges the card.
+/// Charges the card with an amount, which must happen once for each intent of the buyer.
 #[derive(Debug, Hash)]
 pub struct Charge {
-    /// How much.
+    /// The amount in cents.
     pub cents: u64,
 }
 
-/// The number of a charge, on the receipt.
+/// The number of a charge, as printed on the receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt(pub usize);
 
@@ -29,10 +29,10 @@ impl Message for Charge {
     type Error = BankError;
 }
 
-/// Why the bank did not charge the card.
+/// The reason why the bank did not charge the card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BankError {
-    /// Its file cannot be written.
+    /// The file of the bank cannot be written.
     Unreachable(io::ErrorKind),
 }
 
@@ -62,16 +62,17 @@ impl Stored for Receipt {
     }
 }
 
-/// Whether the process dies half way.
+/// The point at which the process dies, if it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
-    /// It lives.
+    /// The process does not die, and replies as usual.
     Never,
-    /// It has charged the card, and has told nobody.
+    /// The process dies after charging the card, and before it replies.
     BeforeTheAnswer,
 }
 
-/// The bank: a file with a line for each charge. It is another system, that knows no keys.
+/// The bank: a file with a line for each charge. It is a separate system that knows no idempotency
+/// keys.
 struct Bank {
     charges: PathBuf,
     crash: Crash,
@@ -95,7 +96,7 @@ fn charges(path: &Path) -> Vec<u64> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
-/// A bus that charges cards, with its files in one folder.
+/// A bus that charges cards, and keeps its files in one folder.
 #[derive(Debug)]
 pub struct Cards {
     bus: CommandBus,
@@ -103,11 +104,11 @@ pub struct Cards {
 }
 
 impl Cards {
-    /// Opens, or opens again, what is in `folder`.
+    /// Opens the files in `folder`, or creates them if they do not exist.
     ///
     /// # Errors
     ///
-    /// SQLite's, and those of a registration.
+    /// Returns an error of SQLite, or of the registration of the handler.
     pub fn open(folder: &Path, crash: Crash) -> Result<Self, Box<dyn std::error::Error>> {
         let store = SqliteStore::open(&folder.join("keys.sqlite"), 100_000)?;
         let charges = folder.join("charges.txt");
@@ -127,13 +128,14 @@ impl Cards {
     ///
     /// # Errors
     ///
-    /// Those of the bus; [`Error::InDoubt`] where an earlier charge with this key may have been made.
+    /// Returns the errors of the bus, and [`Error::InDoubt`] if an earlier charge with this key may
+    /// have been made.
     pub fn charge(&self, key: &str, cents: u64) -> Result<Receipt, Error<BankError>> {
         let cx = Context::new().with(IdempotencyKey::new(key));
         self.bus.execute_blocking_with(Charge { cents }, cx)
     }
 
-    /// What the bank has charged: what one looks at to settle a doubt.
+    /// Returns all charges that the bank has made, by which a doubt can be settled.
     #[must_use]
     pub fn charged(&self) -> Vec<u64> {
         charges(&self.charges)

@@ -1,5 +1,5 @@
-//! Idempotency keys in SQLite, and a card that is charged once: also when the process dies between
-//! charging it and answering.
+//! Idempotency keys in SQLite, and a card that is charged once, even if the process dies between
+//! the charge and the reply.
 
 mod cards;
 mod store;

@@ -1,7 +1,7 @@
 //! Charges a card once: `cargo run -p arcbus-sqlite`.
 //!
-//! It starts itself a second time, as a process that charges the card and dies before it answers; then
-//! sends the same key again, and others.
+//! The program starts itself a second time, as a process that charges the card and dies before it
+//! replies. Then it sends that key again, and two further keys.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(std::fs::remove_dir_all(folder)?)
         }
         (Some(folder), None) => show(Path::new(&folder)),
-        // The process that dies: `FOLDER KEY`.
+        // The process that dies gets `FOLDER KEY` as its arguments.
         (Some(folder), Some(key)) => {
             let cards = Cards::open(Path::new(&folder), Crash::BeforeTheAnswer)?;
             let reply = cards.charge(&key.to_string_lossy(), 500);

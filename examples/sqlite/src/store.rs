@@ -8,17 +8,17 @@ use arcbus::Message;
 use arcbus::middleware::idempotency::{Begin, Claim, Fingerprint, Progress, Record, Store};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-/// A reply as text in a table.
+/// A reply that can be stored as text in a table.
 pub trait Stored: Sized {
-    /// The text.
+    /// Returns the text from which the reply can be restored.
     fn to_text(&self) -> String;
 
-    /// The reply with this text, if it is one.
+    /// Returns the reply with this text, or `None` if the text is invalid.
     fn from_text(text: &str) -> Option<Self>;
 }
 
-/// Times are milliseconds of wall time. `id` is never used twice, so that a run that ends late finds no
-/// record of another one.
+/// Times are milliseconds of wall time. An `id` is never reused, so that a run that ends late finds
+/// no record of another run.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS idempotency (
         id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -44,11 +44,11 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// SQLite's.
+    /// Returns the errors of SQLite.
     pub fn open(path: &Path, capacity: usize) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(5))?;
-        // A record is on the disk before `begin` is done: the handler runs right after.
+        // A record must be on disk before `begin` returns, because the handler runs right after.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.execute_batch(SCHEMA)?;
@@ -64,7 +64,8 @@ impl SqliteStore {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// In one transaction that others wait for: of two who begin a key at once, one is told to run.
+    /// Runs in one transaction, for which others wait. If two callers begin a key at once, only one
+    /// is told to run.
     fn try_begin<R: Stored>(&self, claim: Claim<'_>) -> rusqlite::Result<Begin<i64, R>> {
         let mut connection = self.connection();
         let write = TransactionBehavior::Immediate;
@@ -96,7 +97,7 @@ fn record<R: Stored>(row: &Row<'_>) -> rusqlite::Result<Record<R>> {
     let reply: Option<String> = row.get(1)?;
     Ok(Record {
         fingerprint: Fingerprint::from_bytes(row.get(0)?),
-        // A reply that cannot be read, for its type has changed, leaves the run in doubt.
+        // A reply that cannot be parsed, because its type has changed, leaves the run in doubt.
         progress: match reply.and_then(|text| R::from_text(&text)) {
             Some(reply) => Progress::Done(reply),
             None => Progress::Begun,
@@ -129,10 +130,10 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// SQLite works on this thread, which waits for the disk: a program with many async tasks gives it a
-/// thread of its own.
+/// SQLite works on the calling thread, which waits for the disk. A program with many async tasks
+/// should give SQLite a thread of its own.
 impl<M: Message<Reply: Stored + Sync>> Store<M> for SqliteStore {
-    /// The record's `id`.
+    /// The `id` of the record, by which a run finds its own record again.
     type Begun = i64;
     type Error = rusqlite::Error;
 

@@ -1,4 +1,5 @@
-//! A process that dies between acting and answering, and what its sender is told afterwards.
+//! A process that dies between charging and replying, and the result that its sender gets
+//! afterwards.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +7,7 @@ use std::process::Command;
 use arcbus::{Error, RejectionKind};
 use arcbus_sqlite::{Cards, Crash, Receipt};
 
-/// A folder of the test's own, gone afterwards.
+/// A folder of one test, which is removed afterwards.
 struct Folder(PathBuf);
 
 impl Folder {
