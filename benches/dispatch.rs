@@ -1,6 +1,7 @@
-//! What a dispatch costs, through every handle, next to the floor: what the primitives alone cost.
+//! Times a dispatch through every handle, next to the floor, which is the cost of the primitives
+//! alone.
 //!
-//! `cargo bench -p arcbus-benches --bench dispatch`
+//! The command is `cargo bench -p arcbus-benches --bench dispatch`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use cases::{
     answered, bus_64, bus_700, fill_1000, line, now, pair,
 };
 
-/// More than the last cache holds.
+/// More bytes than the last-level cache holds.
 const EVICTING_BYTES: usize = 96 << 20;
 
 fn dispatch(c: &mut Criterion) {
@@ -73,7 +74,8 @@ fn dispatch_700(c: &mut Criterion) {
     group.finish();
 }
 
-/// `shared` on one thread and on two at once; the time is that of one thread's dispatch.
+/// Measures `shared` on one thread and on two threads concurrently, as the time of one thread's
+/// dispatch.
 fn threads(c: &mut Criterion) {
     let mut group = c.benchmark_group("threads");
     let bus = bus_64();
@@ -131,7 +133,7 @@ fn registry(c: &mut Criterion) {
     group.finish();
 }
 
-/// A route with `$layer` for each of the tokens, in the blocking lane.
+/// Times a route with `$layer` for each of the tokens, in the blocking lane.
 macro_rules! layered {
     ($group:ident, $name:literal, $($method:ident($layer:expr)),*) => {
         let bus = QueryBus::builder()$(.$method($layer))*
@@ -211,8 +213,8 @@ fn layers(c: &mut Criterion) {
     group.finish();
 }
 
-/// One dispatch at a time, with the tables out of the caches. The time contains two readings of the
-/// clock, as `clock` shows.
+/// Times single dispatches with the tables out of the caches. The times contain two readings of the
+/// clock, which the case `clock` shows alone.
 fn cold(c: &mut Criterion) {
     let mut group = c.benchmark_group("cold");
     group.sample_size(10);

@@ -1,7 +1,8 @@
 //! Dispatches through one handle, for an instruction counter: `instructions CASE COUNT`.
 //!
-//! `.ci/instructions.sh` runs every case under callgrind and compares the counts a dispatch with the
-//! committed ones. Without arguments it names the cases.
+//! The script `.ci/instructions.sh` runs every case under callgrind, and compares the instructions
+//! of a dispatch with the committed counts. Without arguments, the program prints the names of the
+//! cases.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -41,7 +42,8 @@ const CASES: [&str; 23] = [
     "cache_hit",
 ];
 
-/// Counted from entry to return; the counter finds it by its name.
+/// The function whose instructions are counted, from entry to return. The counter finds it by its
+/// name.
 #[inline(never)]
 fn measured<T>(count: u64, mut dispatch: impl FnMut() -> T) {
     for _ in 0..count {
@@ -49,7 +51,8 @@ fn measured<T>(count: u64, mut dispatch: impl FnMut() -> T) {
     }
 }
 
-/// The first dispatch makes the thread's slots, so it is not counted.
+/// Runs `count` dispatches after a first one, which is not counted because it creates the thread's
+/// slots.
 fn count<T>(count: u64, mut dispatch: impl FnMut() -> T) {
     drop(black_box(dispatch()));
     measured(count, dispatch);

@@ -1,8 +1,9 @@
-//! How long single dispatches take, and whether registration disturbs them.
+//! Times single dispatches, and shows whether registration disturbs them.
 //!
-//! `cargo bench -p arcbus-benches --bench percentiles` prints a table: each dispatch is timed on its own, so that the
-//! reading of the clock is part of every figure; the row `clock` is that reading alone. Idle stretches
-//! alternate with stretches in which another thread replaces a handler 1,000 times a second.
+//! The command `cargo bench -p arcbus-benches --bench percentiles` prints a table. Each dispatch is
+//! timed on its own, so every figure includes a reading of the clock, which the row `clock` shows
+//! alone. Idle stretches alternate with stretches in which another thread replaces a handler 1,000
+//! times a second.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,7 @@ const PARTS: [(&str, f64); 6] = [
     ("max", 1.0),
 ];
 
-/// Times of single calls, in the clock's raw ticks.
+/// Times of single calls, in raw ticks of the clock.
 struct Times<'a> {
     clock: &'a Clock,
     ticks: Vec<u64>,
@@ -49,7 +50,7 @@ impl<'a> Times<'a> {
         }
     }
 
-    /// The time that `part` of the calls did not exceed, in nanoseconds.
+    /// Returns the time that the share `part` of the calls did not exceed, in nanoseconds.
     fn percentile(&self, part: f64) -> u64 {
         let last = self.ticks.len() - 1;
         let index = (last as f64 * part).round() as usize;
@@ -73,7 +74,7 @@ fn open(builder: Builder) -> (QueryBus, Registrar<Query, arcbus::NoLayers>) {
         .expect("names are unique")
 }
 
-/// Replaces a handler at a steady rate until told to stop; gives the number of swaps.
+/// Replaces a handler at a steady rate until `stop` is set, and returns the number of swaps.
 fn swap_until(stop: &AtomicBool, registrar: &Registrar<Query, arcbus::NoLayers>) -> u32 {
     let begun = Instant::now();
     let mut swaps = 0;

@@ -1,6 +1,7 @@
-//! The figures that arcbus asks of itself, as ratios in one run: `cargo bench -p arcbus-benches --bench ratios`.
+//! Prints the required figures of arcbus, as ratios in one run:
+//! `cargo bench -p arcbus-benches --bench ratios`.
 //!
-//! The last column is what was asked.
+//! The last column contains the required bound.
 
 use std::hint::black_box;
 use std::thread;
@@ -14,10 +15,10 @@ use cases::{
     answered, bus_64, bus_700, fill_1000, line, now, pair,
 };
 
-/// So many times the calls of the other cases, where starting a thread must not count.
+/// Multiple of the calls of other cases, so that the start of a thread does not count.
 const THREAD_RUNS: u64 = 20;
 
-/// A route with five times `$layer`, added by `$method`.
+/// Returns a route with five times `$layer`, added by `$method`.
 macro_rules! five {
     ($method:ident($layer:expr)) => {{
         let builder = QueryBus::builder().$method($layer).$method($layer);
@@ -30,7 +31,7 @@ fn route(bus: QueryBus) -> Route<Pair> {
     bus.route().expect("registered")
 }
 
-/// Many dispatches on each of `threads` threads at once.
+/// Runs many dispatches on each of `threads` concurrent threads.
 fn run_on(threads: usize, bus: &QueryBus, calls: u64) {
     let run = || {
         for _ in 0..calls * THREAD_RUNS {
@@ -40,7 +41,7 @@ fn run_on(threads: usize, bus: &QueryBus, calls: u64) {
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(run))));
 }
 
-/// Prints what each of five layers costs, in nanoseconds.
+/// Prints the cost of each of five layers, in nanoseconds.
 fn print_layer(cases: &Cases<'_>, with: &str, asked: &str) {
     let title = format!("({with} - gates_0) / 5");
     cases.print(&title, [with, "gates_0"], asked, |[with, without]| {
@@ -111,7 +112,7 @@ fn main() {
     println!("{:42} {:6.2}", "bulk_1000, ns a handler", bulk_1000());
 }
 
-/// Nanoseconds a handler of a registration of 1,000 at once, at least.
+/// Returns the least nanoseconds of a handler when 1,000 handlers are registered at once.
 fn bulk_1000() -> f64 {
     const ROUNDS: usize = 60;
     let time = || {

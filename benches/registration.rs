@@ -1,6 +1,6 @@
 //! Times registrations: `cargo bench -p arcbus-benches --bench registration`.
 //!
-//! The least and the median nanoseconds of many rounds, the cases taking turns.
+//! The cases take turns in many rounds, and the table shows the least and the median nanoseconds.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -23,14 +23,14 @@ fn fill_100(mut builder: Builder) -> Builder {
     builder
 }
 
-/// Nanoseconds for each of a hundred handlers.
+/// Returns the nanoseconds of each of a hundred handlers.
 fn a_handler(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     start.elapsed().as_nanos() as f64 / 100.0
 }
 
-/// A hundred handlers together, in one update of an empty bus.
+/// Registers a hundred handlers together, in one update of an empty bus.
 fn batch_100() -> f64 {
     let (bus, registrar) = QueryBus::builder().open().expect("empty");
     let time = a_handler(|| {
@@ -48,7 +48,7 @@ fn batch_100() -> f64 {
     time
 }
 
-/// A hundred handlers one after the other.
+/// Registers a hundred handlers one after the other, on a bus that is open.
 fn one_by_one_100() -> f64 {
     let (bus, registrar) = QueryBus::builder().open().expect("empty");
     let time = a_handler(|| {
@@ -63,7 +63,7 @@ fn one_by_one_100() -> f64 {
     time
 }
 
-/// A hundred handlers in a builder, with the bus that it builds.
+/// Registers a hundred handlers in a builder, and builds the bus.
 fn builder_100() -> f64 {
     let mut built = None;
     let time = a_handler(|| {
@@ -77,7 +77,7 @@ fn builder_100() -> f64 {
     time
 }
 
-/// A handler put in the place of another one, on a bus of a hundred.
+/// Replaces a handler on a bus of a hundred handlers.
 fn replace_in_100() -> f64 {
     let builder = fill_100(QueryBus::builder());
     let (bus, registrar) = builder
@@ -94,7 +94,7 @@ fn replace_in_100() -> f64 {
     time
 }
 
-/// A name, and a run that gives nanoseconds a registration.
+/// A case with its name and a function that returns the nanoseconds of a registration.
 type Case = (&'static str, fn() -> f64);
 
 const CASES: [Case; 4] = [
@@ -104,7 +104,7 @@ const CASES: [Case; 4] = [
     ("replace_in_100", replace_in_100),
 ];
 
-/// Runs the cases whose name is an argument, or all.
+/// Runs the cases whose names are the arguments, or all cases without arguments.
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let named = |name: &str| arguments.iter().any(|argument| argument == name);

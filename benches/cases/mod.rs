@@ -25,7 +25,7 @@ use arcbus::{
 
 pub mod rounds;
 
-/// How a handler of these benchmarks fails, which it does not.
+/// The error type of the benchmarks' handlers, which never fail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused;
 
@@ -35,7 +35,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// A message of two words.
+/// A message of two words, with a reply of a single word.
 #[derive(Clone, Copy)]
 pub struct Pair(pub u64, pub u64);
 
@@ -65,7 +65,7 @@ impl Message for Line {
     type Error = Refused;
 }
 
-/// A handler with a word of state.
+/// A handler with a single word of state, which it adds to the message.
 #[derive(Clone)]
 pub struct Adder(pub u64);
 
@@ -90,7 +90,7 @@ impl Handler<Line> for Adder {
     }
 }
 
-/// Messages that only fill the registry.
+/// A message type that only fills the registry.
 pub struct Filler<const N: usize>;
 
 struct Digits<const N: usize>;
@@ -151,7 +151,7 @@ macro_rules! hundred {
     };
 }
 
-/// Runs `$each!(N)` for 62 numbers: with the two messages above, 64 routes.
+/// Runs `$each!(N)` for 62 numbers, which gives 64 routes with the two messages above.
 macro_rules! sixty_two {
     ($each:ident) => {
         ten!($each, 0);
@@ -165,7 +165,7 @@ macro_rules! sixty_two {
     };
 }
 
-/// Runs `$each!(N)` for 698 numbers: with the two messages above, 700 routes.
+/// Runs `$each!(N)` for 698 numbers, which gives 700 routes with the two messages above.
 macro_rules! six_hundred_ninety_eight {
     ($each:ident) => {
         hundred!($each, 0);
@@ -196,7 +196,7 @@ macro_rules! six_hundred_ninety_eight {
 
 pub type Builder = BusBuilder<Query, NoLayers>;
 
-/// Adds 62 fillers.
+/// Registers 62 handlers of filler messages.
 pub fn fill_64(mut builder: Builder) -> Builder {
     macro_rules! add {
         ($n:expr) => {
@@ -207,7 +207,7 @@ pub fn fill_64(mut builder: Builder) -> Builder {
     builder
 }
 
-/// Adds 698 fillers.
+/// Registers 698 handlers of filler messages.
 pub fn fill_700(mut builder: Builder) -> Builder {
     macro_rules! add {
         ($n:expr) => {
@@ -218,7 +218,7 @@ pub fn fill_700(mut builder: Builder) -> Builder {
     builder
 }
 
-/// Adds 1,000 fillers.
+/// Registers 1,000 handlers of filler messages.
 pub fn fill_1000(mut builder: Builder) -> Builder {
     macro_rules! add {
         ($n:expr) => {
@@ -238,12 +238,12 @@ pub fn fill_1000(mut builder: Builder) -> Builder {
     builder
 }
 
-/// A bus with 64 routes.
+/// Returns a bus with 64 routes, of which 62 belong to fillers.
 pub fn bus_64() -> QueryBus {
     complete(fill_64(QueryBus::builder()))
 }
 
-/// A bus with 700 routes.
+/// Returns a bus with 700 routes, of which 698 belong to fillers.
 pub fn bus_700() -> QueryBus {
     complete(fill_700(QueryBus::builder()))
 }
@@ -256,7 +256,7 @@ fn complete(builder: Builder) -> QueryBus {
         .expect("names are unique")
 }
 
-/// A gate that lets everything pass.
+/// A gate that lets every message pass, without any work.
 #[derive(Clone, Copy)]
 pub struct NoOp;
 
@@ -272,7 +272,7 @@ impl<M: Message> Gate<M> for NoOp {
     fn leave(&self, (): (), _outcome: &Outcome<M>, _cx: &Context<'_>) {}
 }
 
-/// The layer of [`NoOp`].
+/// The layer of [`NoOp`], which creates a gate for each route.
 #[derive(Clone, Copy)]
 pub struct NoOpLayer;
 
@@ -288,7 +288,7 @@ impl<M: Message> Layer<M> for NoOpLayer {
     }
 }
 
-/// A middleware that only runs the rest.
+/// A middleware that only runs its inner service, as an `async fn`.
 pub struct Through;
 
 impl<M: Message> Middleware<M> for Through {
@@ -298,14 +298,14 @@ impl<M: Message> Middleware<M> for Through {
 }
 
 static_bus! {
-    /// The static bus of these benchmarks.
+    /// The static bus that the benchmarks share.
     pub struct Fixed: Query {
         pair: Pair => Adder,
         line: Line => Adder,
     }
 }
 
-/// Polls a future that is ready at once.
+/// Polls a future once, which must be ready at once.
 #[inline(always)]
 pub fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {
@@ -314,29 +314,30 @@ pub fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// A message that the compiler does not know, read from memory that was written long ago: one that
-/// is written word by word and at once read whole is what the processor would wait for.
+/// Returns a message that the compiler does not know, read from memory that was written long
+/// before. The processor would stall on a message that is written word by word and at once read
+/// whole.
 #[inline(always)]
 pub fn pair() -> Pair {
     static PAIR: Pair = Pair(1, 2);
     *black_box(&PAIR)
 }
 
-/// As [`pair`], of 64 bytes.
+/// Returns a message of 64 bytes, which is read from memory like the message of [`pair`].
 #[inline(always)]
 pub fn line() -> Line {
     static LINE: Line = Line([1; 8]);
     *black_box(&LINE)
 }
 
-/// The reply, taken out of the result at once, as a caller's `?` does. A result that is moved as a
-/// whole instead is read in wider words than it was just written in, which the processor waits for.
+/// Takes the reply out of the result at once, as a caller's `?` does. A result that is moved as a
+/// whole is read in wider words than it was just written in, on which the processor stalls.
 #[inline(always)]
 pub fn answered<T, E: fmt::Debug>(result: Result<T, E>) -> T {
     result.expect("the handlers of the benchmarks do not fail")
 }
 
-/// What a virtual call to a handler costs at least.
+/// The least interface of a handler, called by a virtual call without a future.
 pub trait Answer: Send + Sync {
     fn answer(&self, msg: Pair) -> Result<u64, Refused>;
 }
@@ -347,7 +348,7 @@ impl Answer for Adder {
     }
 }
 
-/// The table of the floors: the hasher, map and keys of the registry, written by hand.
+/// The table of the floors, written by hand with the hasher, map and keys of the registry.
 pub type FloorTable = HashMap<TypeId, Arc<dyn Answer>, RandomState>;
 
 pub fn floor_table() -> FloorTable {
@@ -363,7 +364,7 @@ pub fn floor_table() -> FloorTable {
     table
 }
 
-/// `ArcSwap` load + lookup + virtual call.
+/// The floor of the shared handle: an `ArcSwap` load, a lookup and a virtual call.
 pub struct FloorShared(pub Arc<ArcSwap<FloorTable>>);
 
 impl FloorShared {
@@ -382,7 +383,7 @@ impl FloorShared {
     }
 }
 
-/// `arc_swap::Cache` load + lookup + virtual call.
+/// The floor of the local handle: an `arc_swap::Cache` load, a lookup and a virtual call.
 pub struct FloorLocal(Cache<Arc<ArcSwap<FloorTable>>, Arc<FloorTable>>);
 
 impl FloorLocal {
@@ -403,7 +404,7 @@ impl FloorLocal {
 type Boxed = Box<dyn Any + Send>;
 type Callback = Arc<dyn Fn(Boxed) -> Result<Boxed, String> + Send + Sync>;
 
-/// The architecture of go-cqrs in Rust: a lock, a map by name, `Any` both ways.
+/// The architecture of go-cqrs in Rust: a lock, a map by name, and `Any` both ways.
 pub struct RwLockStringMap(RwLock<HashMap<String, Callback>>);
 
 impl RwLockStringMap {

@@ -1,22 +1,22 @@
-//! Cases that take turns, round after round, so that a machine that slows down slows all of them.
+//! Cases that take turns, round after round, so that a slower machine slows all of them.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 60;
-/// The calls of a case in a round.
+/// Number of calls of a case in each round.
 pub const CALLS: u64 = 50_000;
 
-/// A case of a benchmark: a name, and a run of as many calls as it is told.
+/// A case of a benchmark, with a name and a function that makes a given number of calls.
 pub struct Case<'a> {
     pub name: &'static str,
     run: Box<dyn FnMut(u64) + 'a>,
-    /// Nanoseconds a call, by round.
+    /// Nanoseconds of a call, one value for each round.
     times: Vec<f64>,
 }
 
 impl Case<'_> {
-    /// How long `calls` calls take.
+    /// Returns the time of `calls` calls of this case.
     pub fn time(&mut self, calls: u64) -> Duration {
         let start = Instant::now();
         (self.run)(calls);
@@ -28,7 +28,7 @@ impl Case<'_> {
 pub struct Cases<'a>(pub Vec<Case<'a>>);
 
 impl<'a> Cases<'a> {
-    /// A case that is timed call by call.
+    /// Adds a case from a function that makes a single call.
     pub fn add<T>(&mut self, name: &'static str, mut call: impl FnMut() -> T + 'a) {
         self.add_run(name, move |calls| {
             for _ in 0..calls {
@@ -37,7 +37,7 @@ impl<'a> Cases<'a> {
         });
     }
 
-    /// A case whose `run` does as many calls as it is told.
+    /// Adds a case from a function `run` that makes the given number of calls.
     pub fn add_run(&mut self, name: &'static str, run: impl FnMut(u64) + 'a) {
         self.0.push(Case {
             name,
@@ -46,7 +46,7 @@ impl<'a> Cases<'a> {
         });
     }
 
-    /// Times all cases, and prints what a call of each takes at least.
+    /// Times all cases in turns, and prints the least time of a call of each case.
     pub fn measure(&mut self) {
         for _ in 0..ROUNDS {
             for case in &mut self.0 {
@@ -58,11 +58,12 @@ impl<'a> Cases<'a> {
         for case in &self.0 {
             println!("{:42} {:6.2}", case.name, self.least(case.name));
         }
-        println!("\n{:42} {:>6} {:>6}   asked", "", "median", "least");
+        println!("\n{:42} {:>6} {:>6}   required", "", "median", "least");
     }
 
-    /// Prints what `of` makes of the times of the cases `names`, as the median over the rounds and for
-    /// the least times, which is what a machine without neighbours would show.
+    /// Prints the result of `of` for the times of the cases `names`. The first figure is the median
+    /// over the rounds. The second uses the least times, which a machine without neighbours would
+    /// show.
     pub fn print<const N: usize>(
         &self,
         title: &str,

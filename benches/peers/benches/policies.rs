@@ -1,4 +1,4 @@
-//! Groups `policies` and `contended`: `cargo bench -p arcbus-peers --bench policies`.
+//! Runs the groups `policies` and `contended`: `cargo bench -p arcbus-peers --bench policies`.
 
 use arcbus_peers::{contended, group, policies, runtime};
 use criterion::{Criterion, criterion_group, criterion_main};

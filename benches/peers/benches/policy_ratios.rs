@@ -1,7 +1,7 @@
-//! The figures asked of the policies, as ratios in one run:
+//! Prints the required figures of the policies, as ratios in one run:
 //! `cargo bench -p arcbus-peers --bench policy_ratios`.
 //!
-//! The last column is what was asked.
+//! The last column contains the required bound.
 
 use arcbus_peers::cases::rounds::Cases;
 use arcbus_peers::{contended, policies, runtime};
@@ -36,7 +36,7 @@ fn main() {
     print_peer(&cases, "ratelimiter", "rate_limit", 1.0);
     print_peer(&cases, "timelimiter", "timeout", 1.0);
 
-    println!("\nOn two threads; the times are twenty calls'.");
+    println!("\nOn two threads, with the times of twenty calls.");
     let mut cases = contended();
     cases.measure();
     cases.print_ratio("breaker_consecutive", "peer_recloser", "<= 1");
@@ -45,14 +45,14 @@ fn main() {
     cases.print_ratio("bulkhead", "peer_tokio_semaphore", "<= 1");
 }
 
-/// How many times as much the layer of tower-resilience costs as ours, which reads the clock `clocks`
-/// times.
+/// Prints the cost of the layer of tower-resilience as a multiple of ours, which reads the clock
+/// `clocks` times.
 fn print_peer(cases: &Cases<'_>, peer: &str, ours: &str, clocks: f64) {
     let peer = format!("peer_tower_resilience_{peer}");
     let names = [&*peer, "peer_tower_noop", ours, "none", "clock_read"];
     let title = format!("tower-resilience / {ours}");
     cases.print(&title, names, ">= 10", |[peer, noop, ours, none, clock]| {
-        // What is below a tenth of a nanosecond is not measured.
+        // Times below a tenth of a nanosecond cannot be measured.
         (peer - noop) / (ours - none - clocks * clock).max(0.1)
     });
 }

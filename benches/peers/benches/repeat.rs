@@ -1,4 +1,4 @@
-//! Groups `repeat` and `cache_threads`: `cargo bench -p arcbus-peers --bench repeat`.
+//! Runs the groups `repeat` and `cache_threads`: `cargo bench -p arcbus-peers --bench repeat`.
 
 use arcbus_peers::{cache_threads, group, repeat, runtime};
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,7 +1,7 @@
-//! The figures asked of the layers that repeat and remember, as ratios in one run:
+//! Prints the required figures of the layers that repeat and remember, as ratios in one run:
 //! `cargo bench -p arcbus-peers --bench repeat_ratios`.
 //!
-//! The last column is what was asked.
+//! The last column contains the required bound.
 
 use arcbus_peers::cases::rounds::Cases;
 use arcbus_peers::{cache_threads, repeat, runtime};
@@ -18,7 +18,7 @@ fn main() {
     print_peer(&cases, "retry", "retry");
     print_peer(&cases, "cache", "cache_hit");
 
-    println!("\nOn two threads; the times are twenty calls'.");
+    println!("\nOn two threads, with the times of twenty calls.");
     let mut cases = cache_threads();
     cases.measure();
     cases.print_ratio("hits", "raw_quick_cache", "");
@@ -34,13 +34,13 @@ fn print_hit(cases: &Cases<'_>, ours: &str, raw: &str) {
     });
 }
 
-/// How many times as much the layer of tower-resilience costs as ours.
+/// Prints the cost of the layer of tower-resilience as a multiple of ours.
 fn print_peer(cases: &Cases<'_>, peer: &str, ours: &str) {
     let peer = format!("peer_tower_resilience_{peer}");
     let title = format!("tower-resilience / {ours}");
     let names = [&*peer, "peer_tower_noop", ours, "none"];
     cases.print(&title, names, ">= 10", |[peer, noop, ours, none]| {
-        // What is below a tenth of a nanosecond is not measured.
+        // Times below a tenth of a nanosecond cannot be measured.
         (peer - noop) / (ours - none).max(0.1)
     });
 }

@@ -1,5 +1,5 @@
-//! One cache, used by two threads at once: hits of a thousand keys, and a mix in which every tenth key is
-//! one of many that come again rarely.
+//! A cache that two threads use concurrently, with hits of a thousand keys, or with a mix in which
+//! every tenth key is rare.
 
 use std::hint::black_box;
 
@@ -13,7 +13,7 @@ use crate::contended::{RUNS, on_threads};
 use crate::messages::{ById, Store};
 use crate::repeat::raw;
 
-/// Every case of the group `cache_threads`.
+/// Returns every case of the group `cache_threads`.
 #[must_use]
 pub fn cache_threads() -> Cases<'static> {
     let mut cases = Cases::default();
@@ -42,7 +42,7 @@ fn mixed(nth: u64) -> u64 {
     }
 }
 
-/// Each thread through a route of its own.
+/// Adds a case of our cache, which each thread uses through a route of its own.
 fn ours(cases: &mut Cases<'_>, name: &'static str, key: fn(u64) -> u64) {
     let builder = QueryBus::builder().layer(Cache::ttl(LATER));
     let bus = builder.register::<ById, _>(Store).build();

@@ -1,4 +1,4 @@
-//! The policies that share state, used by two threads at once, and their peers.
+//! Policies with shared state and their peers, which two threads use concurrently.
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
@@ -17,10 +17,11 @@ use crate::cases::{Adder, Pair, answered, pair};
 use crate::ours::{count_window, time_window};
 
 const THREADS: usize = 2;
-/// So many times the calls of the other cases, where starting a thread must not count.
+/// Multiple of the calls of other cases, so that the start of a thread does not count.
 pub(crate) const RUNS: u64 = 20;
 
-/// Every case of the group `contended`: a call of one thread while another does the same.
+/// Returns every case of the group `contended`: a call of one thread while another thread makes
+/// such calls, too.
 #[must_use]
 pub fn contended() -> Cases<'static> {
     let mut cases = Cases::default();
@@ -86,7 +87,7 @@ fn peers(cases: &mut Cases<'_>) {
     });
 }
 
-/// A case that dispatches through what `builder` builds, each thread through a route of its own.
+/// Adds a case that dispatches on the bus of `builder`, where each thread uses a route of its own.
 fn add<S: Stack<Pair>>(cases: &mut Cases<'_>, name: &'static str, builder: BusBuilder<Query, S>) {
     let bus = builder.register::<Pair, _>(Adder(7)).build();
     let bus = bus.expect("one handler, sound settings");

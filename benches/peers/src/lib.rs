@@ -21,12 +21,13 @@ use std::time::Duration;
 use cases::rounds::Cases;
 use criterion::Criterion;
 
-/// More a second than any benchmark uses.
+/// A number a second that no benchmark reaches.
 const PLENTY: u32 = 1_000_000_000;
-/// Later than any benchmark ends.
+/// A time after which no benchmark still runs.
 const LATER: Duration = Duration::from_secs(30);
 
-/// Every case of the group `policies`: ours on a resolved route in the blocking lane, and the peers'.
+/// Returns every case of the group `policies`: ours on a route in the blocking lane, and the peers'
+/// cases.
 #[must_use]
 pub fn policies() -> Cases<'static> {
     let mut cases = Cases::default();
@@ -35,11 +36,11 @@ pub fn policies() -> Cases<'static> {
     cases
 }
 
-/// A runtime for the peers that use tokio's timers.
+/// Returns a runtime for the peers that use tokio's timers.
 ///
 /// # Panics
 ///
-/// If the system refuses one.
+/// Panics if the system does not provide a runtime.
 #[must_use]
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -48,7 +49,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime")
 }
 
-/// Times `cases` with criterion.
+/// Times `cases` with criterion, as the group `name`.
 pub fn group(criterion: &mut Criterion, name: &str, cases: Cases<'_>) {
     let mut group = criterion.benchmark_group(name);
     for mut case in cases.0 {

@@ -1,4 +1,4 @@
-//! Messages with keys, and their handler.
+//! Messages with keys, and a handler of all of them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,13 +6,14 @@ use std::sync::Arc;
 use arcbus::middleware::cache::Cacheable;
 use arcbus::{Command, Context, Handler, Message, Query};
 
-/// The one name that is asked for.
+/// The only name that the benchmarks query.
 pub(crate) const NAME: &str = "the name of somebody";
 
 #[derive(Clone, Copy)]
 pub(crate) struct ById(pub u64);
 
-/// The name stands in old memory, as in the other messages: what is measured is the cache.
+/// A message with a name in old memory, like the other messages, so that only the cache is
+/// measured.
 #[derive(Clone, Copy)]
 pub(crate) struct ByName(pub &'static str);
 

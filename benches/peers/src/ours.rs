@@ -1,4 +1,4 @@
-//! One layer of ours a case, around the same handler.
+//! Cases with a single layer of arcbus, all around one handler.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::cases::rounds::Cases;
 use crate::cases::{Adder, Pair, answered, pair};
 use crate::{LATER, PLENTY};
 
-/// Adds a case that dispatches through what `builder` builds.
+/// Adds a case that dispatches on the bus of `builder`.
 fn add<S: Stack<Pair>>(cases: &mut Cases<'_>, name: &'static str, builder: BusBuilder<Query, S>) {
     let bus = builder.register::<Pair, _>(Adder(7)).build();
     let bus = bus.expect("one handler, sound settings");
@@ -21,7 +21,7 @@ fn add<S: Stack<Pair>>(cases: &mut Cases<'_>, name: &'static str, builder: BusBu
     cases.add(name, move || answered(route.execute_blocking(pair())));
 }
 
-/// Adds a case whose every dispatch is refused.
+/// Adds a case in which a layer refuses every dispatch.
 fn add_refused<S: Stack<Pair>>(
     cases: &mut Cases<'_>,
     name: &'static str,
@@ -33,7 +33,7 @@ fn add_refused<S: Stack<Pair>>(
     cases.add(name, move || route.execute_blocking(pair()).is_err());
 }
 
-/// As recloser's: the last hundred calls. Ours times them, too.
+/// Returns a breaker over the last hundred calls, like recloser's. Ours also times the calls.
 pub(crate) fn count_window() -> CircuitBreaker {
     CircuitBreaker::count_window(100).slow_calls(LATER, 0.5)
 }

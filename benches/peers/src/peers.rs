@@ -1,4 +1,4 @@
-//! What the peers' policies cost around the same work.
+//! Cases with the policies of other crates, around equal work.
 
 use std::fmt::Debug;
 use std::hint::black_box;
@@ -25,7 +25,7 @@ pub fn peer_policies(cases: &mut Cases<'_>) {
     tower(cases);
 }
 
-/// Policies without a service around them.
+/// Adds the policies that need no service around them.
 fn libraries(cases: &mut Cases<'_>) {
     let adder = black_box(Adder(7));
     let recloser = Recloser::custom().error_rate(0.5).closed_len(100).build();
@@ -44,8 +44,8 @@ fn libraries(cases: &mut Cases<'_>) {
     });
 }
 
-/// Layers around a service, boxed: what one costs is the difference to the boxed service alone. They
-/// are polled within a tokio runtime, whose timers they use.
+/// Adds layers around a boxed service, where the cost of a layer is the difference to the boxed
+/// service alone. They are polled within a tokio runtime, whose timers they use.
 fn tower(cases: &mut Cases<'_>) {
     let breaker = CircuitBreakerLayer::builder()
         .failure_rate_threshold(0.5)
@@ -90,7 +90,7 @@ fn tower(cases: &mut Cases<'_>) {
     );
 }
 
-/// Adds a case that calls `service`, boxed.
+/// Adds a case that calls `service`, which is boxed first.
 pub(crate) fn add<S>(cases: &mut Cases<'_>, name: &'static str, service: S)
 where
     S: Service<Pair, Response = u64> + Send + 'static,

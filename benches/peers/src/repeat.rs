@@ -1,4 +1,4 @@
-//! The layers that repeat and remember, one a case, and their peers.
+//! Cases with a single layer that repeats or remembers, and their peers.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::cases::{Adder, Pair, Refused, answered, pair};
 use crate::messages::{ById, ByName, Charge, NAME, Store};
 use crate::peers::add as add_service;
 
-/// Every case of the group `repeat`.
+/// Returns every case of the group `repeat`.
 #[must_use]
 pub fn repeat() -> Cases<'static> {
     let mut cases = Cases::default();
@@ -31,7 +31,7 @@ pub fn repeat() -> Cases<'static> {
     cases
 }
 
-/// The route of `M` through what `builder` builds.
+/// Returns the route of `M` on the bus of `builder`.
 pub(crate) fn route<M, K, S>(builder: BusBuilder<K, S>, handler: impl Handler<M>) -> Route<M>
 where
     M: Message<Kind: Same<K>>,
@@ -79,7 +79,8 @@ fn our_caches(cases: &mut Cases<'_>) {
     });
 }
 
-/// Every dispatch has a key of its own; a key is kept for a millisecond.
+/// Adds a case in which every dispatch has a key of its own, and each key is kept for a
+/// millisecond.
 fn idempotency(cases: &mut Cases<'_>) {
     let layer = Idempotency::in_memory(Duration::from_millis(1))
         .capacity(1 << 20)
@@ -92,7 +93,7 @@ fn idempotency(cases: &mut Cases<'_>) {
     });
 }
 
-/// Caches without a bus around them.
+/// Adds caches that need no bus around them.
 fn libraries(cases: &mut Cases<'_>) {
     let by_id = raw::<u64, u64>();
     by_id.insert(7, 14);
