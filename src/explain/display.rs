@@ -53,13 +53,13 @@ impl Explanation {
         if self.layers.is_empty() {
             Ok(())
         } else if shared == 0 {
-            writeln!(f, "Each layer has one instance a route.")
+            writeln!(f, "Each layer has one instance per route.")
         } else if shared == self.layers.len() {
-            writeln!(f, "Each layer is shared: its routes have one instance.")
+            writeln!(f, "Each layer is shared: its routes use one instance.")
         } else {
             writeln!(
                 f,
-                "The routes of a shared layer have one instance; the other layers have one a route."
+                "The routes of a shared layer use one instance; other layers have one per route."
             )
         }
     }
@@ -69,7 +69,7 @@ impl Explanation {
             [] => Ok(()),
             names => writeln!(
                 f,
-                "Not counted, for it does not say what it does: {}",
+                "Not counted, because they state no facts: {}",
                 names.join(", ")
             ),
         }
@@ -99,7 +99,7 @@ impl Explanation {
                 format!("{time:?}, unless a handler computes that long without waiting")
             }
             Time::Unbounded(by) => format!(
-                "as long as {by} takes: a `Timeout` outside it, or a deadline of the caller's, bounds it"
+                "as long as {by} takes: a `Timeout` outside, or the caller's deadline, limits it"
             ),
         }
     }

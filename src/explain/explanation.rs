@@ -57,7 +57,7 @@ use crate::pipeline::{LayerInfo, RouteInfo};
 ///   kept            nothing
 ///   errors          invalid, queue_timeout, timeout, circuit_open, overloaded, panicked, transient, permanent, unclassified
 ///   by the caller   late, caller_timeout, cancelled_early, cancelled, would_deadlock
-/// Each layer has one instance a route.
+/// Each layer has one instance per route.
 /// No dangerous order.
 /// ");
 /// # Ok(())

@@ -150,7 +150,7 @@ impl Recorder {
         assert_eq!(
             sent,
             expected,
-            "what was sent of {}",
+            "the sent messages of {} are not the expected ones",
             MessageType::of::<M>()
         );
     }
@@ -162,7 +162,11 @@ impl Recorder {
     /// Panics if other messages were sent, or in another order.
     #[track_caller]
     pub fn assert_order(&self, expected: impl AsRef<[&'static str]>) {
-        assert_eq!(self.order(), expected.as_ref(), "what was sent");
+        assert_eq!(
+            self.order(),
+            expected.as_ref(),
+            "the sent messages are not the expected ones"
+        );
     }
 
     /// Asserts that every reply given to [`reply`](Recorder::reply) was used, so that the code
@@ -174,7 +178,7 @@ impl Recorder {
     #[track_caller]
     pub fn assert_all_replied(&self) {
         let left = self.state.lock().canned.left();
-        assert!(left.is_empty(), "replies that nobody asked for: {left:?}");
+        assert!(left.is_empty(), "unused replies, by message: {left:?}");
     }
 
     /// Dispatches a message in the async lane, like [`Bus::execute`](crate::Bus::execute).
@@ -239,7 +243,7 @@ impl Recorder {
 
     fn unexpected<M: Message>(&self) -> ! {
         panic!(
-            "the recorder has no reply left for {}, sent after {:?}: tell it one with `reply` or \
+            "the recorder has no reply left for {}, sent after {:?}: add one with `reply` or \
              `reply_with`",
             MessageType::of::<M>(),
             self.order()

@@ -124,7 +124,7 @@ fn a_message_without_a_reply_panics_with_its_name() {
     let text = panic_of(|| drop(double(&mut &bus, "a")));
     assert_eq!(
         text,
-        "the recorder has no reply left for 'store' (testing::Store), sent after [\"find\"]: tell it \
+        "the recorder has no reply left for 'store' (testing::Store), sent after [\"find\"]: add \
          one with `reply` or `reply_with`"
     );
     bus.assert_order(["find", "store"]);
@@ -143,7 +143,7 @@ fn what_was_asserted_in_vain_is_named() {
     let text = panic_of(|| bus.assert_order(["find"]));
     assert!(text.contains(r#"left: ["store"]"#), "{text}");
     let text = panic_of(|| bus.assert_all_replied());
-    assert_eq!(text, r#"replies that nobody asked for: [("store", 1)]"#);
+    assert_eq!(text, r#"unused replies, by message: [("store", 1)]"#);
 }
 
 #[test]

@@ -348,14 +348,14 @@ fn explain_says_which_layers_are_shared() {
     };
     assert!(line("  RateLimit ").contains("shared"), "{text}");
     assert!(!line("  CircuitBreaker ").contains("shared"), "{text}");
-    assert!(text.contains("the other layers have one a route"), "{text}");
+    assert!(text.contains("other layers have one per route"), "{text}");
 }
 
 #[test]
 fn explain_says_that_nothing_is_shared() {
     let text = Layers::new().layer(breaker()).explain::<Pay>().to_string();
     assert!(
-        text.contains("Each layer has one instance a route."),
+        text.contains("Each layer has one instance per route."),
         "{text}"
     );
     assert!(!text.contains("shared"), "{text}");

@@ -22,7 +22,7 @@ ask (query), through no layer:
 At worst, as set up:
   attempts        1, one after the other
   handler calls   1
-  time            as long as the handler takes: a `Timeout` outside it, or a deadline of the caller's, bounds it
+  time            as long as the handler takes: a `Timeout` outside, or the caller's deadline, limits it
   kept            nothing
   errors          invalid, panicked, transient, permanent, unclassified
   by the caller   late, caller_timeout, cancelled_early, cancelled, would_deadlock
