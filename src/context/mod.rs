@@ -579,7 +579,6 @@ impl fmt::Debug for Context<'_> {
 
 /// Returns the nanoseconds since [`epoch`], and zero for an earlier instant, which is past whenever
 /// read.
-/// read.
 fn since_epoch(instant: Instant) -> u64 {
     nanos(instant.saturating_duration_since(epoch()))
 }

@@ -78,7 +78,6 @@ impl TraceParent {
 
     /// Returns the id of the caller's span, which is not all zero unless [`child`](Self::child) was
     /// given zeros.
-    /// zeros.
     #[must_use]
     pub fn parent_id(&self) -> [u8; 8] {
         self.parent_id
