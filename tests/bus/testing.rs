@@ -124,7 +124,7 @@ fn a_message_without_a_reply_panics_with_its_name() {
     let text = panic_of(|| drop(double(&mut &bus, "a")));
     assert_eq!(
         text,
-        "the recorder has no reply left for 'store' (testing::Store), sent after [\"find\"]: add \
+        "the recorder has no reply left for 'store' (bus::testing::Store), sent after [\"find\"]: add \
          one with `reply` or `reply_with`"
     );
     bus.assert_order(["find", "store"]);
@@ -138,7 +138,7 @@ fn what_was_asserted_in_vain_is_named() {
     bus.reply::<Store>(Ok(())).reply::<Store>(Ok(()));
     assert_eq!(bus.execute_blocking(Store(1)), Ok(()));
     let text = panic_of(|| bus.assert_sent([Store(2)]));
-    assert!(text.contains("'store' (testing::Store)"), "{text}");
+    assert!(text.contains("'store' (bus::testing::Store)"), "{text}");
     assert!(text.contains("left: [Store(1)]"), "{text}");
     let text = panic_of(|| bus.assert_order(["find"]));
     assert!(text.contains(r#"left: ["store"]"#), "{text}");
