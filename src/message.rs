@@ -8,7 +8,8 @@ use crate::outcome::{Class, Violations};
 /// A value with exactly one handler, which returns a [`Reply`](Message::Reply) or an
 /// [`Error`](Message::Error).
 ///
-/// [`#[derive(Command)]`](derive@crate::Command) and [`#[derive(Query)]`](derive@crate::Query) write it.
+/// The macros [`#[derive(Command)]`](derive@crate::Command) and
+/// [`#[derive(Query)]`](derive@crate::Query) implement this trait.
 ///
 /// Put data of more than a kilobyte into a `Box` or an `Arc` inside the message. In a debug build,
 /// each function that takes a message by value copies it. Without layers, a dispatch takes about 20
@@ -104,18 +105,18 @@ pub trait Message: Send + Sync + 'static {
     }
 }
 
-/// The kind of a message: [`Command`] or [`Query`]. The trait is sealed, so that no other type can
-/// implement it.
+/// The kind of a message: [`Command`] or [`Query`]. The trait is sealed, so that no other
+/// type can be a kind.
 pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     /// The name of the kind in logs and listings, `"command"` or `"query"`.
     const NAME: &'static str;
 }
 
-/// The kind of a message that changes something, for a [`CommandBus`](crate::CommandBus).
+/// The kind of a message that changes something, and goes on a [`CommandBus`](crate::CommandBus).
 #[derive(Debug)]
 pub enum Command {}
 
-/// The kind of a message that only reads, for a [`QueryBus`](crate::QueryBus).
+/// The kind of a message that only reads, and goes on a [`QueryBus`](crate::QueryBus).
 #[derive(Debug)]
 pub enum Query {}
 
@@ -163,7 +164,7 @@ struct MessageDescriptor {
 }
 
 impl MessageType {
-    /// Returns the value that stands for the message type `M`.
+    /// Returns the value that stands for the message type `M`, without running code of `M`.
     #[must_use]
     pub fn of<M: Message>() -> Self {
         Self(
@@ -191,7 +192,7 @@ impl MessageType {
         (self.0.type_name)()
     }
 
-    /// Returns the id of the Rust type.
+    /// Returns the id of the Rust type, by which a table finds the route.
     pub(crate) fn id(self) -> TypeId {
         self.0.id
     }
@@ -201,7 +202,7 @@ impl MessageType {
         self.0.name_hash
     }
 
-    /// Returns `"command"` or `"query"`.
+    /// Returns the name of the message's kind, which is `"command"` or `"query"`.
     pub(crate) fn kind(self) -> &'static str {
         self.0.kind
     }
@@ -227,7 +228,7 @@ impl PartialEq for MessageType {
 
 impl Eq for MessageType {}
 
-/// Hashes a text (Fowler, Noll and Vo, FNV-1a, 64 bits).
+/// Hashes a text at compile time (Fowler, Noll and Vo, FNV-1a, 64 bits).
 const fn fnv_1a(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325;

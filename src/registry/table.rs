@@ -63,7 +63,7 @@ impl Table {
 #[derive(Default)]
 pub(crate) struct Names(HashSet<ByName, RandomState>);
 
-/// A message type that is hashed and compared by its name.
+/// A message type that is hashed and compared by its name, as a key of the names.
 struct ByName(MessageType);
 
 impl PartialEq for ByName {

@@ -328,7 +328,7 @@ fn a_warning_says_why_and_what_is_better() {
         .layer(plain::Authorize());
     let explanation = stack.explain::<Ask>();
     let warning: Warning = explanation.warnings()[0];
-    assert!(warning.reason().contains("without asking"), "{warning}");
+    assert!(warning.reason().contains("without a check"), "{warning}");
     assert_eq!(
         warning.to_string(),
         format!(
