@@ -72,7 +72,7 @@ fn counts_every_line_of_its_data() {
     let refused_orders = [
         ("invalid", 82),
         ("out_of_stock", 83),
-        ("rejected", 88),
+        ("forbidden", 88),
         ("unknown_product", 80),
         ("unknown_user", 78),
     ];
@@ -103,13 +103,13 @@ fn counts_every_line_of_its_data() {
     assert_eq!(err.lines().count(), 501);
 }
 
-/// Every order that is neither invalid nor rejected queries its user, and its product if the user
+/// Every order that is neither invalid nor forbidden queries its user, and its product if the user
 /// exists.
 #[test]
 fn tells_nested_dispatches_from_lines() {
     let (report, _) = serve(&std::fs::read(DATA).unwrap());
     let orders = &report.rows["order.place"];
-    let users = orders.count() - orders.errors["rejected"] - orders.errors["invalid"];
+    let users = orders.count() - orders.errors["forbidden"] - orders.errors["invalid"];
     let products = users - orders.errors["unknown_user"];
     let nested = [("user.get", users), ("product.get", products)];
     assert_eq!(report.nested, tally(&nested));
@@ -206,7 +206,7 @@ fn prints_a_table() {
     );
     assert!(
         ran.out
-            .contains("invalid 1, out_of_stock 1, rejected 1, unknown_user 1\n")
+            .contains("forbidden 1, invalid 1, out_of_stock 1, unknown_user 1\n")
     );
     assert!(ran.out.lines().all(|line| line.trim_end() == line));
 }
