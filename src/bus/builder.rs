@@ -15,11 +15,9 @@ use crate::handler::{
 };
 use crate::message::Kind;
 use crate::pipeline::{Joined, Layers, More, NoLayers, Stack, Wrapped};
-use crate::registry::{
-    Batch, Change, Changes, Names, Registrar, RegistrationError, Service, Store, Table,
-};
+use crate::registry::{Batch, Changes, Names, Registrar, RegistrationError, Service, Store, Table};
 use crate::setting::InvalidSetting;
-use crate::sync::{Arc, PlainArc};
+use crate::sync::Arc;
 
 /// Builds a bus from layers, handlers and settings.
 ///
@@ -73,7 +71,7 @@ impl<K: Kind> BusBuilder<K> {
                 capacity: 1,
                 clock: None,
             },
-            changes: Changes::new(PlainArc::default()),
+            changes: Changes::new(),
             coverage: Coverage::default(),
             _kind: PhantomData,
         }
@@ -124,7 +122,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
         M: MessageOn<K>,
         S: Stack<M>,
     {
-        self.changes.add(&self.layers, handler, Change::Register);
+        self.changes.register(&self.layers, handler);
         self.coverage.add_handler();
         self
     }
@@ -235,7 +233,7 @@ impl<K: Kind, S> BusBuilder<K, S> {
     /// Registers each handler of a service that the macro [`#[handlers]`](crate::handlers) has implemented.
     /// The method [`build`](BusBuilder::build) reports mistakes.
     pub fn service<T: Service<K, S>>(self, service: Arc<T>) -> Self {
-        let mut batch = Batch::of(self.layers, self.changes);
+        let mut batch = Batch::new(self.layers, self.changes);
         T::register(&service, &mut batch);
         let (layers, changes) = batch.into_parts();
         let mut coverage = self.coverage;

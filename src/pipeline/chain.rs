@@ -1,5 +1,7 @@
 //! [`Chain`]: one middleware before the rest.
 
+use std::any::Any;
+
 use super::middleware::sealed::Sealed;
 use super::park::Blocked;
 use super::{Middleware, Next};
@@ -32,6 +34,13 @@ impl<M: Message, W: Middleware<M>, N: Next<M>> Next<M> for Chain<W, N> {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M> {
         self.middleware.block(msg, cx, &self.next)
+    }
+
+    fn middleware_at(&self, place: usize) -> Option<&dyn Any> {
+        match place.checked_sub(1) {
+            None => Some(&self.middleware),
+            Some(place) => self.next.middleware_at(place),
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use std::mem;
 use std::time::SystemTime;
 
 use super::type_name::short_type_name;
-use super::{Facts, Middleware, Role, Roles};
+use super::{Facts, Middleware, Role, Roles, Settle, Settling};
+use crate::clock::Clock;
 use crate::message::{Message, MessageType};
 use crate::registry::Unhandled;
 use crate::setting::InvalidSetting;
@@ -24,6 +25,12 @@ use crate::sync::PlainArc;
 /// clone of it: in scopes, through registrars, on static buses and on several buses. Those buses must have one
 /// clock. A middleware in `.wrap(..)` is one instance for all its routes, too.
 /// [`Bus::explain`](crate::Bus::explain) says which layers of a route are shared.
+///
+/// # A handler that is replaced
+///
+/// The layers of the crate keep their state where the same layer value, or a clone of it, stands at the same place
+/// around the old handler: see [`Registrar::replace`](crate::Registrar::replace). A layer of yours can do so with
+/// the instance that [`middleware`](Layer::middleware) is shown: share what it holds by an `Arc`.
 ///
 /// # Example
 ///
@@ -74,6 +81,10 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
     const ROLES: Roles = Roles::of(Self::ROLE);
 
     /// Makes the instance for `route`. Called once a registration, outside every lock.
+    ///
+    /// `previous` is the instance at the same place around the handler that is replaced, if it has the same type. It
+    /// may be of another layer of that type, and it goes on working: dispatches that are in flight hold it. `None`
+    /// for a handler that is new.
     ///
     /// # Errors
     ///
@@ -177,6 +188,7 @@ pub struct RouteInfo {
     registered_at: SystemTime,
     /// Of the bus, while the layers are made. None on a static bus, which has a handler for every message.
     unhandled: Option<PlainArc<Unhandled>>,
+    settling: Settling,
 }
 
 /// The layers of a route, outermost first.
@@ -195,6 +207,7 @@ impl RouteInfo {
             layers: None,
             registered_at,
             unhandled: None,
+            settling: Settling::default(),
         }
     }
 
@@ -212,6 +225,15 @@ impl RouteInfo {
             layers: Some(Box::new(LayerList { names, layers })),
             ..self
         }
+    }
+
+    /// Lets a layer act when the route is registered, and not if it is refused.
+    pub(crate) fn when_registered(&self, settle: impl FnOnce(&Clock) + Send + Sync + 'static) {
+        self.settling.push(Box::new(settle));
+    }
+
+    pub(crate) fn take_settling(&mut self) -> Vec<Settle> {
+        self.settling.take()
     }
 
     /// Lends what the bus has no handler for while `make` makes the layers.

@@ -1,5 +1,7 @@
 //! [`Middleware`] and what it runs next.
 
+use std::any::Any;
+
 use super::optional::Either;
 use super::park::{Blocked, block_on};
 use super::{Facts, Role};
@@ -112,6 +114,12 @@ pub trait Next<M: Message>: Send + Sync + sealed::Sealed {
     /// [`run`](Next::run) on this thread, to its end.
     #[doc(hidden)]
     fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M>;
+
+    /// Returns the middleware at a place from here inwards. A handler has none.
+    #[doc(hidden)]
+    fn middleware_at(&self, _place: usize) -> Option<&dyn Any> {
+        None
+    }
 }
 
 pub(super) mod sealed {

@@ -52,6 +52,11 @@ impl<R, H> Recovered<R, H> {
         }
     }
 
+    /// Returns the recovery: for a layer whose state outlives a handler, say.
+    pub const fn get_ref(&self) -> &R {
+        &self.recover
+    }
+
     #[cold]
     #[inline(never)]
     fn block_recovery<M: Message>(

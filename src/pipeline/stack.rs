@@ -6,7 +6,7 @@ use super::chain::Chain;
 use super::role::assert_order;
 use super::shared::Wrapped;
 use super::type_name::{may_be_off, short_type_name};
-use super::{Layer, LayerInfo, Leaf, Next, Roles, RouteInfo};
+use super::{Layer, LayerInfo, Leaf, Next, Previous, Roles, RouteInfo};
 use crate::handler::Handler;
 use crate::message::{Message, MessageType};
 use crate::setting::InvalidSetting;
@@ -136,12 +136,13 @@ impl<S> Layers<S> {
     pub(crate) fn around<M: Message, H: Handler<M>>(
         &self,
         info: &RouteInfo,
+        previous: Previous<'_>,
         handler: H,
     ) -> Result<S::Around<Leaf<H>>, InvalidSetting>
     where
         S: Stack<M>,
     {
-        let made = self.stack.make(info)?;
+        let made = self.stack.make(info, previous)?;
         Ok(S::around(made, Leaf::new(handler)))
     }
 
@@ -155,7 +156,7 @@ impl<S> Layers<S> {
     where
         S: Stack<M>,
     {
-        match self.around(&self.route::<M>(), handler) {
+        match self.around(&self.route::<M>(), Previous::of(None), handler) {
             Ok(pipeline) => pipeline,
             Err(invalid) => panic!("{invalid}"),
         }
@@ -182,18 +183,26 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
     #[doc(hidden)]
     type Made;
 
+    /// The number of its layers.
+    #[doc(hidden)]
+    const LEN: usize;
+
     /// What its layers are for.
     #[doc(hidden)]
     const ROLES: Roles;
 
-    /// Makes an instance of every layer for `route`, the outermost first.
+    /// Makes an instance of every layer for `route`, the outermost first. Each is shown the middleware that
+    /// stands at its place in `previous`.
     ///
     /// # Errors
     ///
     /// Returns the first setting that is out of range.
-    fn make(&self, route: &RouteInfo) -> Result<Self::Made, InvalidSetting>;
+    #[doc(hidden)]
+    fn make(&self, route: &RouteInfo, previous: Previous<'_>)
+    -> Result<Self::Made, InvalidSetting>;
 
     /// Puts the instances around `next`.
+    #[doc(hidden)]
     fn around<N: Next<M>>(made: Self::Made, next: N) -> Self::Around<N>;
 
     /// Adds what is known of the layers, outermost first.
@@ -203,9 +212,10 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
 impl<M: Message> Stack<M> for NoLayers {
     type Around<N: Next<M>> = N;
     type Made = ();
+    const LEN: usize = 0;
     const ROLES: Roles = Roles::NONE;
 
-    fn make(&self, _route: &RouteInfo) -> Result<(), InvalidSetting> {
+    fn make(&self, _route: &RouteInfo, _previous: Previous<'_>) -> Result<(), InvalidSetting> {
         Ok(())
     }
 
@@ -219,12 +229,18 @@ impl<M: Message> Stack<M> for NoLayers {
 impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
     type Around<N: Next<M>> = S::Around<Chain<L::Middleware, N>>;
     type Made = (S::Made, L::Middleware);
+    const LEN: usize = S::LEN + 1;
     const ROLES: Roles = S::ROLES.and(L::ROLES);
 
-    fn make(&self, route: &RouteInfo) -> Result<Self::Made, InvalidSetting> {
+    fn make(
+        &self,
+        route: &RouteInfo,
+        previous: Previous<'_>,
+    ) -> Result<Self::Made, InvalidSetting> {
         const { assert_order(S::ROLES, L::ROLES) };
-        let outer = self.outer.make(route)?;
-        Ok((outer, self.layer.middleware(route, None)?))
+        let outer = self.outer.make(route, previous)?;
+        let previous = previous.inside(S::LEN).outermost();
+        Ok((outer, self.layer.middleware(route, previous)?))
     }
 
     fn around<N: Next<M>>((outer, middleware): Self::Made, next: N) -> Self::Around<N> {
@@ -240,12 +256,18 @@ impl<M: Message, S: Stack<M>, L: Layer<M>> Stack<M> for More<S, L> {
 impl<M: Message, S: Stack<M>, T: Stack<M>> Stack<M> for Joined<S, T> {
     type Around<N: Next<M>> = S::Around<T::Around<N>>;
     type Made = (S::Made, T::Made);
+    const LEN: usize = S::LEN + T::LEN;
     const ROLES: Roles = S::ROLES.and(T::ROLES);
 
-    fn make(&self, route: &RouteInfo) -> Result<Self::Made, InvalidSetting> {
+    fn make(
+        &self,
+        route: &RouteInfo,
+        previous: Previous<'_>,
+    ) -> Result<Self::Made, InvalidSetting> {
         const { assert_order(S::ROLES, T::ROLES) };
-        let outer = self.outer.make(route)?;
-        Ok((outer, self.inner.make(route)?))
+        let outer = self.outer.make(route, previous)?;
+        let inner = self.inner.make(route, previous.inside(S::LEN))?;
+        Ok((outer, inner))
     }
 
     fn around<N: Next<M>>((outer, inner): Self::Made, next: N) -> Self::Around<N> {

@@ -1,5 +1,6 @@
 //! [`Batch`]: changes that are made together or not at all.
 
+use std::any::TypeId;
 use std::fmt;
 use std::mem;
 use std::time::SystemTime;
@@ -9,6 +10,7 @@ use smallvec::SmallVec;
 use super::erased::Entry;
 use super::error::RegistrationError;
 use super::service::Service;
+use super::store::Store;
 use super::table::Draft;
 use crate::bounds::{HandlerFn, HandlerFnWith, MessageOn};
 use crate::handler::{
@@ -16,7 +18,7 @@ use crate::handler::{
     from_fn,
 };
 use crate::message::{Kind, Message, MessageType, Same};
-use crate::pipeline::{Layers, Stack, Ties};
+use crate::pipeline::{Layers, Previous, RouteInfo, Settle, Stack, Ties};
 use crate::registry::Unhandled;
 use crate::sync::{Arc, PlainArc};
 
@@ -31,6 +33,17 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// Returns the route that the change leaves a message with, if it changes that message.
+    fn leaves(&self, message: TypeId) -> Option<Option<&Entry>> {
+        match self {
+            Self::Register(entry) | Self::Replace(entry) => {
+                (entry.message() == message).then_some(Some(entry))
+            }
+            Self::Deregister(changed) => (changed.id() == message).then_some(None),
+            Self::Impossible(_) => None,
+        }
+    }
+
     /// Applies the change to `draft`, or returns the error of a change that is impossible.
     pub(super) fn apply(self, draft: &mut Draft<'_>) -> Result<(), RegistrationError> {
         match self {
@@ -44,8 +57,10 @@ impl Change {
 
 /// Changes in their order, with the time at which they take effect.
 pub(crate) struct Changes {
+    store: Option<Arc<Store>>,
     list: SmallVec<[Change; 1]>,
     ties: Ties,
+    settling: Vec<Settle>,
     made_at: SystemTime,
     /// The bus's count of messages without a handler. Each route borrows it while its layers are
     /// created, because a share for each route would cost a count.
@@ -53,34 +68,78 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// Creates an empty list of changes, and reads the clock once for all of them.
-    pub(crate) fn new(unhandled: PlainArc<Unhandled>) -> Self {
+    /// Creates an empty list of a builder, and reads the clock once for all of its changes.
+    pub(crate) fn new() -> Self {
+        Self::of(PlainArc::default(), None)
+    }
+
+    /// Creates an empty list of changes to `store`.
+    pub(super) fn to(store: &Arc<Store>) -> Self {
+        let unhandled = PlainArc::clone(store.unhandled());
+        Self::of(unhandled, Some(Arc::clone(store)))
+    }
+
+    fn of(unhandled: PlainArc<Unhandled>, store: Option<Arc<Store>>) -> Self {
         Self {
+            store,
             list: SmallVec::new(),
             ties: Ties::default(),
+            settling: Vec::new(),
             made_at: SystemTime::now(),
             unhandled: Some(unhandled),
         }
     }
 
-    /// Adds a route for `handler` with its own instance of every layer.
-    pub(crate) fn add<M, H, S>(
+    /// Adds a route for `handler` with a new instance of every layer.
+    pub(crate) fn register<M, H, S>(&mut self, layers: &Layers<S>, handler: H)
+    where
+        M: Message,
+        H: Handler<M>,
+        S: Stack<M>,
+    {
+        let made = self.make(layers, handler, None);
+        self.list
+            .push(made.map_or_else(Change::Impossible, Change::Register));
+    }
+
+    /// Adds a route for `handler` in the place of another one. Shows its layers the instances of the route
+    /// that an earlier change of this list leaves, or else of the route in the store.
+    pub(crate) fn replace<M, H, S>(&mut self, layers: &Layers<S>, handler: H)
+    where
+        M: Message,
+        H: Handler<M>,
+        S: Stack<M>,
+    {
+        let message = TypeId::of::<M>();
+        let mut newest_first = self.list.iter().rev();
+        let previous = match newest_first.find_map(|change| change.leaves(message)) {
+            Some(left) => left.cloned(),
+            None => self.store.as_ref().and_then(|store| store.find(message)),
+        };
+        let made = self.make(layers, handler, previous);
+        self.list
+            .push(made.map_or_else(Change::Impossible, Change::Replace));
+    }
+
+    fn make<M, H, S>(
         &mut self,
         layers: &Layers<S>,
         handler: H,
-        with: impl FnOnce(Entry) -> Change,
-    ) where
+        previous: Option<Entry>,
+    ) -> Result<Entry, Box<RegistrationError>>
+    where
         M: Message,
         H: Handler<M>,
         S: Stack<M>,
     {
         let mut info = layers.info::<M>(self.made_at);
         self.ties.add(&info);
-        let made = info.on_bus(&mut self.unhandled, |info| layers.around(info, handler));
-        self.list.push(match made {
-            Ok(pipeline) => with(Entry::new::<M, _>(info, pipeline)),
-            Err(invalid) => Change::Impossible(Box::new(invalid.into())),
-        });
+        let previous = Previous::of(previous.as_ref().map(Entry::places));
+        let make = |info: &RouteInfo| layers.around(info, previous, handler);
+        let pipeline = info.on_bus(&mut self.unhandled, make);
+        let pipeline = pipeline.map_err(|invalid| Box::new(invalid.into()))?;
+        self.settling.extend(info.take_settling());
+        Ok(Entry::new::<M, _>(info, pipeline))
     }
 
     pub(super) fn deregister<M: Message>(&mut self) {
@@ -104,6 +163,11 @@ impl Changes {
     /// Removes and returns the ties of the routes to a clock.
     pub(super) fn take_ties(&mut self) -> Ties {
         mem::take(&mut self.ties)
+    }
+
+    /// Takes the acts of layers that wait until the changes are made.
+    pub(super) fn take_settling(&mut self) -> Vec<Settle> {
+        mem::take(&mut self.settling)
     }
 
     /// Replaces routes whose layers stand in a dangerous order by errors.
@@ -133,12 +197,7 @@ pub struct Batch<K, S> {
 }
 
 impl<K: Kind, S> Batch<K, S> {
-    pub(crate) fn new(layers: Layers<S>, unhandled: PlainArc<Unhandled>) -> Self {
-        Self::of(layers, Changes::new(unhandled))
-    }
-
-    /// Creates a batch with the changes of a builder.
-    pub(crate) fn of(layers: Layers<S>, changes: Changes) -> Self {
+    pub(crate) fn new(layers: Layers<S>, changes: Changes) -> Self {
         Self {
             layers,
             changes,
@@ -161,7 +220,7 @@ impl<K: Kind, S> Batch<K, S> {
         M: MessageOn<K>,
         S: Stack<M>,
     {
-        self.changes.add(&self.layers, handler, Change::Register);
+        self.changes.register(&self.layers, handler);
         self
     }
 
@@ -209,14 +268,16 @@ impl<K: Kind, S> Batch<K, S> {
         self
     }
 
-    /// Replaces the handler of a message, which must have one.
+    /// Replaces the handler of a message, which must have one. Its layers keep their state, as with
+    /// [`Registrar::replace`](super::Registrar::replace): that of the route in the table, or of an earlier change
+    /// of this batch.
     pub fn replace<M, H>(&mut self, handler: H) -> &mut Self
     where
         H: Handler<M>, // of several messages? `replace::<TheMessage, _>(handler)`
         M: MessageOn<K>,
         S: Stack<M>,
     {
-        self.changes.add(&self.layers, handler, Change::Replace);
+        self.changes.replace(&self.layers, handler);
         self
     }
 

@@ -19,7 +19,7 @@ pub use retired::{Drained, Retired};
 pub use service::Service;
 pub use unused::UnusedLayers;
 
-pub(crate) use batch::{Change, Changes};
+pub(crate) use batch::Changes;
 pub(crate) use erased::{Frame, Launch, Out, Pinned, Typed, Written};
 pub(crate) use store::Store;
 pub(crate) use table::{Names, Table};

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::batch::{Batch, Change, Changes};
-use super::erased::Entry;
+use super::batch::{Batch, Changes};
 use super::error::RegistrationError;
 use super::retired::Retired;
 use super::service::Service;
@@ -17,7 +16,7 @@ use crate::handler::{
 };
 use crate::message::{Kind, Message, Same};
 use crate::pipeline::{Layers, More, NoLayers, Stack, Wrapped};
-use crate::sync::{Arc, PlainArc};
+use crate::sync::Arc;
 
 /// Changes the handlers of a bus while the program runs. Returned by
 /// [`open`](crate::BusBuilder::open), and cheap to clone.
@@ -90,7 +89,9 @@ impl<K: Kind, S> Registrar<K, S> {
         M: MessageOn<K>,
         S: Stack<M>,
     {
-        self.put(handler, Change::Register).map(drop)
+        let mut changes = self.changes();
+        changes.register(&self.layers, handler);
+        self.commit(changes).map(drop)
     }
 
     /// Registers an async function or closure as the handler of its message argument, which a
@@ -178,6 +179,42 @@ impl<K: Kind, S> Registrar<K, S> {
 
     /// Replaces the handler of a message in a single swap, so that no dispatch finds none.
     ///
+    /// # State of the layers
+    ///
+    /// A layer keeps its state where the same layer value, or a clone of it, stands at the same place around the
+    /// old handler; any other layer begins anew. Limits protect the backend, and a new handler does not change that:
+    /// an open breaker stays open, tokens that were taken stay taken, and dispatches that are in flight in the old
+    /// handler hold their permits until they end. After [`deregister`](Self::deregister) and
+    /// [`register`](Self::register) every layer begins anew. The guide lists what
+    /// [each layer keeps](crate::docs::guide#changing-handlers-while-running).
+    ///
+    /// A limit that was set by a [handle](crate::middleware::Handles) stays, unless the new layer is a clone that was
+    /// given other limits than the layer before it: those hold from the swap on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use arcbus::middleware::RateLimit;
+    /// use arcbus::{Message, Query, QueryBus, from_fn};
+    /// # struct Ping;
+    /// # impl Message for Ping {
+    /// #     const NAME: &'static str = "ping";
+    /// #     type Kind = Query;
+    /// #     type Reply = u32;
+    /// #     type Error = std::convert::Infallible;
+    /// # }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let limit = RateLimit::new(1, Duration::from_secs(3600));
+    /// let (bus, registrar) = QueryBus::builder().layer(limit).open()?;
+    /// registrar.register(from_fn(|_: Ping| Ok(1)))?;
+    /// assert_eq!(bus.execute_blocking(Ping), Ok(1));
+    ///
+    /// let _ = registrar.replace(from_fn(|_: Ping| Ok(2)))?;
+    /// assert!(bus.execute_blocking(Ping).unwrap_err().is_rate_limited());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`NotRegistered`](RegistrationError::NotRegistered), and then changes nothing.
@@ -187,7 +224,9 @@ impl<K: Kind, S> Registrar<K, S> {
         M: MessageOn<K>,
         S: Stack<M>,
     {
-        self.put(handler, Change::Replace)
+        let mut changes = self.changes();
+        changes.replace(&self.layers, handler);
+        self.commit(changes)
     }
 
     /// Removes the handler of a message, which later dispatches then do not find.
@@ -199,7 +238,7 @@ impl<K: Kind, S> Registrar<K, S> {
     where
         M: Message<Kind: Same<K>>,
     {
-        let mut changes = Changes::new(PlainArc::clone(self.store.unhandled()));
+        let mut changes = self.changes();
         changes.deregister::<M>();
         self.commit(changes)
     }
@@ -217,7 +256,7 @@ impl<K: Kind, S> Registrar<K, S> {
         &self,
         changes: impl FnOnce(&mut Batch<K, S>),
     ) -> Result<Retired, RegistrationError> {
-        let mut batch = Batch::new(self.layers.clone(), PlainArc::clone(self.store.unhandled()));
+        let mut batch = Batch::new(self.layers.clone(), self.changes());
         changes(&mut batch);
         self.commit(batch.into_changes())
     }
@@ -235,19 +274,8 @@ impl<K: Kind, S> Registrar<K, S> {
         self.store.explain::<M>()
     }
 
-    fn put<M, H>(
-        &self,
-        handler: H,
-        with: impl FnOnce(Entry) -> Change,
-    ) -> Result<Retired, RegistrationError>
-    where
-        M: Message<Kind: Same<K>>,
-        H: Handler<M>,
-        S: Stack<M>,
-    {
-        let mut changes = Changes::new(PlainArc::clone(self.store.unhandled()));
-        changes.add(&self.layers, handler, with);
-        self.commit(changes)
+    fn changes(&self) -> Changes {
+        Changes::to(&self.store)
     }
 
     fn commit(&self, changes: Changes) -> Result<Retired, RegistrationError> {

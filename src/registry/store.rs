@@ -106,7 +106,7 @@ impl Store {
         &self,
         mut changes: Changes,
     ) -> Result<Option<Arc<Tomb>>, RegistrationError> {
-        let ties = changes.take_ties();
+        let (ties, settling) = (changes.take_ties(), changes.take_settling());
         let tie = || Ok(ties.hold(&self.clock)?);
         let mut changes = self.judged(changes).into_iter();
         let mut removed = Vec::new();
@@ -121,9 +121,11 @@ impl Store {
             })
         };
         match made {
-            Ok((tomb, true)) => Ok(tomb),
-            Ok((tomb, false)) => {
-                self.reclaim();
+            Ok((tomb, is_empty)) => {
+                settling.into_iter().for_each(|settle| settle(&self.clock));
+                if !is_empty {
+                    self.reclaim();
+                }
                 Ok(tomb)
             }
             Err((error, refused)) => {
@@ -150,6 +152,11 @@ impl Store {
     pub(crate) fn free_spare(&self) {
         let spare = self.writer.lock().spare.take();
         drop(spare);
+    }
+
+    /// Returns a share of the route of a message.
+    pub(super) fn find(&self, message: TypeId) -> Option<Entry> {
+        self.table.load().find(message).cloned()
     }
 
     /// Returns the worst case of the route of `M`.

@@ -43,6 +43,11 @@ impl Table {
         self.entries.iter()
     }
 
+    /// The route of a message.
+    pub(super) fn find(&self, message: TypeId) -> Option<&Entry> {
+        self.entries.find(message)
+    }
+
     pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
         self.entries.into_entries()
     }

@@ -6,7 +6,7 @@
 //! `TypeId::of::<M>()` was created from a pipeline of `M`.
 #![allow(unsafe_code)]
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::collections::{HashMap, TryReserveError};
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::Outcome;
-use crate::pipeline::{Next, RouteInfo, edge};
+use crate::pipeline::{Next, Places, RouteInfo, edge};
 use crate::random::random_state;
 use crate::sync::{Arc, arc_dyn};
 
@@ -61,10 +61,16 @@ struct RouteHeader<M: Message> {
     calls: Calls<M>,
 }
 
-/// A route with its type erased, which can only be shared and dropped.
-trait Owner: Send + Sync {}
+/// A route with its type erased, which can only be shared and dropped, and whose middlewares can be found.
+trait Owner: Places + Send + Sync {}
 
-impl<M: Message, P: Send + Sync> Owner for Route<M, P> {}
+impl<M: Message, P: Next<M>> Places for Route<M, P> {
+    fn middleware_at(&self, place: usize) -> Option<&dyn Any> {
+        self.pipeline.middleware_at(place)
+    }
+}
+
+impl<M: Message, P: Next<M>> Owner for Route<M, P> {}
 
 type Block<M> = unsafe fn(NonNull<()>, M, &Clock) -> Outcome<M>;
 type BlockWith<M> = unsafe fn(NonNull<()>, M, &Context<'_>) -> Outcome<M>;
@@ -119,6 +125,11 @@ impl Entry {
 
     pub(crate) fn message(&self) -> TypeId {
         self.info().message().id()
+    }
+
+    /// Returns the middlewares of the route by their places.
+    pub(super) fn places(&self) -> &dyn Places {
+        &*self.owner
     }
 
     /// Returns whether this is the route's only owner. If true for an entry outside every table,

@@ -1,0 +1,41 @@
+//! [`Settling`]: acts that wait until a route is registered.
+
+use std::fmt;
+use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use crate::clock::Clock;
+use crate::sync::Mutex;
+
+/// Sets limits, by the clock of the bus.
+pub(crate) type Settle = Box<dyn FnOnce(&Clock) + Send + Sync>;
+
+/// Acts of layers that wait until their route is registered. A clone has none, since they run once.
+#[derive(Default)]
+pub(super) struct Settling(Mutex<Vec<Settle>>);
+
+impl Settling {
+    pub(super) fn push(&self, settle: Settle) {
+        self.0.lock().push(settle);
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Settle> {
+        mem::take(&mut *self.0.lock())
+    }
+}
+
+impl Clone for Settling {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Settling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settling")
+    }
+}
+
+/// Nothing under its lock panics.
+impl UnwindSafe for Settling {}
+impl RefUnwindSafe for Settling {}
