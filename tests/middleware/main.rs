@@ -26,6 +26,7 @@ mod replay;
 mod resilience;
 mod set_back;
 mod settings;
+mod swaps;
 mod verdict;
 mod wakers;
 mod writers;

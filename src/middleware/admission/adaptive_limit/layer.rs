@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::policy::{Algorithm, Settings};
+use super::policy::{Algorithm, Settings as PolicySettings};
 use super::{AdaptiveLimitGate, AdaptiveLimitPolicy};
 use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::middleware::handles::Settings;
 use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
@@ -31,7 +32,7 @@ use crate::setting::InvalidSetting;
 /// for all: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct AdaptiveLimit {
-    settings: Settings,
+    settings: PolicySettings,
     handles: Handles<AdaptiveLimitPolicy>,
 }
 
@@ -63,7 +64,7 @@ impl AdaptiveLimit {
     }
 
     fn by(algorithm: Algorithm) -> Self {
-        let settings = Settings {
+        let settings = PolicySettings {
             algorithm,
             initial: 20,
             min: 1,
@@ -148,14 +149,26 @@ impl<M: Message> Layer<M> for AdaptiveLimit {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
-        let policy = self.handles.add(route.name(), self.policy()?);
+        let of = &self.settings;
+        let settings = Settings {
+            fixed: (of.algorithm, of.window, of.backoff, of.slow_after),
+            limits: (of.min, of.max),
+        };
+        let previous = previous.map(|previous| &previous.0.policy);
+        let policy = self.handles.keep_with_limits_or_add(
+            route,
+            previous,
+            self.policy()?,
+            settings,
+            |policy, (min, max), _| policy.set_range(min, max),
+        );
         Ok(Gated(AdaptiveLimitGate::new(policy)))
     }
 
     fn facts(&self) -> Facts {
-        let Settings {
+        let PolicySettings {
             initial, min, max, ..
         } = self.settings;
         Facts::new()

@@ -12,7 +12,7 @@ use crate::sync::PlainArc;
 /// message fared. Made by [`AdaptiveLimit`](super::AdaptiveLimit).
 #[derive(Debug)]
 pub struct AdaptiveLimitGate {
-    policy: PlainArc<AdaptiveLimitPolicy>,
+    pub(super) policy: PlainArc<AdaptiveLimitPolicy>,
 }
 
 impl AdaptiveLimitGate {

@@ -82,10 +82,13 @@ impl<M: Message> Layer<M> for Bulkhead {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = BulkheadPolicy::new(self.limit)?;
-        let policy = self.handles.add(route.name(), policy);
+        let previous = previous.map(|previous| &previous.0.policy);
+        let policy = self
+            .handles
+            .keep_or_add(route, previous, policy, self.limit);
         Ok(Gated(BulkheadGate::new(policy)))
     }
 
@@ -119,11 +122,13 @@ impl<M: Message> Layer<M> for Bulkhead<Queue> {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = BulkheadPolicy::with_queue(self.limit, self.queue.len)?;
         let max_wait = self.queue.max_wait()?;
-        let policy = self.handles.add(route.name(), policy);
+        let settings = (self.limit, self.queue.len);
+        let previous = previous.map(|previous| &previous.0.policy);
+        let policy = self.handles.keep_or_add(route, previous, policy, settings);
         Ok(Enqueued(BulkheadQueue::new(policy, max_wait)))
     }
 

@@ -11,7 +11,7 @@ use crate::sync::PlainArc;
 /// [`Bulkhead`](super::Bulkhead).
 #[derive(Debug)]
 pub struct BulkheadGate {
-    policy: PlainArc<BulkheadPolicy>,
+    pub(super) policy: PlainArc<BulkheadPolicy>,
 }
 
 impl BulkheadGate {

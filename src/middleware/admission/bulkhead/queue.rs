@@ -17,7 +17,7 @@ use crate::sync::PlainArc;
 /// A bulkhead whose messages wait for a permit. Made by [`Bulkhead::queue`](super::Bulkhead::queue) for a
 /// route.
 pub struct BulkheadQueue {
-    policy: PlainArc<BulkheadPolicy>,
+    pub(super) policy: PlainArc<BulkheadPolicy>,
     /// In nanoseconds.
     max_wait: u64,
 }

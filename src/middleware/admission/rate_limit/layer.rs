@@ -9,6 +9,7 @@ use super::rate::Rate;
 use crate::clock::nanos;
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::middleware::handles::Settings;
 use crate::pipeline::{Enqueued, Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
@@ -101,10 +102,19 @@ impl<W> RateLimit<W> {
     fn policy(
         &self,
         route: &RouteInfo,
+        previous: Option<&PlainArc<RateLimitPolicy>>,
         patience: Duration,
     ) -> Result<PlainArc<RateLimitPolicy>, InvalidSetting> {
         let policy = RateLimitPolicy::new(self.rate)?.wait_at_most(patience);
-        Ok(self.handles.add(route.name(), policy))
+        let (fixed, limits) = (patience, self.rate);
+        let settings = Settings { fixed, limits };
+        Ok(self.handles.keep_with_limits_or_add(
+            route,
+            previous,
+            policy,
+            settings,
+            |policy, rate, now| policy.change(now, rate),
+        ))
     }
 }
 
@@ -117,9 +127,10 @@ impl<M: Message> Layer<M> for RateLimit {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
-        let policy = self.policy(route, Duration::ZERO)?;
+        let previous = previous.map(|previous| &previous.0.policy);
+        let policy = self.policy(route, previous, Duration::ZERO)?;
         Ok(Gated(RateLimitGate::new(policy)))
     }
 
@@ -137,14 +148,15 @@ impl<M: Message> Layer<M> for RateLimit<Wait> {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         InvalidSetting::unless(
             (1..u64::MAX).contains(&nanos(self.wait.longest)),
             "RateLimit.wait_at_most",
             "between a nanosecond and 584 years",
         )?;
-        let policy = self.policy(route, self.wait.longest)?;
+        let previous = previous.map(|previous| &previous.0.policy);
+        let policy = self.policy(route, previous, self.wait.longest)?;
         Ok(Enqueued(RateLimitQueue::new(policy)))
     }
 

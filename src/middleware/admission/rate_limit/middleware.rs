@@ -11,7 +11,7 @@ use crate::sync::PlainArc;
 /// [`RateLimit`](super::RateLimit).
 #[derive(Debug)]
 pub struct RateLimitGate {
-    policy: PlainArc<RateLimitPolicy>,
+    pub(super) policy: PlainArc<RateLimitPolicy>,
 }
 
 impl RateLimitGate {

@@ -15,7 +15,7 @@ use crate::sync::PlainArc;
 /// [`RateLimit::wait_at_most`](super::RateLimit::wait_at_most) for a route.
 #[derive(Debug)]
 pub struct RateLimitQueue {
-    policy: PlainArc<RateLimitPolicy>,
+    pub(super) policy: PlainArc<RateLimitPolicy>,
 }
 
 impl RateLimitQueue {

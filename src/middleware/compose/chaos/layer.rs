@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{ChaosMiddleware, ChaosPolicy};
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::middleware::handles::Settings;
 use crate::outcome::{Error, ErrorKind, Phase, TimeLimit};
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
@@ -150,11 +151,18 @@ impl<F> Chaos<F> {
     fn policy(&self, route: &str) -> Result<ChaosPolicy, InvalidSetting> {
         let mix = |seed: u64, byte: u8| seed.rotate_left(5) ^ u64::from(byte);
         let policy = ChaosPolicy::new(route.bytes().fold(self.seed, mix));
-        policy.set_delays(self.delays)?;
-        policy.set_failures(self.failures)?;
-        policy.set_panics(self.panics)?;
+        set_rates(&policy, [self.delays, self.failures, self.panics])?;
         Ok(policy)
     }
+}
+
+fn set_rates(
+    policy: &ChaosPolicy,
+    [delays, failures, panics]: [f64; 3],
+) -> Result<(), InvalidSetting> {
+    policy.set_delays(delays)?;
+    policy.set_failures(failures)?;
+    policy.set_panics(panics)
 }
 
 impl<M: Message, F: MakeError<M>> Layer<M> for Chaos<F> {
@@ -165,10 +173,21 @@ impl<M: Message, F: MakeError<M>> Layer<M> for Chaos<F> {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = self.policy(route.name())?;
-        let policy = self.handles.add(route.name(), policy);
+        let settings = Settings {
+            fixed: self.seed,
+            limits: [self.delays, self.failures, self.panics],
+        };
+        let previous = previous.map(|previous| &previous.policy);
+        let policy = self.handles.keep_with_limits_or_add(
+            route,
+            previous,
+            policy,
+            settings,
+            |policy, rates, _| set_rates(policy, rates),
+        );
         let error = self.error.clone();
         Ok(ChaosMiddleware::new(policy, self.latency, error))
     }

@@ -16,7 +16,7 @@ use crate::sync::PlainArc;
 
 /// What [`Chaos`](super::Chaos) makes.
 pub struct ChaosMiddleware<F> {
-    policy: PlainArc<ChaosPolicy>,
+    pub(super) policy: PlainArc<ChaosPolicy>,
     latency: Duration,
     error: F,
 }

@@ -128,6 +128,11 @@ impl Budget {
         self.0.exhausted.load(Ordering::Relaxed)
     }
 
+    /// Tells it from others, as long as it lives.
+    pub(crate) fn id(&self) -> usize {
+        PlainArc::as_ptr(&self.0).addr()
+    }
+
     /// The facts of a layer with this budget: the minimum of a second is of one clock.
     pub(crate) fn tie(&self, facts: Facts) -> Facts {
         match self.0.minimum {

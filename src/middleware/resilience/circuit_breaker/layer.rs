@@ -8,6 +8,7 @@ use super::policy::{CircuitBreakerPolicy, Listener, Transition};
 use super::policy::{Limits, Window};
 use crate::message::Message;
 use crate::middleware::Handles;
+use crate::middleware::handles::Settings;
 use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
@@ -194,10 +195,21 @@ impl<M: Message> Layer<M> for CircuitBreaker {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = self.policy_of(route.name())?;
-        let policy = self.handles.add(route.name(), policy);
+        let settings = Settings {
+            fixed: (self.window, self.listener.as_ref().map(Listener::id)),
+            limits: self.limits,
+        };
+        let previous = previous.map(|previous| &previous.0.policy);
+        let policy = self.handles.keep_with_limits_or_add(
+            route,
+            previous,
+            policy,
+            settings,
+            |policy, limits, _| policy.set_limits(limits),
+        );
         Ok(Gated(CircuitBreakerGate::new(policy)))
     }
 

@@ -12,7 +12,7 @@ use crate::sync::PlainArc;
 /// [`CircuitBreaker`](super::CircuitBreaker).
 #[derive(Debug)]
 pub struct CircuitBreakerGate {
-    policy: PlainArc<CircuitBreakerPolicy>,
+    pub(super) policy: PlainArc<CircuitBreakerPolicy>,
 }
 
 impl CircuitBreakerGate {

@@ -7,6 +7,7 @@ use super::HedgeMiddleware;
 use super::policy::{Delay, HedgePolicy, Quantile};
 use crate::bounds::{MessageClone, QueryMessage};
 use crate::clock::nanos;
+use crate::middleware::handles::Settings;
 use crate::middleware::{Budget, Handles};
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
@@ -43,7 +44,7 @@ pub struct Hedge {
 pub(super) const LONGEST: Duration = Duration::from_nanos(u64::MAX - 1);
 
 /// By what the delay is set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum When {
     After(Duration),
     Quantile(f64),
@@ -239,9 +240,27 @@ impl<M: QueryMessage + MessageClone> Layer<M> for Hedge {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&HedgeMiddleware>,
+        previous: Option<&HedgeMiddleware>,
     ) -> Result<HedgeMiddleware, InvalidSetting> {
-        let policy = self.handles.add(route.name(), self.policy()?);
+        let budget = self.budget.as_ref().map(Budget::id);
+        let settings = Settings {
+            fixed: (
+                self.when,
+                self.samples,
+                self.max_hedges,
+                self.slow_after,
+                budget,
+            ),
+            limits: (self.min_delay, self.max_delay),
+        };
+        let previous = previous.map(|previous| &previous.policy);
+        let policy = self.handles.keep_with_limits_or_add(
+            route,
+            previous,
+            self.policy()?,
+            settings,
+            |policy, (min, max), _| policy.set_delay_range(min, max),
+        );
         Ok(HedgeMiddleware::new(policy))
     }
 

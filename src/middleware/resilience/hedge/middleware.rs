@@ -11,7 +11,7 @@ use crate::sync::PlainArc;
 /// What [`Hedge`](super::Hedge) makes for a route.
 #[derive(Debug)]
 pub struct HedgeMiddleware {
-    policy: PlainArc<HedgePolicy>,
+    pub(super) policy: PlainArc<HedgePolicy>,
 }
 
 impl HedgeMiddleware {

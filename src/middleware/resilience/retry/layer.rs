@@ -195,11 +195,13 @@ impl<M: Message + Repeatable, J: ErrorPredicate<M>> Layer<M> for Retry<J> {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = self.policy()?;
         self.budget.as_ref().map_or(Ok(()), Budget::check)?;
-        let policy = self.handles.add(route.name(), policy);
+        let settings = (self.attempts, self.backoff, self.seed);
+        let previous = previous.map(|previous| &previous.get_ref().policy);
+        let policy = self.handles.keep_or_add(route, previous, policy, settings);
         let (budget, when) = (self.budget.clone(), PlainArc::clone(&self.when));
         Ok(Recovered::boxed(RetryRecovery::new(policy, budget, when)))
     }

@@ -17,7 +17,7 @@ use crate::sync::PlainArc;
 
 /// Attempts a message again after a pause. Made by a [`Retry`](super::Retry) for each route.
 pub struct RetryRecovery<J = ByClass> {
-    policy: PlainArc<RetryPolicy>,
+    pub(super) policy: PlainArc<RetryPolicy>,
     budget: Option<Budget>,
     when: PlainArc<J>,
 }

@@ -8,6 +8,7 @@ use super::middleware::Fixed;
 use super::{TimeoutLimit, TimeoutPolicy};
 use crate::context::Context;
 use crate::message::Message;
+use crate::middleware::handles::Settings;
 use crate::middleware::{Extract, Handles};
 use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Layer, Limited, Role, RouteInfo};
@@ -143,13 +144,23 @@ impl<M: Message, C: Extract<M, Option<Duration>>> Layer<M> for Timeout<C> {
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         for (_, timeout) in &self.routes {
             TimeoutPolicy::new(*timeout, self.grace)?;
         }
-        let policy = TimeoutPolicy::new(self.timeout_of(route.name()), self.grace)?;
-        let policy = self.handles.add(route.name(), policy);
+        let timeout = self.timeout_of(route.name());
+        let policy = TimeoutPolicy::new(timeout, self.grace)?;
+        let (fixed, limits) = (self.grace, timeout);
+        let settings = Settings { fixed, limits };
+        let previous = previous.map(|previous| &previous.0.policy);
+        let policy = self.handles.keep_with_limits_or_add(
+            route,
+            previous,
+            policy,
+            settings,
+            |policy, timeout, _| policy.set_timeout(timeout),
+        );
         Ok(Limited(TimeoutLimit::new(
             policy,
             PlainArc::clone(&self.choose),

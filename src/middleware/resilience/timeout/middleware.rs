@@ -13,7 +13,7 @@ use crate::sync::PlainArc;
 
 /// Gives each message its time. Made by a [`Timeout`](super::Timeout) for each route.
 pub struct TimeoutLimit<C = Fixed> {
-    policy: PlainArc<TimeoutPolicy>,
+    pub(super) policy: PlainArc<TimeoutPolicy>,
     choose: PlainArc<C>,
 }
 

@@ -145,10 +145,12 @@ where
     fn middleware(
         &self,
         route: &RouteInfo,
-        _previous: Option<&Self::Middleware>,
+        previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting> {
         let policy = KeyedRateLimitPolicy::new(self.rate, self.max_keys)?;
-        let policy = self.handles.add(route.name(), policy);
+        let settings = (self.rate, self.max_keys);
+        let previous = previous.map(|previous| &previous.0.policy);
+        let policy = self.handles.keep_or_add(route, previous, policy, settings);
         let source = Arc::clone(&self.source);
         Ok(Gated(KeyedRateLimitGate::new(policy, source)))
     }

@@ -13,7 +13,7 @@ use crate::sync::{Arc, PlainArc};
 /// Takes a token of the message's key, or refuses it. Made by
 /// [`KeyedRateLimit`](super::KeyedRateLimit).
 pub struct KeyedRateLimitGate<K, S> {
-    policy: PlainArc<KeyedRateLimitPolicy<K>>,
+    pub(super) policy: PlainArc<KeyedRateLimitPolicy<K>>,
     source: Arc<S>,
 }
 

@@ -68,6 +68,11 @@ impl Listener {
         Self(PlainArc::new(listener))
     }
 
+    /// Tells it from others, as long as it lives.
+    pub(in super::super) fn id(&self) -> usize {
+        PlainArc::as_ptr(&self.0).addr()
+    }
+
     /// A panic of the listener ends here: the call that changed the state has nothing to do with it.
     #[cold]
     pub(super) fn tell(&self, transition: &Transition) {
