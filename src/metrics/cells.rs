@@ -1,37 +1,38 @@
-//! [`Cells`]: what one thread records of one route.
+//! [`Cells`]: the counters into which one thread records the dispatches of one route.
 
 use super::histogram::{BUCKETS, bucket_of};
 use crate::context::Source;
 use crate::outcome::ErrorKind;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Bytes for each thread that has dispatched through a route.
+/// Number of bytes for each thread and each route through which the thread has dispatched.
 pub const MEMORY_PER_THREAD_AND_ROUTE: usize = size_of::<Cells>();
 
-/// The kinds of failure, of which a model takes the first for all.
+/// Number of failure kinds. A model has one counter for all of them.
 const FAILURES: usize = if cfg!(arcbus_loom) {
     1
 } else {
     ErrorKind::COUNT
 };
 
-/// The sources of replies but the handler, which is the rest.
+/// Number of reply sources other than the handler.
 const SUBSTITUTES: usize = Source::ALL.len() - 1;
 
-/// Written by one thread, or by many where they are `shared`; read by all.
+/// Counters that one thread writes, or several threads where they are `shared`, and that any thread
+/// reads.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Cells {
     shared: bool,
     started: Cell,
-    /// Nanoseconds of all replies.
+    /// Sum of the times of all replies, in nanoseconds.
     sum: Cell,
-    /// Nanoseconds of the slowest reply.
+    /// Time of the slowest reply, in nanoseconds.
     max: Cell,
-    /// Nanoseconds of all failures.
+    /// Sum of the times of all failures, in nanoseconds.
     failed_sum: Cell,
     failures: [Cell; FAILURES],
-    /// Of the replies, how many the handler did not give.
+    /// Number of replies that a layer gave instead of the handler, by source.
     substitutes: [Cell; SUBSTITUTES],
     replies: [Cell; BUCKETS],
 }
@@ -55,8 +56,8 @@ impl Cells {
         self.started.add(1, self.shared);
     }
 
-    /// After so many nanoseconds; of a negative number, as where two processors' clocks differ, after
-    /// none.
+    /// Records a reply after `nanos` nanoseconds. A negative number, possible where two processors'
+    /// clocks differ, counts as zero.
     #[inline(always)]
     pub(super) fn reply(&self, nanos: u64) {
         match self.replies.get(bucket_of(nanos)) {
@@ -72,7 +73,8 @@ impl Cells {
         self.count(nanos, &self.replies[bucket]);
     }
 
-    /// The bucket last: who sees it sees the others.
+    /// Writes the bucket last, so that a thread that reads the new bucket also reads the other
+    /// cells.
     #[inline(always)]
     fn count(&self, nanos: u64, bucket: &Cell) {
         self.sum.add(nanos, self.shared);
@@ -80,7 +82,8 @@ impl Cells {
         bucket.add(1, self.shared);
     }
 
-    /// Told after the reply is counted: a snapshot that sees it sees the reply.
+    /// Records the source of a reply. Called after the reply is counted, so that a snapshot with
+    /// this source has its reply.
     #[cold]
     pub(super) fn substitute(&self, source: Source) {
         if let Some(place) = (source as usize).checked_sub(1) {
@@ -88,7 +91,8 @@ impl Cells {
         }
     }
 
-    /// After so many nanoseconds; of a negative number, after none. The kind last, as the bucket of a reply.
+    /// Records a failure after `nanos` nanoseconds, where a negative number counts as zero. Writes
+    /// the kind last, like the bucket of a reply.
     #[cold]
     pub(super) fn fail(&self, kind: ErrorKind, nanos: u64) {
         let place = if cfg!(arcbus_loom) { 0 } else { kind as usize };
@@ -96,7 +100,7 @@ impl Cells {
         self.failures[place].add(1, self.shared);
     }
 
-    /// Adds up what ended.
+    /// Adds the numbers of ended dispatches to `replies` and `failures`.
     pub(super) fn add_ends(&self, replies: &mut [u64], failures: &mut [u64]) {
         let replied = replies.iter_mut().zip(&self.replies);
         let failed = failures.iter_mut().zip(&self.failures);
@@ -128,12 +132,13 @@ impl Cells {
     }
 }
 
-/// The nanoseconds between two readings of the clock: none where the second is the earlier one.
+/// Returns the nanoseconds between two readings of the clock, or zero where the second reading is
+/// earlier.
 fn elapsed(nanos: u64) -> u64 {
     i64::try_from(nanos).map_or(0, i64::cast_unsigned)
 }
 
-/// A count that one thread writes, unless it is shared.
+/// A counter that only one thread writes, unless `shared`.
 #[derive(Debug)]
 struct Cell(AtomicU64);
 
@@ -142,20 +147,20 @@ impl Cell {
         Self(AtomicU64::new(0))
     }
 
-    /// Release: pairs with the Acquire in [`get`](Self::get). Who sees the end of a dispatch sees its
-    /// beginning, on whatever thread that was. Model: `metrics`.
+    /// Release: pairs with the Acquire in [`get`](Self::get). A thread that sees the end of a
+    /// dispatch sees its beginning, on whichever threads they were recorded. Model: `metrics`.
     #[inline(always)]
     fn add(&self, by: u64, shared: bool) {
         if shared {
             self.0.fetch_add(by, Ordering::Release);
         } else {
-            // Relaxed: this thread wrote it last, or took it over at a lock.
+            // Relaxed: this thread wrote the value last, or took the cell over under a lock.
             let before = self.0.load(Ordering::Relaxed);
             self.0.store(before.wrapping_add(by), Ordering::Release);
         }
     }
 
-    /// Relaxed, with no partner: the bucket that is written after it publishes it.
+    /// Relaxed, without a partner: the bucket, written afterwards, publishes this value.
     #[inline(always)]
     fn raise(&self, to: u64, shared: bool) {
         if self.0.load(Ordering::Relaxed) >= to {

@@ -1,30 +1,32 @@
-//! The buckets of a latency histogram: a few for each power of two.
+//! The buckets of a latency histogram, with 16 of them for each power of two.
 //!
-//! After HdrHistogram (Gil Tene, hdrhistogram.org): a bucket's width grows with its value, so that the
-//! relative error is the same everywhere. Here 16 buckets a power of two: a latency is known to 1/16.
+//! Follows HdrHistogram (Gil Tene, hdrhistogram.org): a bucket's width grows with its value, so
+//! that the relative error is constant. With 16 buckets for each power of two, a latency is known
+//! to 1/16.
 
-/// Buckets for each power of two, as a power of two.
+/// Number of buckets for each power of two, itself given as a power of two.
 const BITS: u32 = 4;
-/// Latencies from 2^36 ns (69 seconds) up share the last bucket.
+/// Number of powers of two. Latencies from 2^36 ns (69 seconds) up share the last bucket.
 const POWERS: u32 = 36;
 
-/// A model has two: it looks at every one.
+/// Number of buckets. A model has two, because it reads every bucket.
 pub(crate) const BUCKETS: usize = if cfg!(arcbus_loom) {
     2
 } else {
     ((POWERS - BITS + 1) << BITS) as usize + 1
 };
 
-/// The bucket of a latency in nanoseconds: of one beyond the last bucket, a number beyond that.
+/// Returns the bucket of a latency in nanoseconds. The number is out of range for a latency beyond
+/// the last bucket.
 #[inline(always)]
 pub(crate) fn bucket_of(nanos: u64) -> usize {
-    // What is below 2 * 2^BITS has a bucket for each nanosecond.
+    // Values below 2 * 2^BITS have a bucket for each nanosecond.
     let power = (nanos | 1 << BITS).ilog2();
     let shift = power - BITS;
     (u64::from(shift) << BITS) as usize + (nanos >> shift) as usize
 }
 
-/// The highest latency in nanoseconds that a bucket holds; the last one has none.
+/// Returns the highest latency in nanoseconds that a bucket holds, or `None` for the last bucket.
 pub(crate) fn highest_of(bucket: usize) -> Option<u64> {
     if bucket == BUCKETS - 1 {
         return None;

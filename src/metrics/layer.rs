@@ -1,4 +1,4 @@
-//! [`MetricsLayer`].
+//! [`MetricsLayer`]: the layer that records dispatches in a [`Metrics`](super::Metrics).
 
 use super::MetricsGate;
 use crate::message::Message;
@@ -7,8 +7,8 @@ use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
 impl Metrics {
-    /// The layer that records. Outermost, it sees what every other layer refuses; innermost, the
-    /// handler alone.
+    /// Returns a layer that records dispatches here. Outermost, the layer also counts the messages
+    /// that other layers reject. Innermost, it counts the handler alone.
     #[must_use]
     pub fn layer(&self) -> MetricsLayer {
         MetricsLayer {
@@ -17,10 +17,10 @@ impl Metrics {
     }
 }
 
-/// Records what passes through it: made by [`Metrics::layer`].
+/// Records the dispatches that pass through the layer. Created by [`Metrics::layer`].
 ///
-/// Costs a reading of the clock before and after the handler, which the other layers share, and a
-/// handful of plain loads and stores.
+/// A dispatch costs a reading of the clock before and after the handler, which the other layers
+/// share, and about five plain loads and stores.
 #[derive(Clone, Debug)]
 pub struct MetricsLayer {
     metrics: Metrics,

@@ -25,7 +25,7 @@ impl MetricsGate {
         self.recorder.fail(kind, nanos);
     }
 
-    /// Reads the clock anew: an attempt further in may have ended before.
+    /// Reads the clock anew, because an inner attempt may have ended before.
     #[cold]
     fn dropped(&self, began: u64, cx: &Context<'_>) {
         let nanos = cx.clock().ticks().wrapping_sub(began);

@@ -52,31 +52,34 @@
 //!
 //! # How
 //!
-//! Each thread has cells of its own for each route and is the only one to write them, by a plain load
-//! and store; a snapshot adds the cells of all threads up. So threads that dispatch write to no
-//! memory in common. The first 64 threads of a process that are alive at a time have cells of their
-//! own; further ones share a set, which they write by atomic additions.
+//! Each thread has its own cells for each route, and is the only thread to write them, by a plain
+//! load and store. A snapshot adds up the cells of all threads. So dispatching threads never write
+//! to common memory. The first 64 threads of a process that are alive at a time have their own
+//! cells. Further threads share a set of cells, which they write by atomic additions.
 //!
 //! Each dispatch that ends is counted in exactly one cell: a bucket of the latency histogram for a
-//! reply, the counter of its kind for a failure. All totals are sums of those, so they agree at any
-//! time. Ends are read before beginnings, so there is never a dispatch that ended and has not begun.
+//! reply, the counter of its kind for a failure. All totals are sums of those cells, so they agree
+//! at any time. A snapshot reads ends before beginnings, so a dispatch never ends without having
+//! begun.
 //!
-//! A message without a handler passes no layer: the bus counts it, by its type, and the snapshot has it
-//! among the failures of its name ([`Bus::unhandled`](crate::Bus::unhandled) has the counts alone).
+//! A message without a handler passes no layer. The bus counts such messages by type, and the
+//! snapshot adds them to the failures under the message's name.
+//! [`Bus::unhandled`](crate::Bus::unhandled) returns these counts alone.
 //!
 //! # Units
 //!
-//! Times are read from the clock of the bus, in whole nanoseconds, from the layer to the end of the handler;
-//! of a dispatch that was dropped, to its drop. Sums and the slowest reply are exact. A histogram knows
-//! replies from 0 to 69 seconds to a sixteenth, and to the nanosecond below 32 ns; slower ones are in its
-//! last bucket. [`RouteMetrics::buckets`] and [`RouteMetrics::reply_time`] are what an exporter needs.
+//! Times are read from the clock of the bus, in whole nanoseconds, from the layer to the end of the
+//! handler or to the drop of the dispatch. Sums and the slowest reply are exact. A histogram holds
+//! replies from 0 to 69 seconds with an error of a sixteenth, and exactly below 32 ns. Slower
+//! replies are in its last bucket. An exporter needs [`RouteMetrics::buckets`] and
+//! [`RouteMetrics::reply_time`].
 //!
 //! # Memory
 //!
-//! [`MEMORY_PER_THREAD_AND_ROUTE`] bytes for each thread that has dispatched through a route, times
-//! threads, times routes: 16 threads and 100 routes take 7 MB. It is kept for as long as the
-//! [`Metrics`], also where a thread has ended (the next one takes its cells over) or a route was
-//! deregistered (it goes on counting when registered again).
+//! Memory is [`MEMORY_PER_THREAD_AND_ROUTE`] bytes for each route and each thread that has
+//! dispatched through the route: 16 threads and 100 routes take 7 MB. The memory lives as long as
+//! the [`Metrics`]. A new thread takes over the cells of an ended thread, and a deregistered route
+//! goes on counting when registered again.
 
 mod cells;
 pub(crate) mod histogram;

@@ -1,21 +1,22 @@
-//! [`Recorded`]: a recorder whose threads take their slots themselves, for the models.
+//! [`Recorded`]: a recorder for the models, whose threads take their slots explicitly.
 
 use super::recorder::Recorder;
 use crate::outcome::ErrorKind;
 use crate::sync::{SLOTS, Slots};
 
-/// A route's metrics, and the slots of the threads that record them.
+/// A route's metrics, and the slots of the threads that record into them.
 pub struct Recorded {
     recorder: Recorder,
     slots: Slots,
 }
 
 impl Recorded {
-    /// For `threads` threads at a time with a slot of their own.
+    /// Creates a recorder in which `threads` threads at a time have their own slot.
     #[must_use]
     pub fn new(threads: usize) -> Self {
         let recorder = Recorder::new();
-        // The cells are published by std's `OnceLock`, which no model sees: so they are there.
+        // Creates all cells now, because std's `OnceLock`, which publishes them, is invisible to a
+        // model.
         for slot in 0..=SLOTS {
             recorder.cells_of(slot);
         }
@@ -25,32 +26,32 @@ impl Recorded {
         }
     }
 
-    /// As a thread that begins.
+    /// Takes a slot, like a thread that begins.
     pub fn take_slot(&self) -> usize {
         self.slots.take()
     }
 
-    /// As a thread that ends.
+    /// Gives a slot back, like a thread that ends.
     pub fn give_back_slot(&self, slot: usize) {
         self.slots.give_back(slot);
     }
 
-    /// A dispatch begins on the thread with this slot.
+    /// Records the start of a dispatch, in the cells of the thread with this slot.
     pub fn start(&self, slot: usize) {
         self.recorder.cells_of(slot).start();
     }
 
-    /// A dispatch ends on the thread with this slot.
+    /// Records a reply, in the cells of the thread with this slot.
     pub fn reply(&self, slot: usize) {
         self.recorder.cells_of(slot).reply(1);
     }
 
-    /// A dispatch ends otherwise.
+    /// Records a failure, in the cells of the thread with this slot.
     pub fn fail(&self, slot: usize) {
         self.recorder.cells_of(slot).fail(ErrorKind::Dropped, 1);
     }
 
-    /// How many have begun, replied and failed.
+    /// Returns the numbers of started dispatches, replies and failures.
     #[must_use]
     pub fn totals(&self) -> [u64; 3] {
         let totals = self.recorder.totals();

@@ -1,4 +1,4 @@
-//! [`Recorder`]: what is recorded of one route.
+//! [`Recorder`]: the counters of one route, added up over all threads.
 
 use super::cells::Cells;
 use super::totals::Totals;
@@ -6,7 +6,8 @@ use crate::context::Source;
 use crate::outcome::ErrorKind;
 use crate::sync::{OnceLock, SLOTS, thread_slot};
 
-/// The cells of every thread, by its slot; in the last place those that threads without one share.
+/// The cells of every thread, by its slot. Threads without a slot share the cells in the last
+/// place.
 pub(crate) struct Recorder {
     cells: [OnceLock<Box<Cells>>; SLOTS + 1],
 }
@@ -18,25 +19,25 @@ impl Recorder {
         }
     }
 
-    /// A dispatch begins.
+    /// Records the start of a dispatch.
     #[inline(always)]
     pub(crate) fn start(&self) {
         self.cells().start();
     }
 
-    /// A dispatch ends with a reply after so many nanoseconds, which may be a negative number.
+    /// Records a reply after `nanos` nanoseconds, which may be a negative number.
     #[inline(always)]
     pub(crate) fn reply(&self, nanos: u64) {
         self.cells().reply(nanos);
     }
 
-    /// A dispatch ends without a reply after so many nanoseconds, which may be a negative number.
+    /// Records a failure after `nanos` nanoseconds, which may be a negative number.
     #[cold]
     pub(crate) fn fail(&self, kind: ErrorKind, nanos: u64) {
         self.cells().fail(kind, nanos);
     }
 
-    /// The reply that was just told has another source than the handler.
+    /// Records that the reply just counted has another source than the handler.
     #[cold]
     pub(crate) fn substitute(&self, source: Source) {
         self.cells().substitute(source);
@@ -45,11 +46,12 @@ impl Recorder {
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         let all = || self.cells.iter().filter_map(OnceLock::get);
-        // Substitutes before replies: who sees one sees its reply, so there are never more of them.
+        // Reads substitutes before replies, so that a snapshot never has more substitutes than
+        // replies.
         for cells in all() {
             cells.add_substitutes(&mut totals.substitutes);
         }
-        // Ends before beginnings: no dispatch has ended that has not begun.
+        // Reads ends before beginnings, so that no dispatch has ended without having begun.
         for cells in all() {
             cells.add_ends(&mut totals.replies, &mut totals.failures);
         }

@@ -1,4 +1,4 @@
-//! [`Metrics`]: the recorders of all routes.
+//! [`Metrics`]: the recorders of all routes of one or several buses.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use crate::pipeline::RouteInfo;
 use crate::registry::Unhandled;
 use crate::sync::{Mutex, PlainArc};
 
-/// Counts and latencies of the routes that its [`layer`](Metrics::layer) stands above, of one bus or
-/// of several; clones record into the same.
+/// Counts and latencies of the routes below its [`layer`](Metrics::layer), of one bus or of
+/// several. Clones share their counts.
 ///
-/// A route is known by its message's name and kind: one that is replaced, or deregistered and
-/// registered again, goes on counting.
+/// A route is identified by its message's name and kind. A route that is replaced, or deregistered
+/// and registered again, goes on counting.
 ///
-/// Messages that a bus has no handler for pass no layer. The bus counts them itself, and a snapshot has
-/// them of every bus on which this layer stands above at least one route.
+/// Messages without a handler on a bus pass no layer. The bus counts these itself. A snapshot
+/// includes the counts of every bus on which this layer stands above at least one route.
 #[derive(Clone, Default)]
 pub struct Metrics(PlainArc<Mutex<Known>>);
 
@@ -33,14 +33,14 @@ struct Route {
 }
 
 impl Metrics {
-    /// Nothing recorded yet.
+    /// Creates metrics with no records.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The totals now. Dispatches go on meanwhile; the totals of a route agree with each other all
-    /// the same.
+    /// Returns the current totals. Dispatches go on in the meantime, and the totals of a route
+    /// agree with each other nevertheless.
     #[must_use]
     pub fn snapshot(&self) -> MetricsSnapshot {
         let known = self.0.lock();
@@ -62,7 +62,8 @@ impl Metrics {
 }
 
 impl Known {
-    /// Keeps the counts of a bus; forgets buses that are gone and had a handler for everything.
+    /// Adds the unhandled counts of a bus, and forgets dropped buses that had a handler for every
+    /// message.
     fn watch(&mut self, bus: &PlainArc<Unhandled>) {
         self.buses
             .retain(|bus| PlainArc::strong_count(bus) > 1 || !bus.is_empty());
@@ -89,7 +90,8 @@ impl Known {
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What writes is user code.
+        // Copies the names first, because the formatter may run user code, which must not find the
+        // lock held.
         let known = self.0.lock();
         let names: Vec<_> = known.routes.iter().map(|route| route.name).collect();
         drop(known);

@@ -1,4 +1,4 @@
-//! [`RouteMetrics`]: the totals of one route.
+//! [`RouteMetrics`]: the totals of one route, for reading and for exporters.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,12 +8,13 @@ use super::totals::Totals;
 use crate::context::Source;
 use crate::outcome::ErrorKind;
 
-/// The totals of one route, or of all of them together
+/// The totals of one route, or of all routes together
 /// ([`MetricsSnapshot::total`](super::MetricsSnapshot::total)).
 ///
-/// A latency is measured from the layer to the end of the handler, with the clock of the bus, and counted
-/// in whole nanoseconds. Sums and the slowest reply are exact, up to 584 years a thread. A bucket of the
-/// histogram holds latencies that differ by a sixteenth at most: see [`buckets`](Self::buckets).
+/// A latency is measured from the layer to the end of the handler, with the clock of the bus, and
+/// counted in whole nanoseconds. Sums and the slowest reply are exact, up to 584 years for each
+/// thread. A bucket of the histogram holds latencies that differ by a sixteenth at most: see
+/// [`buckets`](Self::buckets).
 #[derive(Clone)]
 pub struct RouteMetrics {
     name: &'static str,
@@ -21,15 +22,15 @@ pub struct RouteMetrics {
     totals: Totals,
 }
 
-/// A bucket of a latency histogram: how many replies took longer than the bound of the bucket before it,
-/// and no longer than its own.
+/// A bucket of a latency histogram. Counts the replies that took longer than the bound of the
+/// bucket before, and no longer than its own bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bucket {
-    /// The longest latency that it holds. `None` of the last bucket, which holds all that took 2^36 ns
-    /// (69 seconds) or longer.
+    /// The longest latency in the bucket. `None` for the last bucket, which counts all replies that
+    /// took 2^36 ns (69 seconds) or longer.
     pub upper_bound: Option<Duration>,
-    /// How many replies are in it.
+    /// Number of replies in the bucket.
     pub count: u64,
 }
 
@@ -48,31 +49,32 @@ impl RouteMetrics {
         self.totals.add_unhandled(count);
     }
 
-    /// The message's name.
+    /// Returns the message's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// `"command"` or `"query"`; of a total `"all"`.
+    /// Returns `"command"` or `"query"`, or `"all"` for a total.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// How many dispatches have ended: replies and failures.
+    /// Returns the number of dispatches that have ended, by a reply or a failure.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.replies() + self.failed()
     }
 
-    /// How many dispatches gave a reply.
+    /// Returns the number of dispatches that ended with a reply.
     #[must_use]
     pub fn replies(&self) -> u64 {
         self.totals.replies.iter().sum()
     }
 
-    /// How many replies came from there: the handler, or a layer that answered in its place.
+    /// Returns the number of replies from `source`, which is the handler or a layer that replied in
+    /// its place.
     #[must_use]
     pub fn replies_from(&self, source: Source) -> u64 {
         match (source as usize).checked_sub(1) {
@@ -81,69 +83,72 @@ impl RouteMetrics {
         }
     }
 
-    /// How many dispatches gave none.
+    /// Returns the number of dispatches that ended without a reply.
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.totals.failures.iter().sum()
     }
 
-    /// How many failed in this way.
+    /// Returns the number of failures of this kind.
     #[must_use]
     pub fn failures(&self, kind: ErrorKind) -> u64 {
         self.totals.failures[kind as usize]
     }
 
-    /// How many have begun and not ended; with those that ended while the totals were added up.
+    /// Returns the number of dispatches that have begun and not ended. Dispatches that ended while
+    /// the totals were added up are included.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.totals.started.saturating_sub(self.count())
     }
 
-    /// The mean time of all dispatches that ended, whether with a reply or not; `None` if none has. A
-    /// message that found no handler took no time and is not in it.
+    /// Returns the mean time of all ended dispatches, with or without a reply, or `None` if there
+    /// are none. A message without a handler takes no time and is left out.
     ///
-    /// While dispatches end, a mean may count one a thread that the counts beside it do not have yet.
+    /// While dispatches end, a mean may include one dispatch for each thread that the other counts
+    /// do not include yet.
     #[must_use]
     pub fn mean(&self) -> Option<Duration> {
         let sum = self.reply_time().saturating_add(self.failure_time());
         mean(sum, self.replies() + self.timed_failures())
     }
 
-    /// The mean latency of the replies; `None` if there are none.
+    /// Returns the mean latency of the replies, or `None` if there are none.
     #[must_use]
     pub fn mean_of_replies(&self) -> Option<Duration> {
         mean(self.reply_time(), self.replies())
     }
 
-    /// The mean time until a dispatch failed; `None` if none has. A message that found no handler took no
-    /// time and is not in it.
+    /// Returns the mean time until a dispatch failed, or `None` if none has. A message without a
+    /// handler takes no time and is left out.
     #[must_use]
     pub fn mean_of_failures(&self) -> Option<Duration> {
         mean(self.failure_time(), self.timed_failures())
     }
 
-    /// The latencies of all replies together: the sum of the histogram.
+    /// Returns the latencies of all replies together, which is the sum of the histogram.
     #[must_use]
     pub fn reply_time(&self) -> Duration {
         self.totals.reply_time
     }
 
-    /// The times of all failures together, each until the dispatch failed or was dropped.
+    /// Returns the times of all failures together, each measured until the dispatch failed or was
+    /// dropped.
     #[must_use]
     pub fn failure_time(&self) -> Duration {
         self.totals.failure_time
     }
 
-    /// The latency of the slowest reply, if there is one.
+    /// Returns the latency of the slowest reply, if there is one.
     #[must_use]
     pub fn max(&self) -> Option<Duration> {
         (self.replies() > 0).then_some(self.totals.max)
     }
 
-    /// A latency that this part of the replies did not exceed, if there are any: 0.5 for the median,
-    /// 0.999 for p999. Known to a sixteenth, rounded up, and to the nanosecond below 32 ns; what took
-    /// longer than 69 seconds counts as the slowest. A `part` outside 0 to 1 is moved to the next
-    /// end.
+    /// Returns a latency that this part of the replies did not exceed, or `None` without replies.
+    /// Pass 0.5 for the median and 0.999 for p999; values outside 0 to 1 are clamped. The result is
+    /// rounded up by a sixteenth at most, and exact below 32 ns. Replies over 69 seconds count as
+    /// the slowest reply.
     #[must_use]
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         let max = self.totals.max;
@@ -158,13 +163,13 @@ impl RouteMetrics {
         Some(bucket.upper_bound.map_or(max, |bound| bound.min(max)))
     }
 
-    /// The histogram of the replies' latencies, from the shortest up, empty buckets included: 529 of them,
-    /// the same ones for every route. Their counts add up to [`replies`](Self::replies), and the latencies
-    /// in them to [`reply_time`](Self::reply_time).
+    /// Returns the histogram of the replies' latencies, from the shortest up, empty buckets
+    /// included. Every route has the 529 buckets with these bounds. Their counts add up to
+    /// [`replies`](Self::replies), and the latencies in them to [`reply_time`](Self::reply_time).
     ///
-    /// One bucket for each nanosecond below 32 ns, then 16 for each power of two up to 2^36 ns
-    /// (69 seconds): a bound is at most a sixteenth above any latency in its bucket. An exporter merges
-    /// neighbours to the buckets it wants:
+    /// There is one bucket for each nanosecond below 32 ns, then 16 for each power of two up to
+    /// 2^36 ns (69 seconds). A bound is at most a sixteenth above any latency in its bucket. An
+    /// exporter merges neighbours into the buckets that it needs:
     ///
     /// ```
     /// use std::time::Duration;
@@ -196,7 +201,7 @@ fn mean(sum: Duration, count: u64) -> Option<Duration> {
     ))
 }
 
-/// Counts and times, without the histogram.
+/// Writes counts and times, without the histogram.
 impl fmt::Debug for RouteMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RouteMetrics")
@@ -239,8 +244,8 @@ impl RouteMetrics {
     }
 }
 
-/// One line of the table, one for each source of replies besides the handler, and one for each kind of
-/// failure there was.
+/// Writes one line of the table, then a line for each source of replies besides the handler and for
+/// each kind of failure that occurred.
 impl fmt::Display for RouteMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_line(f)?;

@@ -1,4 +1,4 @@
-//! [`MetricsSnapshot`]: the totals of a moment.
+//! [`MetricsSnapshot`]: the totals of all routes at a moment.
 
 use std::fmt;
 
@@ -6,7 +6,8 @@ use super::route::RouteMetrics;
 use super::totals::Totals;
 use crate::registry::UnhandledCount;
 
-/// The totals of all routes, from [`Metrics::snapshot`](super::Metrics::snapshot). Prints as a table.
+/// The totals of all routes, from [`Metrics::snapshot`](super::Metrics::snapshot), which display as
+/// a table.
 #[derive(Clone, Debug)]
 pub struct MetricsSnapshot {
     routes: Vec<RouteMetrics>,
@@ -17,8 +18,8 @@ impl MetricsSnapshot {
         Self { routes }
     }
 
-    /// Adds dispatches that found no handler: to the route that the message has or had, or as one that
-    /// never had a handler.
+    /// Adds dispatches without a handler to the present or former route of their message, or to a
+    /// new route if the message never had a handler.
     pub(crate) fn add_unhandled(&mut self, unhandled: UnhandledCount) {
         let (name, kind) = (unhandled.message.name(), unhandled.kind);
         let is_it = |route: &RouteMetrics| route.name() == name && route.kind() == kind;
@@ -30,20 +31,22 @@ impl MetricsSnapshot {
         self.routes[place].add_unhandled(unhandled.count);
     }
 
-    /// The routes, in the order of their first registration; after them the messages that never had a
-    /// handler, with nothing but [`HandlerNotFound`](crate::ErrorKind::HandlerNotFound).
+    /// Returns the routes, in the order of their first registration. Messages that never had a
+    /// handler come last, with only [`HandlerNotFound`](crate::ErrorKind::HandlerNotFound)
+    /// failures.
     #[must_use]
     pub fn routes(&self) -> &[RouteMetrics] {
         &self.routes
     }
 
-    /// The first route of the message with this name.
+    /// Returns the first route of the message with this name.
     #[must_use]
     pub fn route(&self, name: &str) -> Option<&RouteMetrics> {
         self.routes.iter().find(|route| route.name() == name)
     }
 
-    /// Adds up all routes: their counts, times and histograms. Named `total`, of the kind `all`.
+    /// Adds up the counts, times and histograms of all routes. The result has the name `total` and
+    /// the kind `all`.
     #[must_use]
     pub fn total(&self) -> RouteMetrics {
         RouteMetrics::total(&self.routes)

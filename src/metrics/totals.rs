@@ -1,4 +1,4 @@
-//! [`Totals`]: the numbers of a route, or of several together.
+//! [`Totals`]: the numbers of one route, or the sums over several routes.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::outcome::ErrorKind;
 #[derive(Clone, Debug)]
 pub(crate) struct Totals {
     pub(super) started: u64,
-    /// Replies by the bucket of their latency.
+    /// Number of replies, by the bucket of their latency.
     pub(super) replies: Box<[u64]>,
-    /// Of those, by source, the handler's left out.
+    /// Number of replies by source, without the handler's.
     pub(super) substitutes: [u64; Source::ALL.len() - 1],
-    /// Of all replies together.
+    /// Sum of the times of all replies.
     pub(super) reply_time: Duration,
-    /// Of the slowest reply.
+    /// Time of the slowest reply.
     pub(super) max: Duration,
     pub(super) failures: [u64; ErrorKind::COUNT],
-    /// Of all failures together.
+    /// Sum of the times of all failures.
     pub(super) failure_time: Duration,
-    /// Of the failures, how many found no handler: they passed no layer, and have no time.
+    /// Number of failures without a handler, which passed no layer and have no time.
     pub(super) unhandled: u64,
 }
 
@@ -40,7 +40,8 @@ impl Default for Totals {
 }
 
 impl Totals {
-    /// Adds the nanoseconds of all replies, of all failures, and of the slowest reply.
+    /// Adds the nanoseconds of all replies and of all failures, and takes over the slowest reply if
+    /// slower.
     pub(super) fn add_times(&mut self, replies: u64, failures: u64, max: u64) {
         let sum = |sum: Duration, nanos| sum.saturating_add(Duration::from_nanos(nanos));
         self.reply_time = sum(self.reply_time, replies);
@@ -48,14 +49,14 @@ impl Totals {
         self.max = self.max.max(Duration::from_nanos(max));
     }
 
-    /// Adds dispatches that found no handler.
+    /// Adds `count` dispatches that found no handler.
     pub(super) fn add_unhandled(&mut self, count: u64) {
         self.started += count;
         self.unhandled += count;
         self.failures[ErrorKind::HandlerNotFound as usize] += count;
     }
 
-    /// Adds another route.
+    /// Adds the totals of another route.
     pub(super) fn add(&mut self, other: &Self) {
         self.started += other.started;
         self.unhandled += other.unhandled;

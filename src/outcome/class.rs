@@ -1,29 +1,32 @@
-//! [`Class`]: what a handler's error says about trying again.
+//! [`Class`]: says whether a handler's error may pass on another attempt.
 
 use super::kind::ErrorKind;
 
-/// What a handler's error says about trying again: see [`Message::classify`](crate::Message::classify).
+/// Says whether a handler's error may pass on another attempt. See
+/// [`Message::classify`](crate::Message::classify).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// It may pass: another try can succeed, and too many of them mean trouble at the other end.
+    /// A passing error: another attempt can succeed, and many such errors mean trouble at the
+    /// backend.
     Transient,
-    /// It stays: another try of the same message fails the same way.
+    /// A lasting error: another attempt with an equal message fails in this way, too.
     Permanent,
-    /// The message does not say. Policies take the careful side: a breaker counts it, a query's
-    /// retry repeats it, a command's does not.
+    /// An error that the message does not classify. Policies stay careful: a breaker counts such an
+    /// error, and a retry repeats queries but no commands.
     Unclassified,
-    /// It carries the error of a nested dispatch, by which the outer one is judged. [`Class::nested`] and
-    /// [`Classify`](crate::Classify) make it.
+    /// The error of a nested dispatch, by which the outer dispatch is judged. [`Class::nested`] and
+    /// [`Classify`](crate::Classify) create this class.
     Nested {
-        /// The kind of that error.
+        /// The kind of the nested error, which counts for the outer dispatch, too.
         kind: ErrorKind,
-        /// Whether the nested handler may have acted although nobody knows. Then the outer one may have, too.
+        /// True if the nested handler may have acted although nobody knows. The outer handler may
+        /// then have acted, too.
         may_have_acted: bool,
     },
 }
 
 impl Class {
-    /// Returns the kind of a handler's error of this class.
+    /// Returns the kind of a handler's error that has this class.
     pub(crate) fn kind(self) -> ErrorKind {
         match self {
             Self::Transient => ErrorKind::Transient,

@@ -1,4 +1,4 @@
-//! [`Classify`]: an error that says whether another try can succeed.
+//! [`Classify`]: an error that says whether another attempt can succeed.
 
 use std::convert::Infallible;
 
@@ -6,10 +6,11 @@ use super::class::Class;
 use super::error::Error;
 use crate::sync::PlainArc;
 
-/// An error that says whether another try can succeed.
+/// An error that says whether another attempt can succeed.
 ///
-/// `#[derive(Classify)]` writes it from attributes of the variants, and `#[message(classify)]` on a message
-/// lets its [`Message::classify`](crate::Message::classify) ask the error.
+/// `#[derive(Classify)]` implements the trait from attributes of the variants. With
+/// `#[message(classify)]` on a message, its [`Message::classify`](crate::Message::classify) asks
+/// the error.
 ///
 /// ```
 /// use arcbus::{Class, Classify};
@@ -35,13 +36,13 @@ use crate::sync::PlainArc;
     note = "for an error of another crate write `#[transient]` or `#[permanent]` instead of `#[nested]`, or `#[message(classify = path)]` with a function `fn(&{Self}) -> Class`"
 )]
 pub trait Classify {
-    /// Returns the class of this error.
+    /// Returns the class of this error, on which policies base their decision.
     fn classify(&self) -> Class;
 }
 
-/// The error of a nested dispatch: its class is [`Class::Nested`], by which an outer dispatch is judged as the
-/// nested one. It does not know that a query changes nothing, so for the error of a nested query call
-/// [`Class::nested`].
+/// Classifies the error of a nested dispatch as [`Class::Nested`], so that an outer dispatch is
+/// judged like the nested one. This impl cannot know that a query changes nothing, so call
+/// [`Class::nested`] for the error of a nested query.
 impl<E: Classify> Classify for Error<E> {
     fn classify(&self) -> Class {
         let (kind, may_have_acted) = self.judge(E::classify);

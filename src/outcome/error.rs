@@ -1,4 +1,4 @@
-//! [`Error`]: every way a dispatch can fail, as a value.
+//! [`Error`]: every way in which a dispatch can fail, as a value.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,13 +11,14 @@ use crate::bounds::HandlerError;
 use crate::message::{Message, MessageType, is_command};
 use crate::{Rejection, RejectionKind, Violations};
 
-/// What a dispatch ends in: the handler's reply, or an [`Error`] around the handler's own error type.
+/// The result of a dispatch: the handler's reply, or an [`Error`] around the handler's own error
+/// type.
 pub type Outcome<M> = Result<<M as Message>::Reply, Error<<M as Message>::Error>>;
 
 /// Names the owner of the time limit that ended a dispatch.
 ///
-/// Of several limits the one that came first counts. Where the caller's and a layer's fall on one moment, it is
-/// the caller's.
+/// The earliest of several limits counts. Where the caller's and a layer's limit fall on one
+/// moment, the caller's limit counts.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,20 +52,22 @@ pub type Outcome<M> = Result<<M as Message>::Reply, Error<<M as Message>::Error>
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimeLimit {
-    /// The caller's: a [`timeout`](crate::Context::timeout) or a [`deadline`](crate::Context::deadline) of its
-    /// context, or the limit of the dispatch in which it made this one. It says nothing about the backend:
-    /// another caller may have had the patience.
+    /// The limit of the caller: a [`timeout`](crate::Context::timeout) or a
+    /// [`deadline`](crate::Context::deadline) of its context, or the limit of the enclosing
+    /// dispatch. Passing this limit says nothing about the backend, because another caller may have
+    /// had the patience.
     Caller,
-    /// A layer's of this route: a [`Timeout`](crate::middleware::Timeout), or another layer with a limit to the
-    /// time of what it runs.
+    /// The limit of a layer of this route: a [`Timeout`](crate::middleware::Timeout), or another
+    /// layer that limits the time of its inner service.
     Layer,
 }
 
-/// Why a dispatch gave no reply. `E` is the handler's own error type and keeps it.
+/// The reason why a dispatch gave no reply. `E` is the handler's own error type, which is kept as a
+/// value.
 ///
-/// Where `E` is a [`std::error::Error`], so is this: `?` turns it into a `Box<dyn std::error::Error>` or an
-/// `anyhow::Error`. Where it is not, as a `String`, [`into_boxed`](Error::into_boxed) makes a standard error
-/// first.
+/// Where `E` is a [`std::error::Error`], so is this type, and `?` converts to a
+/// `Box<dyn std::error::Error>` or an `anyhow::Error`. For other types, such as a `String`, call
+/// [`into_boxed`](Error::into_boxed) first to get a standard error.
 ///
 /// ```
 /// use std::fmt;
@@ -93,69 +96,71 @@ pub enum TimeLimit {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-// A whole word for the tag. Where it is a byte, a move of the error copies the seven bytes beside it by two
-// words that overlap, and whoever reads them next waits for the store: 4 ns a layer (2026-11).
+// A whole word for the tag. With a byte as the tag, a move of the error copies the seven bytes
+// beside it by two overlapping words, and the next reader waits for the store: 4 ns for each layer
+// (2026-11).
 #[repr(u64)]
 pub enum Error<E> {
     /// No handler is registered for this message type on this bus.
     HandlerNotFound {
-        /// The message's name and type.
+        /// The name and the type of the message.
         message: MessageType,
     },
-    /// The message is not valid; the handler never saw it.
+    /// The message is invalid: `validate` found these violations, so the handler never ran.
     Invalid(Violations),
-    /// Its time was over.
+    /// The time limit of the dispatch passed, before or while the handler ran.
     Timeout {
-        /// Whether the handler had begun.
+        /// The progress of the handler at the moment when the limit passed.
         phase: Phase,
-        /// The limit that passed: the caller's, or a layer's.
+        /// The owner of the limit that passed, which is the caller or a layer.
         limit: TimeLimit,
-        /// Time from the start of the dispatch until it was given up; of one that was late before
-        /// it began, by how much.
+        /// Time from the start of the dispatch until its end. If the deadline had passed before the
+        /// start, the time since the deadline.
         elapsed: Duration,
     },
-    /// Its caller cancelled it.
+    /// The caller cancelled the dispatch, before or while the handler ran.
     Cancelled {
-        /// Whether the handler had begun.
+        /// The progress of the handler at the moment of the cancellation.
         phase: Phase,
     },
-    /// A circuit breaker refuses calls for the time being.
+    /// A circuit breaker rejects calls for the time being, so the handler did not run.
     CircuitOpen {
-        /// When a call may be let through again, from now.
+        /// Time from now until a call may be let through again.
         retry_after: Duration,
     },
-    /// A rate limit is exhausted.
+    /// A rate limit is exhausted, so the handler did not run.
     RateLimited {
-        /// When a call may pass again, from now.
+        /// Time from now until a call may pass again.
         retry_after: Duration,
     },
-    /// A concurrency limit or a queue is full.
+    /// A concurrency limit or a queue is full, so the handler did not run.
     Overloaded {
-        /// The limit that was reached.
+        /// The limit that was reached, as a number of dispatches.
         limit: usize,
     },
-    /// A guard refused it, for instance an authorization.
+    /// A guard rejected the message, for instance an authorization, so the handler did not run.
     Rejected(Rejection),
-    /// The handler panicked, or the message's own `validate`. The route, the thread and all other
-    /// messages go on.
+    /// The handler panicked, or the message's own `validate`, while the route, the thread and all
+    /// other messages go on.
     Panicked {
-        /// The panic's message, where it had one.
+        /// The text of the panic, or "no message" if its payload was not a string.
         message: Box<str>,
     },
-    /// Waiting here would never end; the text says what to do instead. The handler may have begun.
+    /// Waiting here would never end, and the handler may have begun. The text says how to avoid the
+    /// wait.
     WouldDeadlock {
-        /// What to do instead.
+        /// Advice on how to avoid the wait, in words.
         advice: &'static str,
     },
-    /// An earlier run of this command ended without a known outcome and may have acted: it is not run
-    /// again. See [`Idempotency`](crate::middleware::Idempotency).
+    /// An earlier run of this command ended without a known outcome and may have acted, so the
+    /// command is not run again. See [`Idempotency`](crate::middleware::Idempotency).
     InDoubt,
-    /// The handler's own error.
+    /// The handler ran to its end and returned its own error.
     Handler(E),
 }
 
 impl<E> Error<E> {
-    /// The same error around another handler error type.
+    /// Converts the handler's own error by `map`, and keeps every other error.
     pub fn map_handler<F, T>(self, map: F) -> Error<T>
     where
         F: FnOnce(E) -> T,
@@ -184,7 +189,7 @@ impl<E> Error<E> {
         }
     }
 
-    /// The handler's own error, if that is what it is.
+    /// Returns the handler's own error by reference, or `None` for every other error.
     pub fn as_handler(&self) -> Option<&E> {
         match self {
             Self::Handler(error) => Some(error),
@@ -192,11 +197,11 @@ impl<E> Error<E> {
         }
     }
 
-    /// The handler's own error by value.
+    /// Returns the handler's own error by value, without the wrapping [`Error`].
     ///
     /// # Errors
     ///
-    /// The error unchanged, if the handler did not make it.
+    /// Returns this error unchanged if it is not the handler's own.
     pub fn into_handler(self) -> Result<E, Self> {
         match self {
             Self::Handler(error) => Ok(error),
@@ -204,10 +209,11 @@ impl<E> Error<E> {
         }
     }
 
-    /// Returns the kind of this error, which says what everything that decides on errors makes of it.
+    /// Returns the kind of this error, on which every policy bases its decision.
     ///
-    /// The handler's own error is [`Unclassified`](ErrorKind::Unclassified) here: this function does not know the
-    /// message. [`ErrorKind::of`] asks its [`classify`](Message::classify), as all policies do.
+    /// The handler's own error is always [`Unclassified`](ErrorKind::Unclassified) here, because
+    /// this function does not know the message. Policies call [`ErrorKind::of`], which asks the
+    /// message's [`classify`](Message::classify).
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -239,7 +245,7 @@ impl<E> Error<E> {
         }
     }
 
-    /// Returns the HTTP status that tells a client of this error: that of its [`kind`](Self::kind).
+    /// Returns the HTTP status that tells a client of this error, by its [`kind`](Self::kind).
     ///
     /// ```
     /// use arcbus::{Error, Rejection};
@@ -252,28 +258,31 @@ impl<E> Error<E> {
         self.kind().http_status()
     }
 
-    /// Returns whether the handler may have acted although no reply came: see [`Phase::Indeterminate`].
-    /// True also of a panic, of [`WouldDeadlock`](Error::WouldDeadlock) and of [`InDoubt`](Error::InDoubt).
+    /// Returns whether the handler may have acted although no reply came: see
+    /// [`Phase::Indeterminate`]. Also true for a panic, for [`WouldDeadlock`](Error::WouldDeadlock)
+    /// and for [`InDoubt`](Error::InDoubt).
     ///
-    /// False of each error of the handler's own, for this function does not know the message:
-    /// [`may_have_acted`](Self::may_have_acted) sees where such an error carries one of a nested dispatch.
+    /// Returns false for every error of the handler's own, because this function does not know the
+    /// message. [`may_have_acted`](Self::may_have_acted) also sees the error of a nested dispatch
+    /// inside such an error.
     #[must_use]
     pub fn is_indeterminate(&self) -> bool {
         self.kind().is_indeterminate()
     }
 
-    /// Returns whether the handler of the message `M`, or one to which it has sent a command in turn, may have
-    /// acted although nobody knows. Then it is not safe to send the message again.
+    /// Returns whether the handler of the message `M`, or the handler of a nested command, may have
+    /// acted although nobody knows. Sending the message again is then unsafe.
     ///
-    /// As [`is_indeterminate`](Self::is_indeterminate), and true of an error of the handler's own that carries such
-    /// an error of a nested command, by its [`classify`](Message::classify).
+    /// Covers the cases of [`is_indeterminate`](Self::is_indeterminate). Also true for a handler's
+    /// error that carries such an error of a nested command, according to its
+    /// [`classify`](Message::classify).
     #[must_use]
     pub fn may_have_acted<M: Message<Error = E>>(&self) -> bool {
         self.judge(M::classify).1
     }
 
-    /// Returns the kind, and whether the handler may have acted, where `classify` says the class of the
-    /// handler's own error.
+    /// Returns the kind, and whether the handler may have acted. Calls `classify` for the class of
+    /// the handler's own error.
     pub(super) fn judge(&self, classify: impl FnOnce(&E) -> Class) -> (ErrorKind, bool) {
         match self {
             Self::Handler(error) => {
@@ -284,7 +293,7 @@ impl<E> Error<E> {
         }
     }
 
-    /// When it is worth trying again, where the error knows.
+    /// Returns the time after which another attempt is useful, if the error knows.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::CircuitOpen { retry_after } | Self::RateLimited { retry_after } => {
@@ -296,12 +305,13 @@ impl<E> Error<E> {
 }
 
 impl ErrorKind {
-    /// Returns the kind of an error of the message `M`, whose [`classify`](Message::classify) is asked about the
-    /// handler's own.
+    /// Returns the kind of an error of the message `M`. Asks the message's
+    /// [`classify`](Message::classify) about the handler's own error.
     ///
-    /// An error that carries one of a nested dispatch has the kind of that one, except that the nested caller's
-    /// deadline is a limit of the service: [`CallerTimeout`](Self::CallerTimeout) becomes
-    /// [`Timeout`](Self::Timeout), and [`Late`](Self::Late) becomes [`QueueTimeout`](Self::QueueTimeout).
+    /// An error that carries the error of a nested dispatch has the kind of the nested error. The
+    /// exceptions are the deadlines of the nested caller, which are limits of the service:
+    /// [`CallerTimeout`](Self::CallerTimeout) becomes [`Timeout`](Self::Timeout), and
+    /// [`Late`](Self::Late) becomes [`QueueTimeout`](Self::QueueTimeout).
     #[cold]
     #[must_use]
     pub fn of<M: Message>(error: &Error<M::Error>) -> Self {
@@ -310,9 +320,10 @@ impl ErrorKind {
 }
 
 impl Class {
-    /// Returns the class of a handler's error that carries `error`, in which a nested dispatch of `M` ended.
+    /// Returns the class of a handler's error that carries `error`, the result of a nested dispatch
+    /// of `M`.
     ///
-    /// A query changes nothing: after a nested one, nothing is in doubt.
+    /// A query changes nothing, so a failed nested query leaves nothing in doubt.
     ///
     /// ```
     /// use arcbus::{Class, Error, ErrorKind, Message, Query};
@@ -341,7 +352,7 @@ impl Class {
 
 macro_rules! predicates {
     ($($name:ident: $variant:ident),* $(,)?) => {
-        /// Which of the variants it is.
+        /// Predicates that tell the variants apart without a pattern.
         impl<E> Error<E> {
             $(
                 #[doc = concat!("Whether it is [`", stringify!($variant), "`](Error::", stringify!($variant), ").")]
@@ -369,10 +380,12 @@ predicates! {
 }
 
 impl<E: fmt::Display + fmt::Debug + Send + Sync + 'static> Error<E> {
-    /// Boxes this error as a standard error, for a handler error that is not one itself: a `String`, an
-    /// `anyhow::Error`. `?` turns the box into a `Box<dyn std::error::Error>` or an `anyhow::Error`.
+    /// Boxes this error as a standard error, for a handler error that is not one itself, such as a
+    /// `String` or an `anyhow::Error`. `?` converts the box to a `Box<dyn std::error::Error>` or an
+    /// `anyhow::Error`.
     ///
-    /// It has the text of the error, and no source: the causes of an `anyhow::Error` end there.
+    /// The box has the text of the error but no source, so the causes of an `anyhow::Error` end
+    /// there.
     ///
     /// ```
     /// use arcbus::{Context, Message, Query, QueryBus, from_fn};
@@ -452,7 +465,7 @@ impl<E: HandlerError> StdError for Error<E> {
         match self {
             Self::Invalid(violations) => Some(violations),
             Self::Rejected(rejection) => Some(rejection),
-            // Displayed as the handler's error itself, so the chain goes on behind it.
+            // Displayed as the handler's error itself, so the chain goes on with its source.
             Self::Handler(error) => error.source(),
             _ => None,
         }
@@ -471,7 +484,7 @@ impl<E> From<Rejection> for Error<E> {
     }
 }
 
-/// Makes an [`Error`] a standard error whatever its handler error is.
+/// Makes an [`Error`] a standard error, even if its handler error is none.
 #[derive(Debug)]
 struct Opaque<E>(Error<E>);
 

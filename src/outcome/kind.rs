@@ -1,20 +1,21 @@
-//! [`ErrorKind`] and the one table of what each kind means.
+//! [`ErrorKind`], and the table with the meaning of each kind.
 
 use std::fmt;
 
 use super::phase::Phase;
 
-/// Declares the kinds and their rows from one table.
+/// Declares the kinds and their rows from a single table.
 macro_rules! kinds {
     ($(
         $(#[$doc:meta])* $kind:ident
         $code:literal $phase:expr, $evidence:ident $retry:ident $replaced:ident $fault:ident
         $http:literal $grpc:ident
     ;)*) => {
-        /// The kind of failure in which a dispatch ended: everything that decides on an error reads it.
+        /// The kind of failure in which a dispatch ended. Everything that decides on an error reads
+        /// the kind.
         ///
-        /// [The table of errors](crate::docs::errors) says for each kind what the policies make of it, its HTTP
-        /// status, its gRPC code and its [`code`](Self::code), which is stable.
+        /// [The table of errors](crate::docs::errors) lists for each kind the decisions of the
+        /// policies, the HTTP status, the gRPC code and the stable [`code`](Self::code).
         ///
         /// ```
         /// use arcbus::{Error, ErrorKind};
@@ -31,7 +32,7 @@ macro_rules! kinds {
         }
 
         impl ErrorKind {
-            /// All kinds, in the order of the table.
+            /// All kinds of failure, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
             const fn row(self) -> &'static Row {
@@ -64,8 +65,8 @@ const NOT_STARTED: Option<Phase> = Some(Phase::NotStarted);
 const INDETERMINATE: Option<Phase> = Some(Phase::Indeterminate);
 const ANSWERED: Option<Phase> = None;
 
-// Columns: code; how far the handler had come; evidence about the backend; another attempt; replaced by a
-// fallback or a stale reply; fault of the service; HTTP status; gRPC code.
+// Columns: code; progress of the handler; evidence about the backend; another attempt; replaced by
+// a fallback or a stale reply; fault of the service; HTTP status; gRPC code.
 #[rustfmt::skip]
 kinds! {
     /// No handler is registered for the message.
@@ -74,7 +75,8 @@ kinds! {
     Invalid         "invalid"           NOT_STARTED,   None   Never   no  no  400 InvalidArgument;
     /// The caller's deadline passed before the handler began.
     Late            "late"              NOT_STARTED,   None   Never   no  no  504 DeadlineExceeded;
-    /// The limit of a layer passed before the handler began: it waited too long for its turn.
+    /// The limit of a layer passed before the handler began, because the dispatch waited too long
+    /// for its turn.
     QueueTimeout    "queue_timeout"     NOT_STARTED,   None   Never   yes yes 503 Unavailable;
     /// The limit of a layer passed while the handler ran.
     Timeout         "timeout"           INDETERMINATE, Bad    Never   yes yes 504 DeadlineExceeded;
@@ -90,13 +92,13 @@ kinds! {
     RateLimited     "rate_limited"      NOT_STARTED,   None   Always  yes no  429 ResourceExhausted;
     /// A concurrency limit or a queue was full.
     Overloaded      "overloaded"        NOT_STARTED,   None   Always  yes yes 503 Unavailable;
-    /// A guard refused a caller that it does not know.
+    /// A guard rejected a caller that it does not know.
     Unauthenticated "unauthenticated"   NOT_STARTED,   None   Never   no  no  401 Unauthenticated;
-    /// A guard refused a caller that may not do this.
+    /// A guard rejected a caller that lacks the permission.
     Forbidden       "forbidden"         NOT_STARTED,   None   Never   no  no  403 PermissionDenied;
-    /// A guard refused a message that contradicts an earlier one.
+    /// A guard rejected a message that contradicts an earlier one.
     Conflict        "conflict"          NOT_STARTED,   None   Never   no  no  409 AlreadyExists;
-    /// A guard refused the message for another reason.
+    /// A guard rejected the message for another reason.
     Rejected        "rejected"          NOT_STARTED,   None   Never   no  no  403 FailedPrecondition;
     /// The handler panicked.
     Panicked        "panicked"          INDETERMINATE, Bad    Never   yes yes 500 Internal;
@@ -110,14 +112,15 @@ kinds! {
     Permanent       "permanent"         ANSWERED,      Good   Chosen  no  no  422 FailedPrecondition;
     /// The handler's own error, [`Class::Unclassified`](crate::Class::Unclassified).
     Unclassified    "unclassified"      ANSWERED,      Bad    Queries yes yes 500 Unknown;
-    /// The dispatch was dropped before it ended, or something around its handler panicked. Only metrics and
-    /// traces see it: no error has this kind.
+    /// The dispatch was dropped before its end, or user code around its handler panicked. Only
+    /// metrics and traces see this kind: no error has it.
     Dropped         "dropped"           INDETERMINATE, Caller Never   no  no  499 Cancelled;
 }
 
 struct Row {
     code: &'static str,
-    /// `None`: the handler ran to its end, and its error says what happened.
+    /// Progress of the handler, or `None` if the handler ran to its end, and its error says what
+    /// happened.
     phase: Option<Phase>,
     evidence: Evidence,
     retry: RetryRule,
@@ -127,33 +130,33 @@ struct Row {
     grpc: Grpc,
 }
 
-/// Evidence about the health of the backend.
+/// Evidence that an outcome gives about the health of the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
-    /// It answered.
+    /// The backend answered, even if with an error that is the caller's fault.
     Good,
-    /// It failed.
+    /// The backend failed to do its work.
     Bad,
-    /// It was not asked, or not to the end.
+    /// The backend was not asked, or did not get to answer.
     None,
-    /// Its caller ended the dispatch: how long it ran decides.
+    /// The caller ended the dispatch, so the time that the backend had decides.
     Caller,
 }
 
-/// Whether another attempt may be made.
+/// Says whether another attempt may be made after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryRule {
-    /// Of any message that may run more than once.
+    /// Allowed for any message that may run more than once.
     Always,
-    /// Of a query; of a command where a user's predicate says so.
+    /// Allowed for a query, and for a command if a user's predicate agrees.
     Queries,
-    /// Where a user's predicate says so.
+    /// Allowed only if a user's predicate agrees, for queries and commands alike.
     Chosen,
-    /// Whatever a user's predicate says.
+    /// Never allowed, not even if a user's predicate agrees.
     Never,
 }
 
-/// The status codes of gRPC, by number.
+/// The status codes of gRPC, each with its number.
 #[derive(Clone, Copy, Debug)]
 enum Grpc {
     Cancelled = 1,
@@ -173,35 +176,39 @@ enum Grpc {
 impl ErrorKind {
     pub(crate) const COUNT: usize = Self::ALL.len();
 
-    /// Returns the stable name of the kind: in metrics, traces, and errors that are sent as JSON. Lower case,
-    /// words separated by `_`. [`Display`](fmt::Display) writes it, too.
+    /// Returns the stable name of the kind, as used in metrics, traces, and errors that are sent as
+    /// JSON. Lower case, with words separated by `_`. [`Display`](fmt::Display) writes this name,
+    /// too.
     #[must_use]
     pub const fn code(self) -> &'static str {
         self.row().code
     }
 
-    /// Returns how far the handler had come. `None`: it ran to its end, and the error is its own.
+    /// Returns the progress of the handler, or `None` if the handler ran to its end and the error
+    /// is its own.
     #[must_use]
     pub const fn phase(self) -> Option<Phase> {
         self.row().phase
     }
 
-    /// Returns whether the handler may have acted although nobody knows: see [`Phase::Indeterminate`].
+    /// Returns whether the handler may have acted although nobody knows, which is
+    /// [`Phase::Indeterminate`].
     #[must_use]
     pub const fn is_indeterminate(self) -> bool {
         matches!(self.phase(), INDETERMINATE)
     }
 
-    /// Returns whether the service is the reason: its handler, its backend, or the bus itself could not do
-    /// what it was asked for. `false` where the message, its caller or the caller's limits are the reason. A
-    /// trace sets the status of its span by it.
+    /// Returns whether the service is the reason: its handler, its backend or the bus could not do
+    /// the work. `false` where the message, its caller or the caller's limits are the reason. A
+    /// trace sets the status of its span accordingly.
     #[must_use]
     pub const fn is_fault(self) -> bool {
         self.row().is_fault
     }
 
-    /// Returns the HTTP status that tells a client of this kind, from 400 to 599. A kind after which the
-    /// handler may have acted has none that invites a client to send again (408, 425, 429, 503).
+    /// Returns the HTTP status that tells a client of this kind, from 400 to 599. For a kind after
+    /// which the handler may have acted, never a status that invites a client to send again (408,
+    /// 425, 429, 503).
     #[must_use]
     pub const fn http_status(self) -> u16 {
         self.row().http
@@ -213,9 +220,10 @@ impl ErrorKind {
         self.row().grpc as i32
     }
 
-    /// Returns the kind that an error of a nested dispatch has for the dispatch whose handler hands it on.
+    /// Returns the kind of a nested error for the outer dispatch, whose handler returns that error.
     ///
-    /// The caller of a nested dispatch is the handler, so a deadline of that caller is a limit of the service.
+    /// The caller of a nested dispatch is the handler, so a deadline of that caller is a limit of
+    /// the service.
     pub(crate) const fn handed_on(self) -> Self {
         match self {
             Self::Late => Self::QueueTimeout,
@@ -232,13 +240,15 @@ impl ErrorKind {
         self.row().retry
     }
 
-    /// Returns whether another reply may stand in: that of a [`Fallback`](crate::middleware::Fallback), or a stale
-    /// one of a [`Cache`](crate::middleware::Cache).
+    /// Returns whether another reply may take the place of the error: the reply of a
+    /// [`Fallback`](crate::middleware::Fallback), or a stale reply of a
+    /// [`Cache`](crate::middleware::Cache).
     pub(crate) const fn is_replaced(self) -> bool {
         self.row().is_replaced
     }
 
-    /// Returns whether an error of this kind says [when](crate::Error::retry_after) to try again.
+    /// Returns whether an error of this kind has a [time](crate::Error::retry_after) for the next
+    /// attempt.
     pub(crate) const fn says_when(self) -> bool {
         matches!(self, Self::CircuitOpen | Self::RateLimited)
     }

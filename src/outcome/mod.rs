@@ -1,4 +1,5 @@
-//! The outcome of a dispatch: a reply or an [`Error`], and what each error means to a policy.
+//! The outcome of a dispatch: a reply or an [`Error`], and the meaning of each error for the
+//! policies.
 
 mod class;
 mod classify;

@@ -1,4 +1,4 @@
-//! [`panicked`]: the error of a caught panic.
+//! [`panicked`]: makes the error of a dispatch from a caught panic.
 
 use std::any::Any;
 

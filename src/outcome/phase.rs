@@ -1,13 +1,13 @@
-//! [`Phase`]: how far a dispatch had come.
+//! [`Phase`]: the progress of a dispatch when it was interrupted.
 
 use std::fmt;
 
-/// How far a dispatch had come when it was interrupted.
+/// The progress of a dispatch at the moment when it was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// The handler did not run: nothing happened, it is safe to send the message again.
     NotStarted,
-    /// The handler was running and was stopped half way: it may have acted, or not.
+    /// The handler was running and was stopped half way, so it may or may not have acted.
     Indeterminate,
 }
 

@@ -1,26 +1,26 @@
-//! A refusal by a middleware: who may not do what, and why.
+//! [`Rejection`]: the refusal of a message by a middleware, with its kind and reason.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-/// What sort of refusal a [`Rejection`] is: a transport maps it to a status.
+/// The kind of a [`Rejection`], which a transport maps to a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// Nobody knows who the caller is (401 in HTTP).
+    /// The caller is unknown and has to sign in first (401 in HTTP).
     Unauthenticated,
-    /// The caller is known and may not do this (403 in HTTP).
+    /// The caller is known, but lacks the permission (403 in HTTP).
     Forbidden,
-    /// It contradicts what was said before (409 in HTTP).
+    /// The message contradicts an earlier message (409 in HTTP).
     Conflict,
-    /// Refused for another reason, which the text gives.
+    /// The message was rejected for another reason, which the text gives.
     Other,
 }
 
-/// A message refused by a middleware before its handler ran, on purpose.
+/// A deliberate refusal of a message by a middleware, before the handler ran.
 ///
-/// One pointer wide, so that an error that carries it stays small.
+/// One pointer wide, so that an error that carries a rejection stays small.
 ///
 /// ```
 /// use arcbus::{Rejection, RejectionKind};
@@ -41,7 +41,7 @@ struct Inner {
 }
 
 impl Rejection {
-    /// The caller is unknown: nobody has signed in, or the proof of it was not accepted.
+    /// Rejects an unknown caller: nobody has signed in, or the credentials were not accepted.
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::of(
@@ -50,31 +50,31 @@ impl Rejection {
         )
     }
 
-    /// The caller is known and may not do this; `reason` completes "forbidden: ".
+    /// Rejects a known caller without the permission. `reason` completes the text "forbidden: ".
     #[must_use]
     pub fn forbidden(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::of(RejectionKind::Forbidden, reason.into())
     }
 
-    /// It contradicts what was said before; `reason` completes "conflict: ".
+    /// Rejects a message that contradicts an earlier one. `reason` completes the text "conflict: ".
     #[must_use]
     pub fn conflict(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::of(RejectionKind::Conflict, reason.into())
     }
 
-    /// A refusal of another kind, such as "the shop is closed".
+    /// Rejects a message for another reason, such as "the shop is closed".
     #[must_use]
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::of(RejectionKind::Other, reason.into())
     }
 
-    /// What sort of refusal this is.
+    /// Returns the kind of this rejection, which a transport maps to a status.
     #[must_use]
     pub fn kind(&self) -> RejectionKind {
         self.inner.kind
     }
 
-    /// Why, in words.
+    /// Returns the reason in words, as the display of the rejection writes it.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.inner.reason

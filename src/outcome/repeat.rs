@@ -1,4 +1,4 @@
-//! Which messages may be run more than once, and after which errors.
+//! [`Repeatable`]: the messages that may run more than once, and the errors after which they do.
 
 use crate::bounds::{CommandKind, MessageClone};
 use crate::message::{Command, Kind, Message, Query};
@@ -6,8 +6,8 @@ use crate::message::{Command, Kind, Message, Query};
 use super::error::Error;
 use super::kind::{ErrorKind, RetryRule};
 
-/// A command that may be run more than once: twice has the effect of once. Said by its author; without
-/// it, a layer that may repeat a command does not compile.
+/// A command that may run more than once, because two runs have the effect of a single run. Its
+/// author says so. Without this trait, a layer that may repeat a command does not compile.
 ///
 /// ```
 /// use arcbus::{Command, Idempotent, Message};
@@ -32,8 +32,8 @@ use super::kind::{ErrorKind, RetryRule};
 )]
 pub trait Idempotent: Message<Kind: CommandKind> {}
 
-/// A message that may be run more than once: a query, or a command that is [`Idempotent`]; and that can
-/// be copied, for the handler takes it by value.
+/// A message that may run more than once: a query, or a command that is [`Idempotent`]. The handler
+/// takes the message by value, so it must be `Clone`.
 #[diagnostic::on_unimplemented(
     message = "the message `{Self}` cannot be run more than once",
     note = "a layer that repeats needs `Clone` of every message, and `Idempotent` of a command"
@@ -42,10 +42,10 @@ pub trait Repeatable: Message<Kind: Repeats<Self>> + MessageClone {}
 
 impl<M: Message<Kind: Repeats<M>> + MessageClone> Repeatable for M {}
 
-/// What a [`Kind`] says of running the message `M` again. Follows from [`Idempotent`].
+/// A [`Kind`] whose message `M` may run again. Follows from [`Idempotent`].
 pub trait Repeats<M>: Kind {
-    /// Whether it is worth another run after an error of the handler that is
-    /// [`Unclassified`](Class::Unclassified).
+    /// True if another run is worth an attempt after an [`Unclassified`](Class::Unclassified) error
+    /// of the handler.
     #[doc(hidden)]
     const UNCLASSIFIED: bool;
 }
@@ -58,7 +58,7 @@ impl<M: Idempotent> Repeats<M> for Command {
     const UNCLASSIFIED: bool = false;
 }
 
-/// Returns whether another run may do better than the one that ended in `error`.
+/// Returns whether another run may do better than the run that ended in `error`.
 pub(crate) fn is_worth_repeating<M: Repeatable>(error: &Error<M::Error>) -> bool {
     match ErrorKind::of::<M>(error).retry() {
         RetryRule::Always => true,
@@ -67,9 +67,9 @@ pub(crate) fn is_worth_repeating<M: Repeatable>(error: &Error<M::Error>) -> bool
     }
 }
 
-/// Returns whether another run is allowed at all, whatever a user's predicate says: not where the message was
-/// refused for what it is, not where its caller has gone or its time is over, and never where the handler may
-/// have acted and nobody knows.
+/// Returns whether another run is allowed at all, even if a user's predicate agrees. Not allowed
+/// where the message itself was rejected, nor where its caller has gone or its time is over. Never
+/// allowed where the handler may have acted and nobody knows.
 pub(crate) fn may_repeat<M: Message>(error: &Error<M::Error>) -> bool {
     ErrorKind::of::<M>(error).retry() != RetryRule::Never
 }

@@ -1,4 +1,4 @@
-//! [`Verdict`]: what an outcome says about the health of the backend.
+//! [`Verdict`]: classifies an outcome as evidence about the backend's health.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::message::Message;
 use super::error::{Error, Outcome};
 use super::kind::{ErrorKind, Evidence};
 
-/// Classifies an outcome as evidence about the health of the backend. A breaker, an adaptive limit and a hedge
-/// all ask here, so that they agree.
+/// Classifies an outcome as evidence about the health of the backend. A breaker, an adaptive limit
+/// and a hedge all use this verdict, so that they agree.
 ///
 /// | outcome | verdict |
 /// |---|---|
@@ -22,7 +22,7 @@ use super::kind::{ErrorKind, Evidence};
 /// | ended by its caller: by the caller's deadline or token, or because the future was dropped | `Neutral` |
 /// | refused: invalid, rejected, rate limited, overloaded, circuit open, would deadlock, in doubt, no handler | `Neutral` |
 ///
-/// For each kind of error see [the table of errors](crate::docs::errors).
+/// [The table of errors](crate::docs::errors) has the verdict on each kind of error.
 ///
 /// [`Class::Permanent`]: crate::Class::Permanent
 /// [`Class::Transient`]: crate::Class::Transient
@@ -31,18 +31,20 @@ use super::kind::{ErrorKind, Evidence};
 ///
 /// # Callers in a hurry
 ///
-/// What its caller ends says nothing about the backend: ten callers that give a healthy backend a tenth of
-/// the time that it needs must not keep out the next one, who has the patience. So it counts for nothing,
-/// unless the backend had longer than anybody should wait: each layer that judges has a setting `slow_after`,
-/// and a dispatch that its caller ended after that time or later is a failure, see [`after`](Verdict::after). That
-/// is how a breaker learns of a backend that hangs where every caller has a deadline and no layer has a limit.
+/// A dispatch that its caller ends early says nothing about the backend. Ten callers that give a
+/// healthy backend a tenth of the time that it needs must not lock out a patient one. So such a
+/// dispatch counts for nothing, unless the backend had longer than anybody should wait. Each layer
+/// that judges has a setting `slow_after`, and a dispatch that its caller ended at or after that
+/// time is a failure: see [`after`](Verdict::after). A breaker thus learns of a hanging backend
+/// even where every caller has a deadline and no layer has a limit.
 ///
-/// Inside a dispatch, the layers take an error of the handler (unless it is a `Success`) that comes when its
-/// caller has gone for the caller's doing as well: a handler that hands its deadline on to a client or to
-/// another dispatch fails when that deadline passes.
+/// Inside a dispatch, an error of the handler (unless it is a `Success`) that comes after the
+/// caller has gone counts as the caller's doing, too. A handler that passes its deadline on to a
+/// client or to another dispatch fails when that deadline passes.
 ///
-/// For a layer, everything further out is its caller, also a [`Timeout`](crate::middleware::Timeout) that drops
-/// it. So put a timeout inside the layers that judge.
+/// For a layer, everything further out is the caller, including a
+/// [`Timeout`](crate::middleware::Timeout) that drops the layer. So put a timeout inside the layers
+/// that judge.
 ///
 /// ```
 /// use std::io;
@@ -61,16 +63,17 @@ use super::kind::{ErrorKind, Evidence};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// It works.
+    /// The backend works, even if its answer is a permanent error.
     Success,
-    /// It does not.
+    /// The backend does not work, or took too long.
     Failure,
-    /// The handler did not run, or was stopped by its caller: this says nothing about it.
+    /// The handler did not run, or was stopped by its caller, which says nothing about the backend.
     Neutral,
 }
 
 impl Verdict {
-    /// Judges `outcome`, however long it took: what its caller ended is neutral.
+    /// Judges `outcome` without regard to its duration, so that an outcome that the caller caused
+    /// is neutral.
     #[inline(always)]
     pub fn of<M: Message>(outcome: &Outcome<M>) -> Self {
         match outcome {
@@ -79,8 +82,9 @@ impl Verdict {
         }
     }
 
-    /// Judges the outcome of a dispatch that ran for `elapsed`: as [`of`](Verdict::of), but what its caller ended
-    /// after `slow_after` or later is a failure. `None`: never.
+    /// Judges the outcome of a dispatch that ran for `elapsed`. Differs from [`of`](Verdict::of) in
+    /// that an outcome that the caller caused after `slow_after` or later is a failure. With
+    /// `None`, never.
     ///
     /// ```
     /// use std::time::Duration;
@@ -115,7 +119,7 @@ impl Verdict {
         }
     }
 
-    /// Judges a dispatch that its caller ended.
+    /// Judges a dispatch that its caller ended, as a failure if slow.
     pub(crate) fn of_abandoned(is_slow: bool) -> Self {
         match is_slow {
             true => Self::Failure,
@@ -130,7 +134,8 @@ impl Verdict {
 }
 
 impl ErrorKind {
-    /// Returns the verdict on an outcome of this kind, however long it took: see [`Verdict`].
+    /// Returns the verdict on an outcome of this kind, without regard to its duration. See
+    /// [`Verdict`].
     #[must_use]
     pub fn verdict(self) -> Verdict {
         match self.evidence() {
@@ -141,11 +146,11 @@ impl ErrorKind {
     }
 }
 
-/// How the inner service of a layer that judges has ended.
+/// The end of a call to the inner service of a layer that judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Judged(Verdict),
-    /// By its caller, as if its future had been dropped: how long it ran decides
+    /// Ended by the caller, like a dropped future. The running time decides
     /// ([`Verdict::of_abandoned`]).
     Abandoned,
 }

@@ -1,10 +1,10 @@
-//! What an invalid message gets wrong: every fault at once, each with its field.
+//! [`Violations`]: every fault of an invalid message at once, each with its field.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-/// One fault of a message: which field, a code for programs, a text for people.
+/// A fault of a message: the field, a code for programs and a text for people.
 ///
 /// ```
 /// use arcbus::Violation;
@@ -20,7 +20,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Describes a fault; the arguments are those of [`Violations::add`].
+    /// Describes a fault, with the arguments of [`Violations::add`].
     pub fn new(
         field: impl Into<Cow<'static, str>>,
         code: impl Into<Cow<'static, str>>,
@@ -33,19 +33,19 @@ impl Violation {
         }
     }
 
-    /// The field at fault, in the message's own terms, such as `address.street`.
+    /// Returns the field at fault, in the message's own terms, such as `address.street`.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// The broken rule, short and stable, such as `min`: programs match on it.
+    /// Returns a short and stable code of the broken rule, such as `min`, on which programs match.
     #[must_use]
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// The broken rule in words, such as `must be at least 18`.
+    /// Returns the broken rule in words, such as `must be at least 18`.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -60,8 +60,8 @@ impl fmt::Display for Violation {
 
 /// Every fault found in a message, in the order in which they were added.
 ///
-/// One pointer wide, so that an error that carries it stays small. An empty list has no memory
-/// behind it: to validate a sound message allocates nothing.
+/// One pointer wide, so that an error that carries violations stays small. An empty list owns no
+/// memory, so validating a sound message allocates nothing.
 ///
 /// ```
 /// use arcbus::Violations;
@@ -88,18 +88,18 @@ pub struct Violations {
     list: Option<Box<List>>,
 }
 
-/// The list behind the pointer.
+/// The list of violations, boxed so that an owner is one pointer wide.
 #[derive(Clone, Default)]
 struct List(Vec<Violation>);
 
 impl Violations {
-    /// An empty list; allocates nothing.
+    /// Creates an empty list without an allocation.
     #[must_use]
     pub const fn new() -> Self {
         Self { list: None }
     }
 
-    /// Adds a fault: the field's name, a short stable code for programs, a text for people.
+    /// Adds a fault: the field's name, a short stable code for programs and a text for people.
     pub fn add(
         &mut self,
         field: impl Into<Cow<'static, str>>,
@@ -110,7 +110,7 @@ impl Violations {
         self
     }
 
-    /// Adds a fault, by value: the arguments are those of [`add`](Self::add).
+    /// Adds a fault by value, with the arguments of [`add`](Self::add).
     ///
     /// ```
     /// use arcbus::Violations;
@@ -129,28 +129,28 @@ impl Violations {
         self
     }
 
-    /// Whether nothing was found at fault.
+    /// Returns whether the message was found valid so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.as_slice().is_empty()
     }
 
-    /// How many faults there are.
+    /// Returns the number of violations found so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.as_slice().len()
     }
 
-    /// The faults, in the order in which they were added.
+    /// Returns the violations, in the order in which they were added.
     pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
         self.as_slice().iter()
     }
 
-    /// Ends a validation.
+    /// Ends a validation, with `Ok` if there are no violations.
     ///
     /// # Errors
     ///
-    /// The list itself, unless it is empty.
+    /// Returns the list itself if there are any violations.
     pub fn into_result(self) -> Result<(), Self> {
         if self.is_empty() { Ok(()) } else { Err(self) }
     }

@@ -1,4 +1,4 @@
-//! `#[derive(Cacheable)]`.
+//! Expands `#[derive(Cacheable)]`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
@@ -50,7 +50,7 @@ struct Key<'a> {
     visibility: &'a Visibility,
 }
 
-/// Makes the impl for a key that is part of the query.
+/// Makes the impl for a single key, which is part of the query itself.
 fn implement(
     input: &DeriveInput,
     library: &TokenStream,

@@ -1,4 +1,4 @@
-//! `#[derive(Classify)]`.
+//! Expands `#[derive(Classify)]`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -52,7 +52,7 @@ fn library(input: &DeriveInput) -> Result<TokenStream> {
     Ok(library.path())
 }
 
-/// The class of a variant.
+/// The class that an attribute gives to a variant.
 enum Class<'a> {
     Known(&'static str),
     Nested(Member, &'a Field),
@@ -81,7 +81,7 @@ impl Class<'_> {
     }
 }
 
-/// Returns the class of each variant; a struct is a variant of its own.
+/// Returns the class of each variant, where a struct counts as its only variant.
 fn classes(input: &DeriveInput) -> Result<Vec<(TokenStream, Class<'_>)>> {
     let misplaced = Mark::of(&input.attrs)?;
     match (&input.data, misplaced) {
@@ -184,14 +184,14 @@ fn class<'a>(
     }
 }
 
-/// An attribute that says a class.
+/// An attribute with the class of a variant.
 struct Mark<'a> {
     name: &'static str,
     attribute: &'a Attribute,
 }
 
 impl<'a> Mark<'a> {
-    /// The one among some attributes.
+    /// Returns the mark among some attributes, if there is one.
     fn of(attributes: &'a [Attribute]) -> Result<Option<Self>> {
         let mut found = None;
         for attribute in attributes {

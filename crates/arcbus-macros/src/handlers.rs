@@ -1,4 +1,4 @@
-//! `#[handlers(Command)]` and `#[handler]`.
+//! Expands `#[handlers(Command)]` and `#[handler]`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -61,7 +61,7 @@ fn implement(
     })
 }
 
-/// Makes the error of a `#[handler]` that no `#[handlers]` has taken.
+/// Makes the compile error of a `#[handler]` that stands outside every `#[handlers]` block.
 pub(crate) fn handler_alone(item: &TokenStream) -> TokenStream {
     let error = Error::new(
         proc_macro2::Span::call_site(),
@@ -136,7 +136,7 @@ fn parse_block(block: TokenStream) -> Result<ItemImpl> {
     }
 }
 
-/// Takes `#[handler]` off the items of a block; gives each with the number of its item.
+/// Removes `#[handler]` from the items of a block, and returns each with the index of its item.
 fn take_marks(block: &mut ItemImpl) -> Vec<(usize, Attribute)> {
     let is_mark = |attribute: &Attribute| {
         let last = attribute.path().segments.last();
@@ -156,7 +156,7 @@ fn take_marks(block: &mut ItemImpl) -> Vec<(usize, Attribute)> {
     marks
 }
 
-/// Checks that no other method handles its message.
+/// Checks that no other method of the block handles this method's message.
 fn check_that_it_is_new(method: &Method, others: &[Method]) -> Result<()> {
     let name = method.message.to_token_stream().to_string();
     let same = |other: &&Method| other.message.to_token_stream().to_string() == name;
@@ -177,11 +177,11 @@ fn check_that_it_is_new(method: &Method, others: &[Method]) -> Result<()> {
 struct Method {
     name: Ident,
     message: Type,
-    /// The type it returns.
+    /// The type that the method returns.
     output: Type,
     takes_context: bool,
     is_async: bool,
-    /// Those that say when the method is there.
+    /// The attributes, such as `#[cfg(..)]`, on which the existence of the method depends.
     conditions: Vec<Attribute>,
 }
 
@@ -296,7 +296,7 @@ fn no_receiver(at: proc_macro2::Span, name: &Ident) -> Error {
     )
 }
 
-/// Returns the message, and whether a context follows it.
+/// Returns the message type, and whether a context follows the message.
 fn arguments<'a>(types: &[&'a Type], name: &Ident) -> Result<(&'a Type, bool)> {
     let (message, context) = match types {
         [] => {

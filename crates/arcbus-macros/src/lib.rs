@@ -1,6 +1,7 @@
 //! The derives and attributes of `arcbus`, which exports them again under its feature `derive`.
 //!
-//! Each expands to what one would have written by hand, with paths that begin at `::arcbus`.
+//! Each expands to the code that a user would have written by hand, with paths that begin at
+//! `::arcbus`.
 
 mod cacheable;
 mod classify;
@@ -12,7 +13,7 @@ mod options;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Makes a type a message of the kind `Command`.
+/// Makes a type a message of the kind `Command`, which may change state.
 ///
 /// ```
 /// use arcbus::{Command, Message};
@@ -42,21 +43,21 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// # The default name
 ///
-/// The words of the type's name in lower case, with the first word last: `user.create` for `CreateUser`,
-/// `account_limit.set` for `SetAccountLimit`, `ping` for `Ping`. A word begins at a capital; the capitals of
-/// `GetHTTPStatus` are one word, `http_status.get`. A name that other programs know is better given, so that
-/// the type can be renamed.
+/// The words of the type's name in lower case, with the first word last: `user.create` for
+/// `CreateUser`, `account_limit.set` for `SetAccountLimit`, `ping` for `Ping`. A word begins at a
+/// capital, and adjacent capitals are a single word: `GetHTTPStatus` becomes `http_status.get`. Set
+/// the name by hand where other programs know it, so that the type can be renamed.
 ///
 /// # Generics
 ///
-/// Type parameters get the bounds `Send + Sync + 'static`. All types of one generic message have one name, so
-/// a bus takes one of them.
+/// Type parameters get the bounds `Send + Sync + 'static`. All types of one generic message share a
+/// name, so a bus accepts only one of them.
 ///
 /// # The idempotency key
 ///
-/// `#[idempotency_key]` on a field makes `HasIdempotencyKey` of the command, for
-/// `Idempotency::key_in_message`. The field is an `IdempotencyKey`, a `String`, a `&'static str`, an
-/// `Arc<str>` or a `Box<str>`, or an `Option` of one.
+/// `#[idempotency_key]` on a field implements `HasIdempotencyKey` for the command, which
+/// `Idempotency::key_in_message` reads. The field is an `IdempotencyKey`, a `String`, a
+/// `&'static str`, an `Arc<str>` or a `Box<str>`, or an `Option` of one of these.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,10 +87,10 @@ pub fn derive_command(input: TokenStream) -> TokenStream {
     answer(message::expand(message::Kind::Command, &input))
 }
 
-/// Makes a type a message of the kind `Query`.
+/// Makes a type a message of the kind `Query`, which changes nothing.
 ///
-/// The options of `#[message(..)]` and the default name are those of [`Command`](macro@Command), without
-/// `idempotent` and `#[idempotency_key]`, which are for commands.
+/// Takes the options of `#[message(..)]` and the default name of [`Command`](macro@Command),
+/// without `idempotent` and `#[idempotency_key]`, which are for commands.
 ///
 /// ```
 /// use arcbus::{Message, Query};
@@ -108,7 +109,8 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
     answer(message::expand(message::Kind::Query, &input))
 }
 
-/// Makes `Classify` of an error type: says of each variant whether another try can succeed.
+/// Implements `Classify` for an error type: says of each variant whether another attempt can
+/// succeed.
 ///
 /// | attribute of a variant | its class |
 /// |---|---|
@@ -117,8 +119,9 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
 /// | `#[nested]` | that of the error inside, which is `Classify`; of an `arcbus::Error`, `Class::Nested` |
 /// | none | `Class::Unclassified` |
 ///
-/// `#[nested]` stands on a variant with one field, or on the field that it means. A struct has the attribute on
-/// itself. `#[classify(crate = "..")]` on the type sets the path of the library.
+/// `#[nested]` stands on a variant with a single field, or on the field that holds the nested
+/// error. On a struct the attribute stands before the struct. `#[classify(crate = "..")]` on the
+/// type sets the path of the library.
 ///
 /// ```
 /// use arcbus::{Class, Classify};
@@ -143,7 +146,7 @@ pub fn derive_classify(input: TokenStream) -> TokenStream {
     answer(classify::expand(&input))
 }
 
-/// Makes `Cacheable` of a query: says under which key its reply is kept.
+/// Implements `Cacheable` for a query, with the key under which a cache stores the reply.
 ///
 /// | fields with `#[key]` | key |
 /// |---|---|
@@ -151,9 +154,10 @@ pub fn derive_classify(input: TokenStream) -> TokenStream {
 /// | one | the field |
 /// | several | a struct of them, named as the query with `Key` behind: `GetPriceKey` |
 ///
-/// All types that are keys are `Clone + Eq + Hash + Send + Sync`. A lookup clones none of them. Of several fields
-/// a predicate is lent a key with a method for each: `Outdated::<GetPrice>::If(Box::new(|key| *key.article() == 7))`.
-/// `#[message(crate = "..")]` sets the path of the library.
+/// All key types are `Clone + Eq + Hash + Send + Sync`. A lookup clones none of them. With several
+/// key fields, a predicate borrows a key that has a method for each field:
+/// `Outdated::<GetPrice>::If(Box::new(|key| *key.article() == 7))`. `#[message(crate = "..")]` sets
+/// the path of the library.
 ///
 /// ```
 /// use arcbus::middleware::Cacheable;
@@ -180,15 +184,17 @@ pub fn derive_cacheable(input: TokenStream) -> TokenStream {
     answer(cacheable::expand(&input))
 }
 
-/// Makes handlers of the methods of a type, for `.service(..)` of a bus's builder.
+/// Implements `Handler` by methods of a type, for `.service(..)` of a bus's builder.
 ///
-/// `#[handlers(Command)]` or `#[handlers(Query)]` stands before the `impl`: one block a kind. `#[handler]` stands
-/// before each method that handles a message; the others stay what they are. Such a method takes `&self` and the
-/// message by value, then the context if it needs one, `cx: &Context<'_>`. It returns a `Result` of the message's
-/// reply and error, and is async or not.
+/// `#[handlers(Command)]` or `#[handlers(Query)]` stands before an `impl` block, and each block has
+/// a single kind. `#[handler]` stands before each method that handles a message, and all other
+/// methods stay unchanged. Such a method takes `&self` and the message by value, then optionally
+/// the context, `cx: &Context<'_>`. It may be async, and returns a `Result` of the message's reply
+/// and error.
 ///
-/// The attribute writes `impl Handler<M>` for each such method, and `impl Service` for the block, which registers
-/// them in their order. `#[handlers(Command, crate = "..")]` sets the path of the library.
+/// The attribute generates `impl Handler<M>` for each such method. It also generates `impl Service`
+/// for the block, which registers the methods in their order. `#[handlers(Command, crate = "..")]`
+/// sets the path of the library.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -239,14 +245,14 @@ pub fn handlers(options: TokenStream, block: TokenStream) -> TokenStream {
     answer(handlers::expand(options.into(), block.into()))
 }
 
-/// Marks a method as the handler of the message that it takes, inside a block with
-/// [`#[handlers]`](macro@handlers).
+/// Marks a method as the handler of the message that it takes. The method stands inside a block
+/// with [`#[handlers]`](macro@handlers).
 #[proc_macro_attribute]
 pub fn handler(_options: TokenStream, item: TokenStream) -> TokenStream {
     handlers::handler_alone(&item.into()).into()
 }
 
-/// Returns the code, or the error in its place.
+/// Returns the expanded code, or the tokens of the compile error in its place.
 fn answer(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
     expanded
         .unwrap_or_else(|error| error.to_compile_error())

@@ -1,4 +1,4 @@
-//! `#[derive(Command)]` and `#[derive(Query)]`.
+//! Expands `#[derive(Command)]` and `#[derive(Query)]`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -196,7 +196,7 @@ pub(crate) fn library(input: &DeriveInput) -> Result<TokenStream> {
     Options::of(input).map(|options| options.library.path())
 }
 
-/// How `Message::validate` checks the message.
+/// The way in which `Message::validate` checks the message.
 enum Validate {
     By(Path),
     ByGarde(Span),
@@ -218,7 +218,7 @@ impl Validate {
     }
 }
 
-/// How `Message::classify` classifies an error.
+/// The way in which `Message::classify` classifies an error.
 enum Classify {
     By(Path),
     Itself(Span),
@@ -246,14 +246,14 @@ impl Classify {
     }
 }
 
-/// The `#[message(..)]` among some attributes.
+/// Returns the `#[message(..)]` attributes among `attributes`.
 pub(crate) fn of_message(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("message"))
 }
 
-/// Adds what a message demands to each type parameter.
+/// Adds the bounds that a message needs to each type parameter.
 pub(crate) fn with_bounds(generics: &Generics) -> Generics {
     let mut generics = generics.clone();
     for parameter in generics.type_params_mut() {
@@ -264,7 +264,7 @@ pub(crate) fn with_bounds(generics: &Generics) -> Generics {
     generics
 }
 
-/// Checks that the message borrows nothing.
+/// Checks that the message borrows nothing, because a message must be `'static`.
 fn check_that_it_owns(input: &DeriveInput) -> Result<()> {
     for parameter in &input.generics.params {
         if let GenericParam::Lifetime(parameter) = parameter {
@@ -318,7 +318,7 @@ fn borrowed(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
-/// All fields of a type.
+/// Returns all fields of a type, whether it is a struct, an enum or a union.
 pub(crate) fn fields(data: &Data) -> Vec<&Field> {
     match data {
         Data::Struct(data) => data.fields.iter().collect(),
@@ -360,7 +360,7 @@ fn span_of(member: &syn::Member) -> Span {
 ///
 /// # Errors
 ///
-/// The attribute stands on the type, on a variant, or on a field of a variant.
+/// Returns an error if the attribute stands on the type, on a variant, or on a field of a variant.
 pub(crate) fn marked<'a>(
     input: &'a DeriveInput,
     name: &str,
@@ -400,7 +400,7 @@ pub(crate) fn marked<'a>(
     Ok(found)
 }
 
-/// The fields, each with its name or number.
+/// Returns the fields of a type, each with its name or its number.
 pub(crate) fn members(fields: &Fields) -> impl Iterator<Item = (syn::Member, &Field)> {
     fields.members().zip(fields)
 }

@@ -1,4 +1,4 @@
-//! The default name of a message type.
+//! The default name of a message type, taken from the words of the type's name.
 
 /// Returns the words of a type's name in lower case, the first word last: `user.create` for `CreateUser`,
 /// `account_limit.set` for `SetAccountLimit`, `ping` for `Ping`.

@@ -1,4 +1,5 @@
-//! The options of an attribute: each at most once, and the nearest name for one that does not exist.
+//! The options of an attribute. Each may be set only once, and an unknown one is answered with the
+//! nearest known name.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -6,11 +7,11 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parse;
 use syn::{Error, LitStr, Path, Result, Token};
 
-/// Returns the name of an option.
+/// Returns the name of an option, which is a single word.
 ///
 /// # Errors
 ///
-/// The option is a path of several words.
+/// Returns an error if the option is a path of several words.
 pub(crate) fn name_of(meta: &ParseNestedMeta<'_>) -> Result<Ident> {
     meta.path.require_ident().cloned()
 }
@@ -19,7 +20,7 @@ pub(crate) fn name_of(meta: &ParseNestedMeta<'_>) -> Result<Ident> {
 ///
 /// # Errors
 ///
-/// The value is missing, or is something else; the text shows `example`.
+/// Returns an error that shows `example` if the value is missing or cannot be parsed.
 pub(crate) fn value<T: Parse>(meta: &ParseNestedMeta<'_>, example: &str) -> Result<T> {
     let option = name_of(meta)?;
     if !meta.input.peek(Token![=]) {
@@ -34,11 +35,11 @@ pub(crate) fn value<T: Parse>(meta: &ParseNestedMeta<'_>, example: &str) -> Resu
     })
 }
 
-/// Checks that an option stands alone, such as `idempotent`.
+/// Checks that an option without a value, such as `idempotent`, stands alone.
 ///
 /// # Errors
 ///
-/// The option has a value.
+/// Returns an error if the option has a value.
 pub(crate) fn alone(meta: &ParseNestedMeta<'_>) -> Result<Span> {
     let option = name_of(meta)?;
     if meta.input.is_empty() || meta.input.peek(Token![,]) {
@@ -48,11 +49,11 @@ pub(crate) fn alone(meta: &ParseNestedMeta<'_>) -> Result<Span> {
     Err(Error::new(option.span(), text))
 }
 
-/// Sets an option.
+/// Sets an option that has not been set before.
 ///
 /// # Errors
 ///
-/// The option is set already.
+/// Returns an error if the option is set already.
 pub(crate) fn set<T>(slot: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> Result<()> {
     if slot.replace(value).is_none() {
         return Ok(());
@@ -62,7 +63,7 @@ pub(crate) fn set<T>(slot: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T)
     Err(Error::new(option.span(), text))
 }
 
-/// Makes the error for an option that does not exist, with the nearest one that does.
+/// Makes the error for an unknown option, with the nearest known name.
 pub(crate) fn unknown(meta: &ParseNestedMeta<'_>, known: &[&str]) -> Error {
     let Ok(option) = name_of(meta) else {
         return Error::new_spanned(&meta.path, list(known));
@@ -78,7 +79,7 @@ fn list(known: &[&str]) -> String {
     format!("there are `{}`", known.join("`, `"))
 }
 
-/// Finds the known name with the fewest letters to change, if half of them may stay.
+/// Finds the known name with the fewest letters to change, if at least half of them stay.
 pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let distances = known.iter().map(|known| (distance(name, known), *known));
     let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;

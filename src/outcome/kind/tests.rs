@@ -42,7 +42,8 @@ fn line(kind: ErrorKind) -> String {
     )
 }
 
-/// With `ARCBUS_BLESS` in the environment, writes the table into the page.
+/// Compares the table in the page. With `ARCBUS_BLESS` in the environment, writes the table
+/// instead.
 #[test]
 fn the_page_of_errors_has_this_table() {
     let page = fs::read_to_string(PAGE).expect("the page");
@@ -65,7 +66,7 @@ fn each_code_is_one_word_of_its_own() {
     for kind in ErrorKind::ALL {
         let is_plain = |letter: char| letter.is_ascii_lowercase() || letter == '_';
         assert!(kind.code().chars().all(is_plain), "{kind}");
-        // As the name of the variant, so that one leads to the other.
+        // Lower case of the variant's name, so that each leads to the other.
         let name = format!("{kind:?}").to_lowercase();
         assert_eq!(kind.code().replace('_', ""), name);
     }
