@@ -1,6 +1,6 @@
-//! A child that was forked has deadlines of its own, whatever its parent's threads were at.
+//! A forked child has its own deadlines, whatever the parent's threads were doing during the fork.
 #![cfg(all(unix, not(arcbus_asan)))]
-#![allow(unsafe_code, reason = "fork, and what ends and awaits a child")]
+#![allow(unsafe_code, reason = "forks, and ends and awaits the child")]
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,16 +25,16 @@ const SIGKILL: i32 = 9;
 const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(30);
 
-/// One test at a time: a fork copies what the others hold.
+/// Runs one test at a time, because a fork copies the state of all threads.
 fn alone() -> impl Drop {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Forks; says whether `work` was done and true in the child before a long time had passed.
+/// Forks, and returns whether `work` returned true in the child within a long time.
 fn in_child(work: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child runs `work` on its only thread and ends without unwinding or running what the
-    // parent has registered for its end.
+    // SAFETY: the child runs `work` on its only thread, and ends without unwinding or running the
+    // parent's exit handlers.
     let child = unsafe { fork() };
     if child == 0 {
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
@@ -48,14 +48,14 @@ fn in_child(work: impl FnOnce() -> bool) -> bool {
 fn ended_well(child: i32) -> bool {
     let (begin, mut status) = (Instant::now(), 0);
     loop {
-        // SAFETY: our own child, and a place for its status.
+        // SAFETY: this process started the child, and `status` is a place for its status.
         if unsafe { waitpid(child, &raw mut status, NO_HANG) } == child {
             return status == 0;
         }
         if begin.elapsed() > LONG {
-            // SAFETY: our own child, which has not been awaited.
+            // SAFETY: this process started the child and has not yet awaited its end.
             unsafe { kill(child, SIGKILL) };
-            // SAFETY: as above.
+            // SAFETY: this process started the child, and `status` is a place for its status.
             unsafe { waitpid(child, &raw mut status, 0) };
             return false;
         }
@@ -167,7 +167,7 @@ fn a_dispatch_that_waits_when_its_process_forks_ends_in_both() {
     let polled = waits.as_mut().poll(&mut Task::from_waker(&waker()));
     assert!(polled.is_pending());
     assert!(in_child(|| {
-        // The first deadline of the child starts its thread.
+        // The first deadline of the child starts the child's timer thread.
         blocks(&bus) && is_late(block_on(waits.as_mut()))
     }));
     assert!(is_late(block_on(waits)));
@@ -193,7 +193,7 @@ fn a_child_drops_what_its_parent_has_armed() {
     }
 }
 
-/// Threads of the parent arm and disarm, and are woken, at the very moment of the fork.
+/// Threads of the parent arm, disarm and wake at the very moment of the fork.
 #[test]
 fn locks_that_are_held_at_the_fork_do_not_matter() {
     let _alone = alone();

@@ -1,5 +1,5 @@
-//! What a large message costs in stack: each function that it is handed to by value takes its size, in a
-//! debug build.
+//! The stack that a large message takes. In a debug build, each function that receives the message
+//! by value takes its size.
 
 #[path = "support/stack.rs"]
 mod stack;
@@ -22,9 +22,9 @@ use stack::stack_of;
 const SIZE: usize = 16 << 10;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Sizes of its message that a dispatch may take, its caller and its handler included.
+/// Largest stack of a dispatch, with caller and handler, in sizes of its message.
 const AT_MOST: f64 = 30.0;
-/// Sizes of its message that a layer may take besides.
+/// Largest additional stack of a layer, in sizes of the message.
 const A_LAYER: f64 = 6.0;
 
 #[derive(Clone)]
@@ -80,7 +80,7 @@ fn awaited_with(mut bus: impl Dispatch<Large>) {
     assert_eq!(ready(bus.execute_with(large(), cx)), Ok(7));
 }
 
-/// The stack that `work` takes, in sizes of the message.
+/// Returns the stack that `work` takes, in sizes of the message.
 fn sizes(name: &str, work: impl FnOnce() + Send + 'static) -> f64 {
     let sizes = stack_of(work) as f64 / SIZE as f64;
     println!("{name}: {sizes:.1} sizes");
@@ -92,7 +92,7 @@ fn assert_small(name: &str, work: impl FnOnce() + Send + 'static) {
     assert!(taken < AT_MOST, "{name}: {taken:.1} sizes of its message");
 }
 
-/// What a dispatch takes in each lane.
+/// Returns the stack that a dispatch takes in the blocking and in the async lane.
 fn lanes<S: Stack<Large>>(name: &str, layers: &Layers<S>) -> [f64; 2] {
     let bus = QueryBus::builder().layers(layers).register(Looks).build();
     let bus = bus.expect("one handler");
@@ -180,7 +180,7 @@ fn the_presets_take_little_stack_a_layer() {
             .rate_limit(RateLimit::per_second(100))
             .bulkhead(Bulkhead::new(10))
     };
-    // And the trace, with the feature `tracing`.
+    // With the feature `tracing`, the preset has one more layer, the trace.
     let more = f64::from(u8::from(cfg!(feature = "tracing")));
     assert_layers_are_small("preset", 6.0 + more, &ProductionLayers::queries(config()));
     let retry = Retry::exponential(3, Duration::from_millis(1));

@@ -1,5 +1,5 @@
-//! Once a thread has warmed up, a dispatch neither allocates nor frees: on any handle, in any lane,
-//! also while handlers are being swapped and while it waits.
+//! After a thread has warmed up, a dispatch neither allocates nor frees. This holds for any handle
+//! and lane, also during swaps of handlers and for a dispatch that waits.
 
 use std::hint::black_box;
 use std::pin::{Pin, pin};
@@ -17,16 +17,16 @@ use arcbus::{
 
 const WARM_UP: usize = 50;
 const ROUNDS: usize = 1000;
-/// Far enough away that it never comes.
+/// A time far enough away to be never reached.
 const LATER: Duration = Duration::from_secs(3600);
 
-/// Keeps the other tests of this file away: threads share what blocks they have too many of.
+/// Keeps the other tests of this file away, because threads share their surplus blocks.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What `work` costs once it has run a while.
+/// Returns the cost of `work` after some warm-up runs.
 fn steady(mut work: impl FnMut()) -> Count {
     (0..WARM_UP).for_each(|_| work());
     count(|| (0..ROUNDS).for_each(|_| work()))
@@ -60,7 +60,7 @@ impl Handler<Double> for Doubler {
     }
 }
 
-/// Dispatches two [`Double`]s within its own context: one in each lane.
+/// Makes two nested [`Double`] dispatches in its own context, one in each lane.
 struct Quadruple(u64);
 
 impl Message for Quadruple {
@@ -120,7 +120,7 @@ fn bus_of<S: Stack<Double> + Stack<Quadruple>>(builder: BusBuilder<Query, S>) ->
     bus
 }
 
-/// Every way to dispatch on `bus`.
+/// Dispatches on `bus` in every way, in both lanes, without and with a context.
 fn dispatch_all_ways(bus: &mut impl Dispatch<Double>) {
     let limited = || Context::new().timeout(LATER);
     assert_eq!(bus.execute_blocking(Double(1)), Ok(2));
@@ -153,13 +153,13 @@ fn assert_quiet_handles(stack: &str, bus: &QueryBus) {
 #[test]
 fn a_bus_of_one_handler_is_small() {
     let _alone = alone();
-    /// What a bus of go-cqrs with one handler takes.
+    /// Bytes that a bus of go-cqrs with one handler takes.
     const AT_MOST: u64 = 2456;
     let build = || {
         let bus = QueryBus::builder().register::<Double, _>(Doubler).build();
         bus.expect("one handler")
     };
-    // The first one makes what the process and the thread share.
+    // The first build allocates the memory that the process and the thread share.
     drop(build());
     let mut bus = None;
     let cost = count_bytes(|| bus = Some(build()));
@@ -254,7 +254,7 @@ fn a_static_bus_does_not_allocate_or_free() {
 #[test]
 fn readers_do_not_allocate_or_free_while_handlers_are_swapped() {
     let _alone = alone();
-    /// Of the writer, and of each reader meanwhile, at least.
+    /// Least number of turns of the writer, and of each reader in the meantime.
     const TURNS: usize = 1000;
     let (bus, registrar) = QueryBus::builder()
         .wrap(Gated(Passing))
@@ -299,7 +299,7 @@ fn readers_do_not_allocate_or_free_while_handlers_are_swapped() {
     });
 }
 
-/// Waits once; its future keeps `BYTES` bytes meanwhile.
+/// Waits once, with `BYTES` bytes kept in the future of the handler.
 struct Wait<const BYTES: usize>;
 
 impl<const BYTES: usize> Message for Wait<BYTES> {
@@ -347,7 +347,8 @@ fn waiting_bus<const BYTES: usize>() -> QueryBus {
         .expect("one handler")
 }
 
-/// What pending dispatches cost that are finished, and that are dropped, on the thread they began on.
+/// Returns the cost of pending dispatches that are finished or dropped on the thread of their first
+/// poll.
 fn pending<const BYTES: usize>(mut bus: impl Dispatch<Wait<BYTES>>) -> Count {
     steady(|| {
         {
@@ -387,7 +388,7 @@ fn a_dispatch_larger_than_the_largest_block_is_allocated_each_time() {
     assert_eq!((cost.allocated, cost.freed), (dispatches, dispatches));
 }
 
-/// Begins dispatches here and ends them on another thread. Gives what both threads paid for it, past
+/// Starts dispatches here and ends them on another thread. Returns the cost of each thread after
 /// the warm-up.
 fn cross<const BYTES: usize>(finish: bool) -> (Count, Count) {
     fn add(total: &mut Count, cost: Count) {
@@ -398,7 +399,7 @@ fn cross<const BYTES: usize>(finish: bool) -> (Count, Count) {
     let (mut begun, mut ended) = (NOTHING, NOTHING);
     thread::scope(|scope| {
         let (hand_over, take_over) = mpsc::sync_channel(1);
-        // One at a time: how many blocks there must be is how many dispatches wait at once.
+        // The bound of one lets few dispatches wait at once, which bounds the number of blocks.
         let (report, reported) = mpsc::sync_channel(1);
         let ending = scope.spawn(move || {
             for (index, mut future) in take_over.into_iter().enumerate() {
@@ -450,9 +451,10 @@ fn blocks_that_cross_threads_are_reused() {
 #[test]
 fn a_threads_first_dispatch_pays_a_little_once() {
     let _alone = alone();
-    /// What the thread-locals, the slots and the block of a first dispatch may come to.
+    /// Largest number of allocations for the thread-locals, the slots and the block of a first
+    /// dispatch.
     const AT_MOST: u64 = 4;
-    /// More than what threads that have ended may have left to others.
+    /// More blocks than ended threads can have left to others.
     const HOARD: usize = 200;
     let bus = &waiting_bus::<8>();
     let doubles = &bus_of(QueryBus::builder());
@@ -475,7 +477,7 @@ fn a_threads_first_dispatch_pays_a_little_once() {
     let costs = thread::scope(|scope| {
         let hoarders: Vec<_> = (0..HOARD).map(|_| scope.spawn(hoard)).collect();
         hoarded.wait();
-        // In this order, since each leaves behind what the ones before it left and more.
+        // The order matters, because each case leaves behind more memory than the cases before.
         let costs = [
             first("blocking dispatch", &|| {
                 assert_eq!(doubles.execute_blocking(Double(1)), Ok(2));
@@ -488,7 +490,8 @@ fn a_threads_first_dispatch_pays_a_little_once() {
             }),
         ];
         measured.wait();
-        // A scope does not wait for its threads' thread-locals, which hand blocks on; a join does.
+        // A scope does not wait for its threads' thread-locals, which pass blocks on, but a join
+        // does.
         for hoarder in hoarders {
             hoarder.join().expect("a hoarder");
         }
@@ -505,7 +508,7 @@ fn a_threads_first_dispatch_pays_a_little_once() {
     }
 }
 
-/// The context that a hop hands on is that of its dispatch, with a value and a token of its own.
+/// Returns the context of the hop's dispatch, with a new value and a new token.
 fn hop(bus: &QueryBus, cx: &Context<'static>, token: &CancelToken) -> Context<'static> {
     let added = cx.derive().with(7_u32).cancel_on(token.clone());
     ready(bus.execute_in(&added, Double(1))).expect("it answers");

@@ -1,4 +1,4 @@
-//! What a dispatch allocates, counted by an allocator.
+//! The allocations of a dispatch, counted by an allocator.
 
 #[path = "../support/counting.rs"]
 mod counting;

@@ -1,4 +1,4 @@
-//! A message that its layers let pass, and whose handler does not wait, costs no allocation.
+//! A message that passes its layers, and whose handler does not wait, costs no allocation.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use arcbus::{
 
 const WARM_UP: usize = 50;
 const ROUNDS: usize = 1000;
-/// Far enough away that it never comes.
+/// A time far enough away to be never reached.
 const LATER: Duration = Duration::from_secs(3600);
 
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Handler<Double> for Doubler {
     }
 }
 
-/// Its error allocates nothing.
+/// A handler whose error allocates nothing.
 struct Fails;
 
 impl Handler<Double> for Fails {
@@ -58,7 +58,7 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Dispatches in both lanes, through the layers of `builder`.
+/// Dispatches in both lanes through the layers of `builder`, and asserts that nothing is allocated.
 fn assert_allocates_nothing<S: Stack<Double>>(builder: BusBuilder<Query, S>) {
     let bus = builder.register(Doubler).build().expect("in range");
     let dispatch = || {
@@ -94,7 +94,7 @@ fn a_circuit_breaker() {
     }
 }
 
-/// A command.
+/// A command that may carry an idempotency key in its context.
 #[derive(Hash)]
 struct Pay(u64);
 
@@ -128,8 +128,8 @@ fn an_idempotency() {
         (run, again)
     };
     let counts: Vec<_> = (0..KEYS).map(with_key).collect();
-    // One for those who may wait, gone at the end; and one for the reply that is kept. The few runs for
-    // which the tables grow are left out.
+    // The first run allocates the list of waiters, freed at its end, and the kept reply. The few
+    // runs in which the tables grow are left out.
     let (kept, replayed) = (
         Count {
             allocated: 2,
@@ -163,7 +163,7 @@ fn a_retry() {
     assert_allocates_nothing(QueryBus::builder().layer(retry.retry_if(permanent)));
 }
 
-/// Paid in again by the messages that follow.
+/// Later messages pay into the budget again.
 #[test]
 fn a_retry_whose_budget_is_not_full() {
     let budget = Budget::new(0.001).burst(1_000);
@@ -234,7 +234,7 @@ fn a_hedge() {
     assert_allocates_nothing(QueryBus::builder().layer(pinned));
 }
 
-/// What a dispatch allocates whose handler waits once.
+/// Returns the number of allocations of a dispatch whose handler waits once.
 fn allocated_in_a_wait<S: Stack<Double>>(builder: BusBuilder<Query, S>) -> u64 {
     let once = async |msg: Double, _: &Context<'_>| {
         let mut waited = false;
@@ -257,7 +257,7 @@ fn allocated_in_a_wait<S: Stack<Double>>(builder: BusBuilder<Query, S>) -> u64 {
     };
     (0..WARM_UP).for_each(|_| dispatch());
     let counted = count(|| (0..ROUNDS).for_each(|_| dispatch()));
-    // But for the room of the timers' queue, which grows and stays.
+    // Only the timers' queue may grow, and its memory stays.
     assert!(
         counted.allocated.abs_diff(counted.freed) < 16,
         "{counted:?}"
@@ -300,7 +300,7 @@ impl Cacheable for Double {
     }
 }
 
-/// Asks by a string, for a reply that is shared.
+/// A query with a string as its key and a shared reply.
 struct Name(&'static str);
 
 impl Message for Name {

@@ -1,4 +1,5 @@
-//! Which public types and futures cross threads, may be moved while pinned, and survive a caught panic.
+//! Auto traits: the public types and futures that cross threads, move while pinned, and survive a
+//! caught panic.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -32,7 +33,7 @@ struct Ask;
 impl Message for Ask {
     const NAME: &'static str = "ask";
     type Kind = Query;
-    /// Sent once, from the handler to the caller, and shared by nobody.
+    /// A reply that is sent once, from the handler to the caller, and never shared.
     type Reply = Cell<u32>;
     type Error = String;
 }
@@ -52,15 +53,15 @@ static_bus! {
     }
 }
 
-/// A layer's type that has every auto trait.
+/// A function type, which has every auto trait, for use as a layer's type.
 type Function = fn(&Ask, &Context<'_>);
 type Deep = More<More<NoLayers, Wrapped<Gated<GuardGate<Function>>>>, Shared<Function>>;
 
-/// A stack that fits [`Ask`].
+/// A stack of layers that fits [`Ask`].
 type Wide =
     More<NoLayers, Wrapped<Gated<GuardGate<fn(&Ask, &Context<'_>) -> Result<(), Rejection>>>>>;
 
-/// Each line: the types that have these traits.
+/// Asserts for each line that the listed types have the listed traits.
 macro_rules! all {
     ($($types:tt: $traits:tt;)*) => { $(all!(@ $types $traits);)* };
     (@ [$($type:ty),* $(,)?] $traits:tt) => { $(all!(@one $type, $traits);)* };
@@ -73,7 +74,7 @@ macro_rules! none {
     (@one $type:ty, [$($trait:path),*]) => { assert_not_impl_any!($type: $($trait),*); };
 }
 
-// The handles: go everywhere, by value and by reference.
+// The handles can be moved to every thread, by value and by reference.
 all! {
     [Bus<Command>, Bus<Query>, LocalBus<Command>, LocalBus<Query>, Route<Ask>,
      Registrar<Query, NoLayers>, Registrar<Query, Deep>]:
@@ -84,19 +85,19 @@ all! {
         [Send, Sync, Unpin, Debug];
 }
 
-// What travels with a dispatch.
+// Contexts, tokens and clocks, which travel with a dispatch.
 all! {
     [Context<'static>, CancelToken, Clock, FakeClock]: [Send, Sync, Unpin, Clone, Debug];
     [Cancelled<'static>]: [Send, Sync, Unpin, Debug, Future<Output = ()>];
 }
 
-// Layers, what they make and what shows its state.
+// Layers, their middlewares, and the handles that show their state.
 all! {
     [Timeout, Timeout<Function>, TimeoutPolicy, TimeoutLimit, Handles<TimeoutPolicy>]:
         [Send, Sync, Unpin, Debug];
 }
 
-// Limits of concurrency, what they make and what a dispatch holds.
+// Limits of concurrency, their middlewares, and the permits that a dispatch holds.
 all! {
     [Bulkhead, Bulkhead<Queue>, BulkheadGate, BulkheadQueue, BulkheadPolicy,
      Permit<'static>, Turn<'static>, AdaptiveLimit, AdaptiveLimitGate, AdaptiveLimitPolicy,
@@ -105,7 +106,7 @@ all! {
     [BulkheadUsage, AdaptiveUsage, Priority]: [Send, Sync, Unpin, Copy, Eq, Debug];
 }
 
-// What repeats.
+// Layers that repeat a message, and their settings.
 all! {
     [Retry, Retry<Function>, RetryPolicy, RetryRecovery, Handles<RetryPolicy>, Course<'static>,
      Budget]:
@@ -114,7 +115,7 @@ all! {
     [Backoff, Jitter]: [Send, Sync, Unpin, Copy, PartialEq, Debug];
 }
 
-// Values: also across a caught panic, and to anybody's error type.
+// Values also cross a caught panic, and fit into any error type.
 all! {
     [Error<String>, Phase, Rejection, RejectionKind, Violation, Violations, TraceParent,
      TraceParentError, RegistrationError, MessageType, Class, RouteInfo, Explanation, Facts, LayerInfo,
@@ -125,7 +126,7 @@ all! {
     [Phase, RejectionKind, TraceParent, TraceParentError, MessageType, Class]: [Copy, Eq];
 }
 
-// Layers and handlers: as sendable as what is in them.
+// Layers and handlers can be sent if their contents can be sent.
 all! {
     [NoLayers, Layers, Layers<Deep>, Deep, Gated<Answers>, GuardGate<Function>,
      InspectGate<Function, Function>, Wrapped<Answers>, Shared<Answers>,
@@ -135,7 +136,7 @@ all! {
         [Send, Sync, Unpin, Debug];
 }
 
-// What is not shared or sent stays that way inside of ours.
+// Contents that cannot be shared or sent make the library's types so, too.
 none! {
     [Error<Rc<str>>, Gated<Rc<str>>, GuardGate<Rc<str>>, InspectGate<Rc<str>, ()>, Wrapped<Rc<str>>,
      Shared<Rc<str>>, FnHandler<Rc<str>, WithContext>,
@@ -146,7 +147,7 @@ none! {
     [Error<Cell<u32>>, Gated<Cell<u32>>, GuardGate<Cell<u32>>]: [Sync];
 }
 
-// Handles cannot be copied, a retirement not be waited for twice, a kind not be made.
+// A handle cannot be copied, a retirement cannot be waited for twice, and a kind has no values.
 none! {
     [Bus<Query>, Context<'static>, CancelToken]: [Copy];
     [Retired, Drained, Batch<Query, NoLayers>, BusBuilder<Query>]: [Clone];
@@ -155,7 +156,7 @@ none! {
     [Error<String>]: [std::error::Error];
 }
 
-/// A shared layer guards what it made by a lock, and so is shared itself.
+/// A shared layer guards its middlewares by a lock, and so can be shared itself.
 #[test]
 fn a_shared_layer_can_be_shared() {
     fn shared<T: Send + Sync>(_: &T) {}
@@ -166,7 +167,7 @@ fn is_send<T: Send>(value: T) -> T {
     value
 }
 
-/// The future can be sent, although the reply it resolves to is no reference to share.
+/// The future can be sent, although its reply cannot be shared by reference.
 fn is_send_and_unpin<T: Future + Send + Unpin>(future: T) -> T {
     is_send(future)
 }
@@ -203,7 +204,7 @@ fn futures_of_static_buses_traits_and_batches_are_send() {
     drop(is_send(generic(&bus, &cx)));
 }
 
-/// The future of a dispatch through any handle.
+/// Returns the future of a dispatch through any handle.
 async fn generic(mut bus: impl Dispatch<Ask> + Send, cx: &Context<'_>) {
     let _ = bus.execute(Ask).await;
     let _ = bus.execute_in(cx, Ask).await;
@@ -229,7 +230,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// A handler whose future is `Ready`: the adapters keep it.
+/// A handler may return a `Ready` as its future, which the adapters keep as that type.
 #[test]
 fn handlers_may_return_any_send_future() {
     struct Plain;

@@ -1,4 +1,4 @@
-//! Many messages in one go.
+//! Batches: many messages of one type in a single call.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use arcbus::{
 use crate::acts::{Act, Actor, Steps, poll_once, ready};
 use crate::support::{Wakes, drive, panic_of, turns};
 
-/// How many messages a batch dispatches between two turns of others.
+/// Number of messages that a batch dispatches before it yields to other tasks.
 const TURN: usize = 64;
 
 type Admin = Registrar<Command, NoLayers>;
@@ -29,7 +29,7 @@ fn answers(count: u32) -> impl Iterator<Item = Act> {
     (0..count).map(Act::Answer)
 }
 
-/// How many messages are handled in each poll of a batch of `count`.
+/// Returns the number of messages handled in each poll of a batch of `count` messages.
 fn polls(count: u32) -> Vec<usize> {
     let (bus, steps) = actors();
     let (wakes, waker) = Wakes::new();
@@ -112,7 +112,7 @@ fn without_a_handler_every_message_is_not_found() {
     }
 }
 
-/// Waits so many turns, and answers them.
+/// Waits for `self.0` turns, and replies with their number.
 struct Turns(u32);
 
 impl Message for Turns {
@@ -144,7 +144,7 @@ fn each_message_is_waited_for_before_the_next_begins() {
     assert_eq!(bus.execute_batch_blocking(waits.map(Turns)), waits.map(Ok));
 }
 
-/// Answers 1 for each message; changes the registry at the third.
+/// Builds a bus whose handler replies 1, and changes the registry at the third message.
 fn changes_at_the_third(change: impl Fn(&Admin) + Send + Sync + 'static) -> (CommandBus, Admin) {
     let (bus, registrar) = CommandBus::builder().open().expect("empty");
     let admin = registrar.clone();
@@ -161,7 +161,7 @@ fn two(_: Act, _cx: &Context<'_>) -> Result<u32, String> {
     Ok(2)
 }
 
-/// The outcomes of two batches of ten, one after the other, the change being made in the first.
+/// Returns the outcomes of two batches of ten, where the first batch makes the change half way.
 fn around_a_change(
     awaits: bool,
     change: impl Fn(&Admin) + Send + Sync + 'static,
@@ -171,7 +171,7 @@ fn around_a_change(
         true => ready(bus.execute_batch(answers(10))).expect("nothing waits"),
         false => bus.execute_batch_blocking(answers(10)),
     });
-    // The first handler holds its own registry.
+    // The first handler holds its own registry, which must be freed here.
     registrar.reclaim();
     outcomes
 }
@@ -223,7 +223,7 @@ fn a_handler_that_is_replaced_lives_until_the_batch_that_uses_it_ends() {
     assert!(retired.is_drained());
 }
 
-/// Counts its drops.
+/// A message that counts how many of its kind have been dropped.
 struct Counted(Arc<Mutex<u32>>);
 
 impl Message for Counted {
@@ -239,7 +239,7 @@ impl Drop for Counted {
     }
 }
 
-/// Gives the message back after a turn.
+/// A handler that gives the message back after a turn.
 struct GivesBack;
 
 impl Handler<Counted> for GivesBack {

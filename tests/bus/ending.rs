@@ -10,7 +10,7 @@ use arcbus::{Context, Handler, Message, Outcome, Query, QueryBus};
 use crate::acts::poll_once;
 use crate::support::{drive, turns, watched};
 
-/// Answers after so many turns.
+/// Waits for `self.0` turns, and replies with their number.
 struct Turns(u32);
 
 impl Message for Turns {
@@ -20,14 +20,14 @@ impl Message for Turns {
     type Error = String;
 }
 
-/// Says when a future of its is dropped.
+/// A handler that reports the drop of each of its futures.
 struct Turner(mpsc::Sender<()>);
 
 struct Says(mpsc::Sender<()>);
 
 impl Drop for Says {
     fn drop(&mut self) {
-        // The test may not listen.
+        // The test may have dropped the receiver, because not every test listens.
         let _ = self.0.send(());
     }
 }
@@ -49,7 +49,7 @@ fn bus() -> (QueryBus, mpsc::Receiver<()>) {
     (bus, dropped)
 }
 
-/// Does its work when the thread ends.
+/// Runs its closure when the thread ends.
 struct AtEnd(Option<Box<dyn FnOnce()>>);
 
 impl Drop for AtEnd {
@@ -68,8 +68,8 @@ fn at_end(work: impl FnOnce() + 'static) {
     AT_END.with_borrow_mut(|at_end| at_end.0 = Some(Box::new(work)));
 }
 
-/// Whether a thread dispatches before it says what it will do at its end, after it, or not at all:
-/// its destructors run in an order that depends on that.
+/// Says whether a thread dispatches before or after setting its closure, or never. The order of its
+/// destructors depends on this.
 #[derive(Clone, Copy, Debug)]
 enum Earlier {
     Before,
@@ -79,7 +79,7 @@ enum Earlier {
 
 const EARLIER: [Earlier; 3] = [Earlier::Before, Earlier::After, Earlier::Never];
 
-/// Runs a thread that does `work` at its end.
+/// Runs a thread that executes `work` at its end.
 fn ending(earlier: Earlier, bus: QueryBus, work: impl FnOnce(QueryBus) + Send + 'static) {
     let dispatches = move || {
         let own = bus.clone();
@@ -94,7 +94,7 @@ fn ending(earlier: Earlier, bus: QueryBus, work: impl FnOnce(QueryBus) + Send + 
     thread::spawn(dispatches).join().expect("no panic");
 }
 
-/// What every handle answers, at once and after a turn, in both lanes.
+/// Returns the outcomes through every handle, at once and after a turn, in both lanes.
 fn all(bus: &QueryBus) -> Vec<Outcome<Turns>> {
     let (mut local, mut route) = (bus.local(), bus.route::<Turns>().expect("registered"));
     let lanes = |turns| {
@@ -138,7 +138,7 @@ fn a_thread_that_is_ending_drops_the_dispatches_it_keeps() {
             let mut waits: Pin<Box<dyn Future<Output = Outcome<Turns>> + Send>> =
                 Box::pin(async move { own.execute(Turns(3)).await });
             assert!(poll_once(waits.as_mut()).is_pending());
-            // Kept by another thread than the one it began on.
+            // Dropped by another thread than the one that polled the dispatch first.
             ending(earlier, bus.clone(), move |_| drop(waits));
             let ended = dropped.try_iter().count();
             let others = usize::from(!matches!(earlier, Earlier::Never));

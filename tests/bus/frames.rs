@@ -1,4 +1,4 @@
-//! A future that waits: it stays where it is while its dispatch moves, between threads too.
+//! A waiting future stays in its place while its dispatch moves, even between threads.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,11 @@ use arcbus::{
 use crate::acts::{poll_once, ready};
 use crate::support::{drive, panic_of, turns};
 
-/// Its handler waits so many turns, holding `T`, and gives it back.
+/// A message whose handler holds the `T` for a number of turns, and then gives it back.
 struct Hold<T>(T, u32);
 
-/// What a handler's future holds while it waits: something whose bytes and place can be checked.
+/// A value that a handler's future holds while waiting, with bytes and an address that can be
+/// checked.
 trait Held: Send + Sync + 'static {
     const ALIGN: usize;
     fn new() -> Self;
@@ -64,7 +65,7 @@ impl<T: Held> Message for Hold<T> {
     type Error = String;
 }
 
-/// The value, and where it was at each poll.
+/// The value, with its address at each poll.
 struct Seen<T> {
     held: T,
     places: Vec<usize>,
@@ -99,7 +100,7 @@ fn check<T: Held>(outcome: Outcome<Hold<T>>) {
     assert_eq!(places[0] % T::ALIGN, 0);
 }
 
-/// Polls a dispatch until it is done, each time on another thread, to which it is moved.
+/// Polls a dispatch until it is done, and moves the dispatch to another thread for each poll.
 fn on_many_threads<M: Message>(
     mut dispatch: impl Future<Output = Outcome<M>> + Send + Unpin,
 ) -> Outcome<M> {
@@ -191,7 +192,7 @@ fn many_futures_that_wait_at_once_keep_apart() {
     assert!(places.windows(2).all(|two| two[1] - two[0] >= 300));
 }
 
-/// Polls a dispatch that has ended once more.
+/// Polls an ended dispatch once more, and returns the text of its panic.
 fn again(mut dispatch: impl Future + Unpin, polls: usize) -> String {
     for _ in 1..polls {
         assert!(poll_once(Pin::new(&mut dispatch)).is_pending());
@@ -216,7 +217,7 @@ fn polling_again_after_the_end_panics_with_a_clear_text() {
     assert_eq!(again(at_once.execute(crate::messages::answered()), 1), TEXT);
 }
 
-/// Where a future was when it was dropped.
+/// The addresses of futures at their drop.
 type Dropped = Arc<Mutex<Vec<usize>>>;
 
 struct NotesItsPlace(Dropped);
@@ -250,7 +251,7 @@ impl Handler<Leave> for Leaver {
     }
 }
 
-/// Drops a dispatch that waits on another thread than the one it was polled on.
+/// Drops a pending dispatch on another thread than the one that polled it.
 fn left(mut handle: impl Dispatch<Leave> + Send, dropped: &Dropped) {
     let mut dispatch = Box::pin(handle.execute(Leave));
     let mut task = Task::from_waker(Waker::noop());
@@ -270,7 +271,7 @@ fn a_future_is_dropped_where_it_is_on_whatever_thread() {
     left(&bus, &dropped);
     left(bus.local(), &dropped);
     left(bus.route::<Leave>().expect("registered"), &dropped);
-    // And its memory can be used by what comes next.
+    // The next dispatch can use the memory of the dropped one.
     let mut next = pin!(bus.execute(Leave));
     assert!(poll_once(next.as_mut()).is_pending());
 }

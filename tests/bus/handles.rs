@@ -1,4 +1,4 @@
-//! Every handle answers the same, in both lanes, without and with a context.
+//! Every handle gives equal replies, in both lanes, without and with a context.
 
 use std::any::type_name;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn bus() -> CommandBus {
         .expect("one name")
 }
 
-/// What the six ways to dispatch `msg` through one handle end in.
+/// Returns the outcomes of the six ways to dispatch `msg` through one handle.
 fn six<M: Message + Clone>(mut handle: impl Dispatch<M>, msg: &M) -> [Outcome<M>; 6] {
     let cx = Context::new().timeout(Duration::from_secs(3600));
     [
@@ -41,7 +41,7 @@ fn six<M: Message + Clone>(mut handle: impl Dispatch<M>, msg: &M) -> [Outcome<M>
     ]
 }
 
-/// Every way to dispatch `msg` through every handle of `bus`.
+/// Returns the outcomes of every way to dispatch `msg` through every handle of `bus`.
 fn all(bus: &CommandBus, msg: Act) -> [(&'static str, [Outcome<Act>; 6]); 8] {
     let route = || bus.route::<Act>().expect("registered");
     [
@@ -75,7 +75,7 @@ fn every_handle_answers_the_same_in_both_lanes() {
     }
 }
 
-/// What the four ways with a context of its own to dispatch through one handle end in.
+/// Returns the outcomes of the four ways to dispatch with a context through one handle.
 fn with(mut handle: impl Dispatch<Act>, cx: &Context<'_>) -> [Outcome<Act>; 4] {
     let act = Act::Answer(1);
     [
@@ -104,7 +104,7 @@ fn no_handle_begins_what_is_cancelled() {
     }
 }
 
-/// Its handler waits so many turns, waking itself.
+/// A message whose handler waits for this many turns, and wakes its own task each time.
 #[derive(Clone)]
 struct Turns(u32);
 

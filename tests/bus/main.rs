@@ -1,5 +1,5 @@
-//! One dispatch, whatever handle and lane it takes: its answer, its panics, how it waits and is woken,
-//! and the end of its message.
+//! A single dispatch through any handle and lane: its reply, its panics, its wake-ups, and the drop
+//! of its message.
 
 #[path = "../support/acts.rs"]
 mod acts;

@@ -1,4 +1,4 @@
-//! A message, and its handler's future, are dropped exactly once, however the dispatch ends.
+//! A message and its handler's future are dropped exactly once, however the dispatch ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::support::{drive, turns};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How the dispatch of a message ends.
+/// The way in which the dispatch of a message ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Answered,
@@ -29,7 +29,7 @@ enum End {
     Waits,
 }
 
-/// What was dropped: messages, and futures that had begun to be polled.
+/// Counts drops of messages, and of futures that had been polled.
 #[derive(Clone, Default)]
 struct Counts {
     messages: Arc<AtomicUsize>,
@@ -54,7 +54,8 @@ impl Counts {
         }
     }
 
-    /// Messages, futures begun and futures dropped since this was last asked.
+    /// Returns the numbers of messages, of futures begun and of futures dropped since the last
+    /// call.
     fn take(&self) -> [usize; 3] {
         [&self.messages, &self.begun, &self.futures].map(|count| count.swap(0, Ordering::SeqCst))
     }
@@ -92,7 +93,7 @@ impl Handler<Ends> for Ender {
     ) -> impl Future<Output = Result<(), String>> + Send {
         assert_ne!(msg.end, End::PanickedMaking);
         async move {
-            // The whole of it, not only the fields that are used.
+            // Captures the whole message, and not only the fields that are used.
             let msg = msg;
             msg.counts.begun.fetch_add(1, Ordering::SeqCst);
             let _dropped = OnDrop(Arc::clone(&msg.counts.futures));
@@ -115,7 +116,7 @@ static_bus! {
     }
 }
 
-/// A bus whose handler answers [`answered`] at once.
+/// Builds a bus whose handler replies with [`answered`] at once.
 pub(crate) fn answering() -> CommandBus {
     CommandBus::builder()
         .register(Ender)
@@ -127,7 +128,7 @@ pub(crate) fn answered() -> Ends {
     Counts::default().message(End::Answered)
 }
 
-/// Checks a way to dispatch on every handle of the same clock.
+/// Checks a way to dispatch on every handle of a bus with the given clock.
 macro_rules! on_each_handle {
     (|$handle:ident, $clock:ident| $check:expr) => {{
         let $clock = FakeClock::new();
@@ -147,7 +148,7 @@ macro_rules! on_each_handle {
     }};
 }
 
-/// Ends in all four ways to dispatch, each with a message of its own.
+/// Checks all four ways to dispatch, each with its own message.
 fn ends(
     mut handle: impl Dispatch<Ends>,
     end: End,
@@ -203,7 +204,7 @@ fn where_there_is_no_handler() {
     ends(route, End::Answered, [1, 0, 0], not_found);
 }
 
-/// Begun too late or cancelled before: in both lanes.
+/// Checks that a late or cancelled dispatch never starts, in both lanes.
 fn not_started(mut handle: impl Dispatch<Ends>) {
     let counts = Counts::default();
     let token = CancelToken::new();
@@ -232,7 +233,8 @@ fn where_it_is_not_begun() {
     on_each_handle!(|handle, _clock| not_started(&mut handle));
 }
 
-/// Interrupted while it waits: gone with the outcome, not only with the dispatch.
+/// Checks that an interrupted message is dropped together with the outcome, and not only with the
+/// dispatch.
 fn interrupted(mut handle: impl Dispatch<Ends>, cx: Context<'_>, interrupt: impl FnOnce()) {
     let counts = Counts::default();
     let mut dispatch = Box::pin(handle.execute_with(counts.message(End::Waits), cx));
@@ -269,7 +271,7 @@ fn where_it_is_interrupted_in_the_blocking_lane() {
     assert_eq!(counts.take(), [1, 1, 1]);
 }
 
-/// Given up before and after it was polled.
+/// Checks a dispatch that is dropped before and after its first poll.
 fn given_up(mut handle: impl Dispatch<Ends>) {
     let counts = Counts::default();
     drop(handle.execute(counts.message(End::Answered)));

@@ -1,4 +1,4 @@
-//! A dispatch inside a dispatch, on the same thread: across a swap, and from lane to lane.
+//! A dispatch inside a dispatch on one thread: across a swap, and from lane to lane.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use arcbus::{
 use crate::acts::ready;
 use crate::support::{drive, turns, watched};
 
-/// A kind of handle that follows the registry.
+/// A handle that follows the changes of the registry.
 #[derive(Clone, Copy, Debug)]
 enum Through {
     Shared,
@@ -30,7 +30,7 @@ enum Lane {
 
 const LANES: [Lane; 2] = [Lane::Blocking, Lane::Awaiting];
 
-/// Answers with the versions of the handlers that were met, outermost first.
+/// Asks for the versions of the handlers that the message met, outermost first.
 struct Who;
 
 impl Message for Who {
@@ -40,7 +40,7 @@ impl Message for Who {
     type Error = String;
 }
 
-/// Every handle of one bus, each with the table it was made with.
+/// Every handle of a bus, each with the table of its creation.
 struct Handles {
     bus: CommandBus,
     local: LocalBus<Command>,
@@ -76,21 +76,21 @@ async fn in_lane(
     }
 }
 
-/// What a swap puts in the place of the first version.
+/// The replacement of the first version.
 #[derive(Clone, Copy, Debug)]
 enum Swap {
     Replace,
     Deregister,
 }
 
-/// The first version: swaps itself out, and dispatches the same message again.
+/// The first version, which swaps itself out, and then dispatches the message again.
 struct First {
     swap: Swap,
     inner: (Through, Lane),
     registrar: Registrar<Command, NoLayers>,
     handles: Mutex<Option<Handles>>,
     dropped: Arc<AtomicBool>,
-    /// Read after the swap, to see that it is still there.
+    /// Read after the swap, to check that the handler is still alive.
     version: Box<u32>,
 }
 
@@ -121,7 +121,7 @@ impl Handler<Who> for First {
         turns(1).await;
         let inner = handles.dispatch(self.inner.0, self.inner.1, cx).await;
         turns(1).await;
-        // Every handle that kept the first table has moved on or is gone, and yet:
+        // Every handle that kept the first table has moved on or been dropped.
         drop(handles);
         self.registrar.reclaim();
         assert!(!self.dropped.load(Ordering::SeqCst), "it runs");
@@ -139,7 +139,7 @@ impl Drop for First {
     }
 }
 
-/// Dispatches to the first version by `outer`, which dispatches again by `inner`.
+/// Dispatches to the first version through `outer`, which dispatches again through `inner`.
 fn across(swap: Swap, outer: (Through, Lane), inner: (Through, Lane)) -> Vec<u32> {
     let dropped = Arc::new(AtomicBool::new(false));
     let (bus, registrar) = CommandBus::builder().open().expect("empty");
@@ -183,7 +183,7 @@ fn a_handler_that_swaps_itself_out_meets_the_new_one_and_lives_on_until_it_retur
     });
 }
 
-/// Waits so many turns and answers them.
+/// Waits for `self.0` turns, and replies with their number.
 #[derive(Clone)]
 struct Turns(u32);
 
@@ -209,7 +209,7 @@ static_bus! {
     }
 }
 
-/// Runs `Turns` in this lane, from within a handler of another bus, after a turn.
+/// Runs `Turns` in this lane after a turn, from within a handler of another bus.
 struct Outer(Lane);
 
 impl Message for Outer {
@@ -270,7 +270,7 @@ fn asks() -> Asks {
     Asks { bus, fixed }
 }
 
-/// Every lane inside every lane.
+/// Checks every lane inside every lane.
 fn from_lane_to_lane(mut handle: impl Dispatch<Outer>) {
     for lane in LANES {
         let expected = Ok(vec![0, 2, 0, 2, 0, 2, 0, 2]);
@@ -293,7 +293,7 @@ fn each_lane_works_inside_each_other_on_every_handle() {
     });
 }
 
-/// Dispatches itself with one less, down to 0.
+/// Dispatches itself with a count that is lower by one, down to 0.
 struct Down(u32);
 
 impl Message for Down {

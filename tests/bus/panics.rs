@@ -1,4 +1,5 @@
-//! A handler's panic is an error of its dispatch; the bus, the thread and the memory go on.
+//! A handler's panic is an error of its dispatch only: the bus and the thread go on, and no memory
+//! is lost.
 
 use std::panic::panic_any;
 use std::pin::pin;
@@ -11,7 +12,7 @@ use arcbus::{
 use crate::acts::poll_once;
 use crate::support::{drive, panic_of, turns, watched};
 
-/// How its handler panics.
+/// The payload with which the handler panics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum How {
     Not,
@@ -57,7 +58,7 @@ const ALL: [How; 4] = [
     How::WithABomb,
 ];
 
-/// When the handler panics: while it makes its future, or after so many turns.
+/// The moment of the panic: while the handler makes its future, or after a number of turns.
 #[derive(Clone, Copy, Debug)]
 enum When {
     Making,
@@ -76,7 +77,7 @@ impl Message for Break {
     type Error = String;
 }
 
-/// Panics as told; else answers the address of something in its future.
+/// Panics if the message says so, and otherwise replies with an address inside its future.
 struct Breaker;
 
 impl Handler<Break> for Breaker {
@@ -115,7 +116,7 @@ fn bus() -> QueryBus {
         .expect("one name")
 }
 
-/// Every panic at every moment in both lanes; after each the handle answers again.
+/// Checks every panic at every moment in both lanes, after each of which the handle replies again.
 fn breaks_and_goes_on(mut handle: impl Dispatch<Break>) {
     for how in ALL {
         for when in WHENS {
@@ -162,7 +163,7 @@ fn the_memory_of_a_future_that_panicked_is_used_again() {
     }
 }
 
-/// Answers how many messages came before it.
+/// Asks for the number of earlier messages.
 struct Count;
 
 impl Message for Count {
@@ -203,7 +204,7 @@ fn what_waits_meanwhile_and_other_messages_go_on() {
 }
 
 arcbus::middleware! {
-    /// Panics when the rest has answered.
+    /// A middleware that panics after the inner service has replied.
     struct Fragile;
 
     async fn handle<M>(self, msg, cx, next) {

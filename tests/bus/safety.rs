@@ -1,4 +1,4 @@
-//! What must hold whatever a handler does: panics, deadlines, swaps, drops.
+//! Guarantees that hold for any handler: with panics, deadlines, swaps and drops.
 
 use std::future::pending;
 use std::panic::panic_any;
@@ -13,7 +13,7 @@ use arcbus::{
     Registrar, RegistrationError, TimeLimit, Violations, from_fn,
 };
 
-/// What a [`Do`] makes its handler do.
+/// The action of the handler of a [`Do`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Act {
     Answer,
@@ -42,7 +42,7 @@ impl Message for Do {
     }
 }
 
-/// Counts its runs, and the futures of its that are alive.
+/// Counts its runs and its futures that are alive.
 #[derive(Clone, Default)]
 struct Actor {
     runs: Arc<AtomicUsize>,
@@ -266,7 +266,7 @@ fn nothing_runs_before_the_first_poll_and_a_dropped_future_drops_its_handler() {
     assert_eq!(actor.alive.load(Ordering::SeqCst), 0);
 }
 
-/// A handler that answers its version and says when it is dropped.
+/// A handler that replies with its version and reports its drop.
 struct Version(u32, Arc<AtomicUsize>);
 
 impl Handler<Do> for Version {
@@ -379,7 +379,7 @@ fn a_handler_may_replace_itself_and_dispatch_again() {
         }))
         .expect("new");
     assert_eq!(bus.execute_blocking(Do(Act::Answer)), Ok(2));
-    // It holds its own bus: what has left the registry must be freed for either to go.
+    // The handler holds its own bus, so neither is freed before the retired handler is reclaimed.
     registrar.reclaim();
 }
 

@@ -1,4 +1,4 @@
-//! Ways to drive a dispatch by hand, and a watchdog.
+//! Functions that drive a dispatch by hand, and a watchdog.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -8,7 +8,7 @@ use std::task::{Context as Task, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// Counts how often it was woken.
+/// A waker that counts its wake-ups.
 #[derive(Default)]
 pub(crate) struct Wakes(AtomicUsize);
 
@@ -29,8 +29,8 @@ impl Wake for Wakes {
     }
 }
 
-/// Polls `future`, which wakes itself, to its end: what it gives, and how many polls that took. Fails
-/// if it is pending without having woken its task.
+/// Polls a self-waking `future` to its end, and returns its output and the number of polls. Fails
+/// if the future is pending without having woken its task.
 pub(crate) fn drive<T>(future: impl Future<Output = T>) -> (T, usize) {
     let mut future = pin!(future);
     let (wakes, waker) = Wakes::new();
@@ -45,7 +45,7 @@ pub(crate) fn drive<T>(future: impl Future<Output = T>) -> (T, usize) {
     unreachable!("it ends or fails")
 }
 
-/// Pending `turns` times, having woken the task each time.
+/// Stays pending for `turns` polls, and wakes the task each time.
 pub(crate) async fn turns(mut turns: u32) {
     std::future::poll_fn(|task| {
         if turns == 0 {
@@ -58,7 +58,7 @@ pub(crate) async fn turns(mut turns: u32) {
     .await;
 }
 
-/// The text of the panic that `work` ends in.
+/// Returns the text of the panic in which `work` ends.
 pub(crate) fn panic_of<T>(work: impl FnOnce() -> T) -> String {
     let Err(payload) = catch_unwind(AssertUnwindSafe(work)) else {
         panic!("it did not panic");
@@ -70,11 +70,11 @@ pub(crate) fn panic_of<T>(work: impl FnOnce() -> T) -> String {
         .expect("a text")
 }
 
-/// Runs `work` in a thread of its own; fails if it does not come to an end.
+/// Runs `work` in its own thread, and fails if the thread does not end.
 pub(crate) fn watched<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
-        // Closed when the work is done, and also when it panics.
+        // Closed when the work is done, and also when the work panics.
         let _done = done;
         work()
     });

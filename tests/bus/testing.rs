@@ -1,4 +1,5 @@
-//! The testing kit: a bus that records, and time that a test gives (feature `testing`).
+//! The testing kit (feature `testing`): a bus that records its messages, and a clock that the test
+//! moves.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -14,7 +15,7 @@ use arcbus::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Can neither be cloned nor compared.
+/// A message that can neither be cloned nor compared.
 struct Find(&'static str);
 
 impl Message for Find {
@@ -34,7 +35,7 @@ impl Message for Store {
     type Error = String;
 }
 
-/// Code under test: finds a number and stores it doubled.
+/// The code under test, which finds a number and stores twice its value.
 fn double(
     bus: &mut (impl Dispatch<Find> + Dispatch<Store>),
     name: &'static str,
@@ -43,7 +44,7 @@ fn double(
     bus.execute_blocking(Store(*found * 2))
 }
 
-/// The same, awaited and in a context.
+/// An async variant of `double` that takes a context.
 async fn double_in(
     mut bus: impl Dispatch<Find> + Dispatch<Store> + Send,
     cx: &Context<'_>,
@@ -111,7 +112,7 @@ fn an_answer_may_use_the_recorder() {
     assert_eq!(bus.execute_blocking(Act::Fail), Ok(5));
 }
 
-/// The message of the panic of `work`.
+/// Returns the text of the panic in which `work` ends.
 fn panic_of(work: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(work)).expect_err("it panics");
     *payload.downcast().expect("a formatted message")

@@ -1,4 +1,4 @@
-//! Who wakes a dispatch that waits, and what a wake-up may do.
+//! Wakers of a waiting dispatch, and the effects of a wake-up.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -17,7 +17,7 @@ use crate::support::{Wakes, watched};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Hands every waker that it is polled with to whoever has sent it; done when that says so.
+/// Sends every waker with which it is polled to the test, and ends when the test says so.
 struct Wait {
     wakers: mpsc::Sender<Waker>,
     done: Mutex<mpsc::Receiver<()>>,
@@ -32,7 +32,7 @@ impl Wait {
     }
 
     fn poll(&self, task: &mut Task<'_>) -> Poll<()> {
-        // Nobody may want the wakers any more.
+        // The test may have dropped the receiver.
         let _ = self.wakers.send(task.waker().clone());
         match self.done.lock().expect("no panic").try_recv() {
             Ok(()) => Poll::Ready(()),
@@ -63,7 +63,7 @@ static_bus! {
     }
 }
 
-/// Calls `check` with each handle of a bus of this clock.
+/// Calls `check` with each handle of a bus with the given clock.
 macro_rules! on_each_handle {
     ($clock:expr, $check:expr) => {{
         let bus = CommandBus::builder()
@@ -78,7 +78,8 @@ macro_rules! on_each_handle {
     }};
 }
 
-/// Polls a dispatch with one waker and then with another; `wake` must wake the second one only.
+/// Polls a dispatch with one waker and then with another, of which `wake` must wake only the
+/// second.
 fn the_latest_waker(
     mut handle: impl Dispatch<Wait>,
     cx: Context<'_>,
@@ -125,7 +126,7 @@ fn a_deadline_wakes_who_polled_last() {
     });
 }
 
-/// In the blocking lane: woken from another thread, several times before it is done.
+/// Checks the blocking lane, where another thread wakes the dispatch several times.
 fn woken_by_another_thread(mut handle: impl Dispatch<Wait>) {
     let (msg, wakers, finish) = Wait::new();
     thread::scope(|scope| {
@@ -147,8 +148,7 @@ fn another_thread_wakes_a_blocking_dispatch() {
     watched(|| on_each_handle!(FakeClock::new(), woken_by_another_thread));
 }
 
-/// Done at its third poll; at the second one it wakes itself, and then takes the token that the
-/// thread would be parked with.
+/// A message that wakes itself at each pending poll, and then takes the park token of its thread.
 struct TakeToken(u32);
 
 impl Message for TakeToken {
@@ -216,7 +216,7 @@ fn a_waker_that_outlives_its_dispatch_wakes_nobody() {
     });
 }
 
-/// Cancels its own dispatch while it is polled, waits, and ends by itself when it is polled again.
+/// Cancels its own dispatch during a poll, stays pending, and ends by itself at the next poll.
 struct GiveUp(CancelToken);
 
 impl Message for GiveUp {

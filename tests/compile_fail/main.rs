@@ -1,7 +1,9 @@
-//! Mistakes that must not compile, with what the compiler says of them, and their twins that do.
+//! Mistakes that must not compile, each with the compiler's message and a corrected twin that
+//! compiles.
 //!
-//! `fail/NAME.rs` must not compile, and the compiler says `fail/NAME.stderr`. `pass/NAME.rs` compiles, and
-//! its `main` returns. Each case is one run of `rustc` against the library that cargo built for the tests.
+//! `fail/NAME.rs` must not compile, with the message in `fail/NAME.stderr`. `pass/NAME.rs`
+//! compiles, and its `main` returns. Each case is a run of `rustc` against the library that cargo
+//! built for the tests.
 //!
 //! ```text
 //! cargo test --test compile_fail                        # all cases
@@ -25,7 +27,7 @@ use std::thread;
 
 const CASES: &str = "tests/compile_fail";
 
-/// The features of the library that these tests stand beside.
+/// The features with which the library is built for these tests.
 const FEATURES: [(&str, bool); 7] = [
     ("derive", cfg!(feature = "derive")),
     ("garde", cfg!(feature = "garde")),
@@ -60,7 +62,7 @@ fn every_message_has_its_case_and_none_depends_on_the_machine() {
     }
 }
 
-/// What is wrong with a case, if anything.
+/// Checks a case, and returns an error that says how it failed.
 type Check = fn(&Path) -> Result<(), String>;
 
 fn refused(case: &Path) -> Result<(), String> {
@@ -99,7 +101,7 @@ fn runs(case: &Path) -> Result<(), String> {
     }
 }
 
-/// Checks the cases of a folder, as many at once as there are processors; gives what went wrong.
+/// Checks the cases of a folder, in one thread for each processor, and returns the failures.
 fn check_all(kind: &str, check: Check) -> Vec<String> {
     let cases = cases(kind);
     let next = AtomicUsize::new(0);
@@ -132,7 +134,7 @@ fn assert_none_failed(failures: &[String]) {
     assert!(failures.is_empty(), "{} failed\n{text}", failures.len());
 }
 
-/// The cases of a kind, as the compiler is told of them.
+/// Returns the cases of a folder, as paths that are passed to the compiler.
 fn cases(kind: &str) -> Vec<PathBuf> {
     let wanted = std::env::var("ARCBUS_CASE").unwrap_or_default();
     let found = files(&folder().join(kind), "rs");
@@ -158,7 +160,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Where the program of a case goes.
+/// Returns the path to which the compiled program of a case is written.
 fn program(case: &Path) -> PathBuf {
     let kind = case.parent().and_then(Path::file_name).expect("its kind");
     let name = case.file_stem().expect("its name");
@@ -198,7 +200,7 @@ fn compile(case: &Path) -> Output {
     rustc.output().expect("rustc runs")
 }
 
-/// The library, which cargo has built for these tests: it only says where.
+/// Returns the path of the library, which cargo has already built for these tests.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -227,7 +229,7 @@ fn library() -> &'static Path {
     })
 }
 
-/// The library's file, in a line of cargo's that tells of it.
+/// Returns the library's file, if a line of cargo's output names it.
 fn library_in(line: &str) -> Option<PathBuf> {
     let (_, names) = line
         .split_once(r#""name":"arcbus","#)?

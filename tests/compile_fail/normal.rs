@@ -1,9 +1,10 @@
-//! What the compiler says, without what another change or another machine would make different.
+//! Normalizes messages of the compiler: leaves out the parts that other changes or machines would
+//! alter.
 
 use std::path::Path;
 
-/// Drops line numbers of all files but the case, the sources of the standard library, numbers of types
-/// that are not listed, and the compiler's last words.
+/// Removes the line numbers of all files but the case, the standard library's sources, the numbers
+/// of unlisted types, and the compiler's last words.
 pub(crate) fn of(said: &str, case: &Path) -> String {
     let case = case.to_string_lossy();
     let mut normal: Vec<_> = said
@@ -27,7 +28,7 @@ fn is_last_word(block: &str) -> bool {
     .any(|start| block.starts_with(start))
 }
 
-/// One error or warning with its notes.
+/// Normalizes one error or warning with its notes.
 fn diagnostic(block: &str, case: &str) -> String {
     let mut place = Place::Case;
     let mut lines = Vec::new();
@@ -44,7 +45,7 @@ fn diagnostic(block: &str, case: &str) -> String {
         let number = line.trim_start().split(' ').next().unwrap_or("");
         let is_numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         match place {
-            // Whether it shows them depends on what is installed.
+            // The compiler shows these sources only where they are installed.
             Place::Standard if is_numbered || line.trim_start().starts_with(['|', '.']) => {}
             Place::Elsewhere if is_numbered => {
                 lines.push(line.replacen(number, &" ".repeat(number.len()), 1));
@@ -59,7 +60,7 @@ fn diagnostic(block: &str, case: &str) -> String {
     narrowed(&lines, digits)
 }
 
-/// Where the source is that a diagnostic shows.
+/// The origin of the source that a diagnostic shows.
 enum Place {
     Case,
     Elsewhere,
@@ -90,7 +91,7 @@ impl Place {
     }
 }
 
-/// A line that says where the source is: its arrow, and the place.
+/// Splits a line with the place of a source into its arrow and the place.
 fn location(line: &str) -> Option<(&str, &str)> {
     let start = line.len() - line.trim_start().len();
     ["--> ", "::: "]
@@ -116,7 +117,7 @@ fn without_count(line: &str) -> String {
     }
 }
 
-/// The lines with a margin for numbers of so many digits.
+/// Returns the lines with a margin for line numbers of `digits` digits.
 fn narrowed(lines: &[String], digits: usize) -> String {
     let margin = lines.iter().find_map(|line| location(line));
     let margin = margin.map_or(0, |(arrow, _)| arrow.len() - "--> ".len());

@@ -1,4 +1,4 @@
-//! The page on type errors quotes what the compiler says.
+//! Checks that the page on type errors quotes the compiler's messages.
 
 use std::fs;
 use std::path::Path;
@@ -23,13 +23,13 @@ fn the_page_on_type_errors_quotes_what_is_recorded() {
     assert!(strange.is_empty(), "no compiler says {strange:#?}");
 }
 
-/// The lines of the blocks of text.
+/// Returns the lines of the page's blocks of text.
 fn quoted(page: &str) -> impl Iterator<Item = &str> {
     let blocks = page.split("```text\n").skip(1);
     blocks.flat_map(|block| block.split("```").next().unwrap_or("").lines())
 }
 
-/// A newcomer copies the examples, and `?` takes no error that is a `String`.
+/// A newcomer copies the examples, and `?` rejects an error of the type `String`.
 #[test]
 fn examples_of_the_documentation_have_errors_that_a_question_mark_takes() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -1,4 +1,4 @@
-//! [`CancelToken`]: from a dispatch's side, and by itself.
+//! [`CancelToken`]: its effect on a dispatch, and its own behaviour.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A dispatch on a bus with another clock than the dispatch it is made in: its deadline and its
-//! policies go by the clock of its own bus.
+//! A nested dispatch on a bus with another clock. Its deadline and its policies follow the clock of
+//! its own bus.
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -18,7 +18,7 @@ use crate::acts::{Act, poll_once, ready};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Says what its handler is to do, and how long that takes on the clock of its bus.
+/// A message with an action for its handler, and the duration of the action on the bus's clock.
 #[derive(Clone, Debug, Hash)]
 enum Ask {
     Left,
@@ -30,7 +30,7 @@ enum Ask {
 impl Message for Ask {
     const NAME: &'static str = "ask";
     type Kind = Query;
-    /// What was left of the time, if there is a limit.
+    /// The remaining time, if there is a limit.
     type Reply = Option<Duration>;
     type Error = String;
 
@@ -68,15 +68,15 @@ static_bus! {
     }
 }
 
-/// A clock that is far from every other.
+/// Creates a clock whose time is far from every other clock's.
 fn far() -> FakeClock {
     let clock = FakeClock::new();
     clock.advance(SECOND * 1_000_000);
     clock
 }
 
-/// Runs `nested` in a dispatch with a limit of ten seconds on a clock of its own, two seconds after
-/// its start; and in a context that was detached from it.
+/// Runs `nested` in a dispatch with a limit of ten seconds on its own clock, two seconds after the
+/// start. Runs it again in a context detached from that dispatch.
 fn inside<T: Send + 'static>(nested: impl Fn(&Context<'_>) -> T + Send + Sync + 'static) -> Vec<T> {
     let (outer, (sender, receiver)) = (FakeClock::new(), channel());
     let time = outer.clone();
@@ -95,7 +95,7 @@ fn inside<T: Send + 'static>(nested: impl Fn(&Context<'_>) -> T + Send + Sync + 
     receiver.recv().expect("sent").into()
 }
 
-/// The same message in both lanes.
+/// Dispatches the message in both lanes.
 fn each_lane(mut handle: impl Dispatch<Ask>, cx: &Context<'_>, msg: &Ask) -> [Outcome<Ask>; 2] {
     [
         handle.execute_blocking_in(cx, msg.clone()),
@@ -168,7 +168,7 @@ fn real_and_fake_clocks_hand_on_what_is_left() {
         let left = outcome.clone().expect("it answers").expect("a limit");
         assert!(left > SECOND && left <= SECOND * 8, "{left:?}");
     }
-    // And from the real one.
+    // The fake clock is far from the real one, too.
     let (fake, (sender, receiver)) = (bus(&far()), channel());
     let asks = CommandBus::builder()
         .register(from_fn(move |_: Act, cx: &Context<'_>| {
@@ -236,7 +236,8 @@ fn a_wait_ends_by_the_clock_of_the_bus_that_dispatches() {
     }
 }
 
-/// Waits for ever in a dispatch on another bus, in its own context; its reply says how that ended.
+/// Waits for ever in a nested dispatch on another bus, in its own context, and replies with the
+/// outcome.
 struct Relay(QueryBus);
 
 impl Handler<Act> for Relay {
@@ -296,7 +297,7 @@ fn what_a_dispatch_makes_on_another_clock_leaves_its_own_time_alone() {
     assert_eq!(bus.execute_blocking_with(Act::Fail, cx), Ok(0));
 }
 
-/// How often a dispatch in a dispatch reads the clocks of both.
+/// Returns how often a nested dispatch reads the clocks of both buses.
 fn reads(outer: &FakeClock, inner: &FakeClock, limit: Option<Duration>) -> [u64; 2] {
     let asks = bus(inner);
     let bus = CommandBus::builder()
@@ -322,8 +323,8 @@ fn the_clock_before_is_read_once_and_only_if_it_is_another() {
     assert_eq!(reads(&clock, &other, None), [0, 0]);
 }
 
-/// A policy on a bus with the clock `inner`, through which `sent` was sent from within a dispatch
-/// with another clock.
+/// Sends a message through a policy on a bus with the clock `inner`, from within a dispatch with
+/// another clock.
 fn nested_in<L>(layer: L, inner: &FakeClock) -> impl Fn(&Context<'_>, Ask) -> Outcome<Ask> + use<L>
 where
     L: arcbus::Layer<Ask>,
@@ -347,7 +348,7 @@ fn a_breaker_goes_by_the_clock_of_its_bus() {
         let inner = far();
         let send = nested_in(CircuitBreaker::consecutive(2).open_for(SECOND * 5), &inner);
         assert!(send(cx, Ask::Fail).is_err() && send(cx, Ask::Fail).is_err());
-        // In no context, as another caller of that bus.
+        // The empty context stands for a caller outside any dispatch.
         for cx in [cx, &Context::new(), cx] {
             let retry_after = SECOND * 5;
             assert_eq!(send(cx, Ask::Left), Err(Error::CircuitOpen { retry_after }));

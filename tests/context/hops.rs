@@ -1,4 +1,4 @@
-//! Contexts that are handed on from dispatch to dispatch without end.
+//! Contexts that are passed on from dispatch to dispatch without end.
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -11,7 +11,7 @@ use crate::acts::ready;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Its reply is the context of its dispatch, for the next one.
+/// A message whose reply is the context of its dispatch, for use by the next one.
 struct Hop(u64);
 
 impl Message for Hop {
@@ -35,7 +35,7 @@ fn hand_on(_: Hop, cx: &Context<'_>) -> Result<Handed, String> {
     Ok(Handed(Arc::new(cx.detach())))
 }
 
-/// Hops in both lanes by turns.
+/// Dispatches a hop, in the two lanes by turns.
 fn hop(bus: &QueryBus, nth: u64, cx: Context<'_>) -> Context<'static> {
     let handed = match nth % 2 {
         0 => bus.execute_blocking_with(Hop(nth), cx),
@@ -149,7 +149,7 @@ fn a_token_of_an_earlier_hop_cancels_all_that_come_after() {
     }
 }
 
-/// What a context gives out of its tokens can be cancelled by who has it, now or later.
+/// The tokens that a context gives out can be cancelled through the context, at any later time.
 #[test]
 fn a_context_that_is_still_there_cancels_what_came_of_it() {
     let bus = plain();

@@ -1,4 +1,5 @@
-//! Deadlines and timeouts: when they begin, which one holds, and what is refused at once.
+//! Deadlines and timeouts: their start, the choice among several, and dispatches that are rejected
+//! at once.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -34,7 +35,7 @@ fn late<E>(phase: Phase, elapsed: Duration) -> Error<E> {
     }
 }
 
-/// How long after its first poll a dispatch in `cx` is given up.
+/// Returns the time from the first poll of a dispatch in `cx` until it is given up.
 fn given_up_after(bus: &CommandBus, clock: &FakeClock, cx: Context<'_>) -> Duration {
     let mut dispatch = pin!(bus.execute_with(Act::Wait, cx));
     for seconds in 0..100 {
@@ -99,7 +100,7 @@ fn a_late_dispatch_is_refused_and_says_by_how_much() {
     assert_eq!(steps.take(), "");
 }
 
-/// Nobody handles it.
+/// A message without a handler.
 #[derive(Clone)]
 struct Unknown;
 
@@ -190,7 +191,7 @@ fn the_reply_of_a_handler_that_finished_late_is_returned() {
     assert_eq!(each_lane_with(&bus, Act::Fail, &cx), [Ok(7), Ok(7)]);
 }
 
-/// Waits for a reply from outside.
+/// Waits for a reply that comes from outside.
 struct Receives(Mutex<Receiver<u32>>);
 
 impl Handler<Act> for Receives {

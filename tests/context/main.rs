@@ -1,4 +1,4 @@
-//! What travels with a dispatch: limits, cancellation, trace, values, and what is derived from them.
+//! Contents of a context: limits, cancellation, trace, values, and contexts derived from these.
 
 #[path = "../support/acts.rs"]
 mod acts;

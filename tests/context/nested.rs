@@ -1,5 +1,4 @@
-//! A dispatch made inside a handler: it keeps deadline, cancellation, trace and values, whatever
-//! handle and lane it takes.
+//! A nested dispatch keeps deadline, cancellation, trace and values, through any handle and lane.
 
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use crate::acts::{Act, Steps, poll_once, ready};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Asks for what its handler sees of its context.
+/// Asks for the parts of the context that the handler sees.
 struct Look;
 
 #[derive(Debug, PartialEq)]
@@ -50,7 +49,7 @@ static_bus! {
     }
 }
 
-/// Runs `nested` inside a dispatch with everything in its context, two seconds after its start.
+/// Runs `nested` inside a dispatch with a full context, two seconds after its start.
 fn inside<T: Send + 'static>(
     nested: impl Fn(&Context<'_>) -> T + Send + Sync + 'static,
 ) -> (T, Expected) {
@@ -88,7 +87,7 @@ impl Expected {
     }
 }
 
-/// Has a clock of its own, which is 1000 seconds ahead.
+/// Builds a bus with its own clock, which is 1000 seconds ahead.
 fn looks() -> QueryBus {
     QueryBus::builder()
         .clock(ahead())
@@ -107,7 +106,7 @@ fn static_looks() -> Looks {
     Looks::new(Looker).clock(ahead())
 }
 
-/// What a nested dispatch through `handle` sees, in both lanes.
+/// Returns the contexts that a nested dispatch through `handle` sees, in both lanes.
 fn look(mut handle: impl Dispatch<Look>, cx: &Context<'_>) -> [Seen; 2] {
     [
         ready(handle.execute_in(cx, Look)).expect("it does not wait"),
@@ -164,7 +163,7 @@ fn a_dispatch_without_the_context_keeps_nothing() {
     assert_eq!(seen, nothing);
 }
 
-/// What is left in a nested dispatch whose context was `changed`.
+/// Returns the remaining time of a nested dispatch whose context was `changed`.
 fn left(changed: impl for<'a> Fn(Context<'a>) -> Context<'a> + Send + Sync + 'static) -> Duration {
     let bus = looks();
     let (seen, _) = inside(move |cx| {
@@ -200,7 +199,7 @@ fn a_derived_limit_shortens_and_never_lengthens() {
     );
 }
 
-/// Waits for ever.
+/// A message whose handler waits for ever.
 struct Hang;
 
 impl Message for Hang {
@@ -210,7 +209,7 @@ impl Message for Hang {
     type Error = String;
 }
 
-/// A command whose handler awaits a [`Hang`] and sends how that ended.
+/// A command whose handler awaits a [`Hang`] and sends its outcome to the test.
 struct Relay {
     queries: QueryBus,
     ended: Sender<Error<String>>,
@@ -292,7 +291,7 @@ fn a_nested_dispatch_is_not_begun_when_time_is_up() {
     assert_eq!(outer.execute_blocking_with(Act::Fail, cx), Ok(1));
 }
 
-/// A command inside a command: the kinds do not matter.
+/// A command inside a command, because kinds may be nested in any order.
 struct Inner;
 
 impl Message for Inner {

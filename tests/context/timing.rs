@@ -1,4 +1,4 @@
-//! How often a dispatch reads the clock, and what it makes of it.
+//! Readings of the clock by a dispatch, and the times derived from them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::acts::{Act, Actor, Steps, each_lane, each_lane_with, poll_once};
 
 const STEP: Duration = Duration::from_millis(3);
 
-/// Asks when the dispatch began and how long it took; takes its own time after that.
+/// Notes the start and the duration of the dispatch, and then takes some time itself.
 struct Stopwatch(Steps, FakeClock);
 
 impl<M: Message> Gate<M> for Stopwatch {
@@ -36,7 +36,7 @@ impl<M: Message> Middleware<M> for Stopwatch {
     }
 }
 
-/// A stack whose every layer asks the time, around a handler that takes 3 ms.
+/// Builds a stack in which every layer asks for the time, around a handler that takes 3 ms.
 fn timed() -> (CommandBus, Steps, FakeClock) {
     let (steps, clock) = (Steps::default(), FakeClock::new());
     let watch = || Stopwatch(steps.clone(), clock.clone());

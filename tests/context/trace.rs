@@ -1,4 +1,4 @@
-//! The W3C trace parent: written and read back, refused with a reason, handed on.
+//! The W3C trace parent: parsed, written, rejected with a reason, and passed on.
 
 use arcbus::{Context, TraceParent, TraceParentError};
 

@@ -1,4 +1,4 @@
-//! Typed values: added by the caller or a middleware, read by their type.
+//! Typed values, which the caller or a middleware adds and the handler reads by type.
 
 use arcbus::Context;
 

@@ -1,4 +1,5 @@
-//! Wakers that panic or come back: a token and a clock keep none that they should not, and lose none.
+//! Wakers that panic or re-enter: a token and a clock drop those that are no longer needed, and
+//! lose none that are.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -43,8 +44,8 @@ fn a_waker_whose_clone_panics_does_not_stay_with_a_clock() {
     assert!(clones > 1);
 }
 
-/// Polls with one waker, then with one whose clone number `nth` panics, then with the first again; that is
-/// the one to be woken.
+/// Polls with a good waker, then with a waker whose clone number `nth` panics, then with the good
+/// one again. Returns how often the good waker was woken.
 fn woken_after_a_panic<F: Future>(nth: usize, future: F, end: impl Fn()) -> usize {
     let mut future = Box::pin(future);
     let ((waker, wakes), (hostile, clones)) = (counting(), panics_at_clone(nth));
@@ -84,7 +85,7 @@ fn panics_when_dropped() -> Arc<Hooks> {
     })
 }
 
-/// Its own copy is leaked, so that those of others alone are dropped.
+/// Leaks this copy of the waker, so that only the copies of the library are dropped.
 fn leaked(hooks: &Arc<Hooks>) -> std::mem::ManuallyDrop<Waker> {
     std::mem::ManuallyDrop::new(hooks.waker())
 }
@@ -129,7 +130,7 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Outpu
     future.poll(&mut Task::from_waker(waker))
 }
 
-/// Waits for a token, registered.
+/// Registers a future that waits for a token.
 fn waits(token: &CancelToken) -> Waiting {
     let token = token.clone();
     let mut waiting: Waiting = Box::pin(async move { token.cancelled().await });
@@ -137,7 +138,7 @@ fn waits(token: &CancelToken) -> Waiting {
     waiting
 }
 
-/// What a hook may do with a token and a clock while others wait for both.
+/// A token and a clock with waiters, for a hook that re-enters both.
 #[derive(Clone)]
 struct Scene {
     token: CancelToken,
@@ -146,7 +147,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// One other waiter leaves, one comes, all are told.
+    /// Drops one other waiter, adds another, and wakes all.
     fn act(&self) {
         let other = self
             .others

@@ -1,4 +1,4 @@
-//! `#[message(garde)]`.
+//! `#[message(garde)]`: validates a message by the attributes that the crate `garde` defines.
 
 use arcbus::{Command, CommandBus, Context, Error, from_fn};
 

@@ -1,4 +1,4 @@
-//! `#[derive(Cacheable)]`.
+//! `#[derive(Cacheable)]`: selects the fields of a query that are the key in a cache.
 
 use std::time::Duration;
 

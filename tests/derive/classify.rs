@@ -1,4 +1,4 @@
-//! `#[derive(Classify)]`.
+//! `#[derive(Classify)]`: gives each variant of an error a class, or asks a nested error.
 
 use std::convert::Infallible;
 

@@ -9,7 +9,7 @@ use arcbus::{
     from_fn,
 };
 
-/// Written by hand, so that each has a name of its own.
+/// Implemented by hand, so that each number has its own name.
 struct Number<const N: usize>;
 
 impl<const N: usize> Message for Number<N> {
@@ -45,7 +45,7 @@ fn plain_in_context(_: Number<5>, cx: &Context<'_>) -> Reply {
     Ok(15 + u64::from(cx.remaining().is_some()))
 }
 
-/// Asks for all numbers.
+/// Returns the replies to all numbers, asked for one after the other.
 fn ask(bus: &QueryBus) -> [u64; 6] {
     [
         bus.execute_blocking(Number::<0>).expect("a reply"),

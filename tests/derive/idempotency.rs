@@ -1,4 +1,4 @@
-//! `#[idempotency_key]`.
+//! `#[idempotency_key]`: marks the field of a command that holds its idempotency key.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

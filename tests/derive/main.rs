@@ -1,7 +1,7 @@
-//! The derives and `#[handlers]`: each option, by what the bus does with it.
+//! The derives and `#[handlers]`: checks each option by its effect on the bus.
 
 #![cfg(feature = "derive")]
-// Messages here carry fields that no handler reads.
+// The messages here carry fields that no handler reads.
 #![allow(dead_code)]
 
 #[cfg(feature = "garde")]

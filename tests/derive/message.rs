@@ -1,4 +1,4 @@
-//! `#[derive(Command)]`, `#[derive(Query)]` and `#[message(..)]`.
+//! `#[derive(Command)]` and `#[derive(Query)]`, with each option that `#[message(..)]` takes.
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -36,7 +36,7 @@ fn without_options_the_reply_is_nothing_and_nothing_fails() {
 }
 
 impl CreateUser {
-    /// There is no value of its error.
+    /// Returns no class, because the error type has no values.
     fn classify_of() -> Option<Class> {
         None::<&Infallible>.map(<Self as Message>::classify)
     }
@@ -74,7 +74,7 @@ fn a_derived_message_is_dispatched() {
     assert_eq!(queries.routes()[0].message().name(), "user.find");
 }
 
-/// An enum, with the options in two attributes.
+/// An enum message, whose options stand in two separate attributes.
 #[derive(Command)]
 #[message(name = "move")]
 #[message(reply = i32)]
@@ -100,7 +100,7 @@ fn an_enum_is_a_message() {
     assert_eq!(bus.execute_batch_blocking(moves), [Ok(2), Ok(-3), Ok(0)]);
 }
 
-/// Type, const and phantom parameters, with bounds and a default.
+/// A message with type, const and phantom parameters, with bounds and a default.
 #[derive(Query)]
 #[message(reply = [T; N], error = Wrong<T>)]
 struct Repeat<T, U = u8, const N: usize = 2>
@@ -243,7 +243,7 @@ fn a_message_classifies_by_its_error() {
     assert_eq!(Refund::classify(&PayError::Refused), Class::Permanent);
 }
 
-/// A name that is a raw identifier, with a field that is one.
+/// A message named by a raw identifier, with a field that has one, too.
 #[derive(Query)]
 #[allow(non_camel_case_types)]
 struct r#match {

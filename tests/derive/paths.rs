@@ -1,6 +1,6 @@
-//! The option `crate`, and names that mean something else where a derive stands.
+//! The option `crate`, and derives in modules where common names have another meaning.
 
-/// The library under another name.
+/// A module that re-exports the library under another name.
 mod inner {
     pub(super) use arcbus as bus;
 }
@@ -26,7 +26,7 @@ mod renamed {
     pub(super) struct Down;
 }
 
-/// Nothing that a derive writes depends on what is in scope.
+/// A module in which names of the prelude are shadowed, on which no derive may depend.
 mod shadowed {
     struct Option;
     struct Result;

@@ -1,4 +1,4 @@
-//! `#[handlers]`, `#[handler]` and `.service(..)`.
+//! `#[handlers]`, `#[handler]` and `.service(..)`: a type whose methods handle messages.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -31,7 +31,7 @@ struct Counter {
 
 #[handlers(Command)]
 impl Counter {
-    /// Adds, and has to wait for it.
+    /// Adds the number to the sum after a wait, to show that methods may be async.
     #[handler]
     async fn add(&self, Add(number): Add) -> Result<u64, Infallible> {
         let number = ready(number).await;
@@ -128,7 +128,7 @@ fn a_registrar_takes_all_of_a_service_or_nothing() {
     assert_eq!(bus.execute_blocking(Add(1)), Ok(2));
 }
 
-/// A service that is generic, with a message that is, under another name of the library.
+/// A generic service with a generic message, under another name of the library.
 struct Store<T>(T);
 
 #[derive(Query)]

@@ -1,5 +1,5 @@
-//! Every layer around a handler that waits: the dispatch is dropped at each of its waits, or stopped by
-//! its token, and leaves nothing behind.
+//! Every layer around a handler that waits. The dispatch is dropped at each of its waits, or
+//! stopped by its token, and leaves nothing behind.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -20,9 +20,9 @@ use arcbus::{
 
 use crate::acts::poll_once;
 
-/// Waits that its handler needs.
+/// Number of times that the handler waits before its reply.
 const WAITS: u32 = 3;
-/// Time that passes between two polls.
+/// Time by which the clock moves between two polls of the dispatch.
 const STEP: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -30,7 +30,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct Job {
     waits: u32,
     fails: bool,
-    /// Cancelled by the handler.
+    /// A token that the handler cancels in the middle of its work.
     token: Option<CancelToken>,
 }
 
@@ -78,7 +78,7 @@ fn poll(clock: &FakeClock, dispatch: Pin<&mut impl Future<Output = Result<(), Er
     clock.advance(STEP);
 }
 
-/// `is_idle` says that nothing of a dispatch is left.
+/// Checks that no dispatch leaves anything behind, for which `is_idle` must return true.
 fn leaves_nothing<S: Stack<Job>>(bus: BusBuilder<Query, S>, is_idle: impl Fn() -> bool) {
     let clock = FakeClock::new();
     let bus = bus
@@ -86,7 +86,7 @@ fn leaves_nothing<S: Stack<Job>>(bus: BusBuilder<Query, S>, is_idle: impl Fn() -
         .register::<Job, _>(Worker)
         .build()
         .expect("sound");
-    // A half-open breaker is one that has failed.
+    // The failure opens the breaker, which is half open after an hour.
     let fails = Job {
         fails: true,
         ..Job::default()
@@ -191,7 +191,8 @@ fn probes() {
     };
     leaves_nothing(bus().layer(closed), is_closed);
 
-    // Each dispatch is the one probe: the next would be refused if it were not given back.
+    // Each dispatch is the only probe, so the next one is rejected unless the permit was given
+    // back.
     let open = CircuitBreaker::consecutive(1).half_open_probes(1);
     leaves_nothing(bus().layer(open), always);
 }

@@ -1,4 +1,5 @@
-//! State that buses share counts on one clock: two clocks are refused, and nothing of a refused bus remains.
+//! State that buses share must count on one clock. Two clocks are rejected, and nothing of a
+//! rejected bus remains.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The layers of `arcbus::middleware`, through a bus.
+//! The layers of `arcbus::middleware`, each of them tested through a bus.
 
 #[path = "../support/acts.rs"]
 mod acts;

@@ -1,4 +1,5 @@
-//! Errors of a handler that carry one of a nested dispatch: every layer judges them by the kind of that one.
+//! Handler errors that carry the error of a nested dispatch, which every layer judges by the nested
+//! kind.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -20,7 +21,7 @@ use crate::acts::ready;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A handler's error: a nested dispatch ended in one of this kind.
+/// A handler's error, which carries a nested error of this kind.
 #[derive(Clone, Debug, PartialEq)]
 struct Carries(ErrorKind);
 
@@ -30,7 +31,7 @@ impl fmt::Display for Carries {
     }
 }
 
-/// Its handler fails in a nested dispatch.
+/// A message whose handler fails in a nested dispatch.
 #[derive(Clone, Debug)]
 struct Ask(ErrorKind);
 
@@ -77,7 +78,7 @@ impl Invalidates<Ask> for Act {
     }
 }
 
-/// Counts the runs of a handler.
+/// A handler that counts its runs.
 #[derive(Clone, Default)]
 struct Runs(Arc<AtomicU32>);
 
@@ -95,7 +96,7 @@ fn kinds() -> impl Iterator<Item = ErrorKind> {
     ErrorKind::ALL.iter().copied()
 }
 
-/// The kinds of an own error after which there is another attempt, a fallback and a stale reply.
+/// The kinds of a nested error that lead to another attempt, a fallback and a stale reply.
 const UNAVAILABLE: [ErrorKind; 8] = [
     ErrorKind::QueueTimeout,
     ErrorKind::Timeout,
@@ -107,7 +108,7 @@ const UNAVAILABLE: [ErrorKind; 8] = [
     ErrorKind::Unclassified,
 ];
 
-/// The nested caller is the handler: its deadline is a limit of the service.
+/// The nested caller is the handler, so its deadline is a limit of the service.
 fn is_unavailable(kind: ErrorKind) -> bool {
     let own_limit = [ErrorKind::Late, ErrorKind::CallerTimeout];
     UNAVAILABLE.contains(&kind) || own_limit.contains(&kind)
@@ -320,7 +321,7 @@ fn a_cache_keeps_no_nested_error_and_gives_a_stale_reply_for_the_same_ones() {
     }
 }
 
-/// The handler ran, whatever became of the nested dispatch.
+/// The handler itself has run, in whatever way the nested dispatch ended.
 #[test]
 fn a_command_with_any_nested_error_invalidates() {
     let cache = Cache::ttl(SECOND);

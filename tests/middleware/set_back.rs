@@ -1,4 +1,4 @@
-//! Policies whose clock is set back: none refuses for longer than its own time.
+//! Policies whose clock is set back: none rejects messages for longer than its own time.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use arcbus::{CommandBus, Context, Error, FakeClock, Verdict, guard};
 use crate::acts::{Act, Actor, each_lane};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// From where the clocks are set back, and to where.
+/// The time from which the clocks are set back. The times in `EARLY` are the targets.
 const LATE: Duration = Duration::from_secs(100_000);
 const EARLY: [Duration; 4] = [
     Duration::from_secs(99_999),
@@ -46,7 +46,7 @@ fn a_breaker_is_open_for_its_time_and_no_longer() {
             assert_eq!(refused.retry_after(), SECOND * 5);
             let refused = policy.try_admit(early + SECOND * 4).unwrap_err();
             assert_eq!(refused.retry_after(), SECOND);
-            // Opens again, by the clock as it is now.
+            // The breaker opens again, according to the clock that was set back.
             fail(early + SECOND * 5);
             assert_eq!(policy.state(), State::Open);
             let refused = policy.try_admit(early + SECOND * 9).unwrap_err();
@@ -73,7 +73,7 @@ fn a_window_of_time_goes_on_counting() {
     };
     let mut start = LATE;
     for early in EARLY.into_iter().skip(1) {
-        // One good call in each bucket of the ring, and a few that were not.
+        // The loop makes a good call in each bucket of the ring, and is followed by a failure.
         (0..32).for_each(|nth| call(Verdict::Success, start + ms(nth * 50)));
         call(Verdict::Failure, start + ms(1_600));
         assert!(policy.reading().calls() > 10);
@@ -99,7 +99,7 @@ fn a_probe_that_does_not_come_back_is_waited_for_no_longer_than_always() {
         let probe = policy.try_admit(LATE).expect("over");
         let refused = policy.try_admit(early).unwrap_err();
         assert!(refused.retry_after() <= SECOND * 7);
-        // It is given up, and the breaker open for its time once more.
+        // The lost probe is given up, and the breaker is open for its full time again.
         let refused = policy.try_admit(early + SECOND * 7).unwrap_err();
         assert!(refused.retry_after() <= SECOND * 5);
         assert!(policy.try_admit(early + SECOND * 12).is_ok());
@@ -107,7 +107,8 @@ fn a_probe_that_does_not_come_back_is_waited_for_no_longer_than_always() {
     }
 }
 
-/// A layer around it takes its time without a word: the breaker opens after the dispatch began.
+/// A silent layer around the breaker takes some time, so that the breaker opens after the dispatch
+/// began.
 #[test]
 fn a_dispatch_that_began_long_ago_does_not_close_a_breaker_early() {
     let (clock, fails) = (FakeClock::new(), Arc::new(OnceLock::<CommandBus>::new()));
@@ -161,7 +162,7 @@ fn a_budget_has_its_minimum_again_in_time() {
         let budget = Budget::new(0.1).burst(1).minimum_per_second(2);
         while budget.try_take(LATE) {}
         assert!(!budget.try_take(LATE));
-        // No longer than a second, in which its bucket fills.
+        // The budget's bucket fills within a second, so no wait may be longer.
         let mut steps = (0..=10).map(|step| early + SECOND * step / 10);
         assert!(steps.any(|now| budget.try_take(now)));
     }
@@ -187,7 +188,7 @@ fn an_adaptive_limit_goes_on_learning() {
         }
         let grown = policy.usage().limit;
         assert!(grown > lowered, "{grown} after {lowered}");
-        // The first may have entered before the limit was lowered last.
+        // The first call may have entered before the last reduction of the limit.
         enter(early + SECOND * 5).overloaded(early + SECOND * 6);
         enter(early + SECOND * 7).overloaded(early + SECOND * 8);
         assert!(policy.usage().limit < grown);

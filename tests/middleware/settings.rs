@@ -1,4 +1,4 @@
-//! Settings out of range are refused when a handler is registered, wherever the layer stands.
+//! Settings out of range are rejected at the registration of a handler, wherever the layer stands.
 
 use arcbus::middleware::{Chaos, Validation};
 use arcbus::{

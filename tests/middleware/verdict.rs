@@ -1,4 +1,4 @@
-//! What outcomes say of the handler's health.
+//! Verdicts: each outcome as evidence about the backend's health.
 
 use std::time::Duration;
 

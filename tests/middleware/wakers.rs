@@ -1,4 +1,5 @@
-//! Wakers that panic or come back, and crowds that leave: a queue keeps none that it should not.
+//! Wakers that panic or re-enter, and crowds that leave: a queue drops the wakers that are no
+//! longer needed.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,7 +112,7 @@ fn a_waker_may_come_back_to_the_queue_it_waits_in() {
     }
 }
 
-/// Those that wait and then leave in random order, as one in 65,535 places would.
+/// A full queue of 65,535 waiters leaves in random order.
 #[test]
 fn a_crowd_leaves_a_queue_in_time() {
     const CROWD: usize = 65_535;

@@ -1,4 +1,5 @@
-//! What is written to may use what is being written: no lock of ours is held meanwhile.
+//! A formatter may use the value that is being formatted, because no lock of the library is held
+//! meanwhile.
 
 use std::fmt::{self, Debug, Write};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use arcbus::{CommandBus, Context, Layer, from_fn};
 use crate::acts::{Act, Actor};
 use crate::hostile::within_time;
 
-/// Acts each time that something is written to it.
+/// A writer that calls its closure at each write.
 struct Acts<F>(F);
 
 impl<F: Fn()> Write for Acts<F> {

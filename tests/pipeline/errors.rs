@@ -1,4 +1,4 @@
-//! [`Error`] from outside: what each variant says of itself and how it is taken apart.
+//! [`Error`] from outside the crate: the text and predicates of each variant, and its conversions.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::acts::Act;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A handler's error that is a standard one and has a cause.
+/// A handler's error that is a standard error and has a cause.
 #[derive(Debug, PartialEq)]
 struct Broken(fmt::Error);
 
@@ -33,7 +33,7 @@ fn violations() -> Violations {
     Violations::new().with("age", "min", "must be at least 18")
 }
 
-/// Every variant, with its text.
+/// Returns an error of every variant, each with the text that it displays.
 fn every_error<E>(handler: E, text: &'static str) -> [(Error<E>, &'static str); 14] {
     let message = MessageType::of::<Act>();
     let (elapsed, retry_after) = (SECOND, SECOND);
@@ -105,7 +105,7 @@ fn every_error<E>(handler: E, text: &'static str) -> [(Error<E>, &'static str); 
 
 type Predicate = fn(&Error<String>) -> bool;
 
-/// The predicates, each with how many of [`every_error`] it holds for.
+/// The predicates, each with the indices of the errors in [`every_error`] for which it holds.
 const PREDICATES: [(Predicate, &[usize]); 11] = [
     (Error::is_handler_not_found, &[0]),
     (Error::is_invalid, &[1]),
@@ -120,7 +120,7 @@ const PREDICATES: [(Predicate, &[usize]); 11] = [
     (Error::is_handler, &[13]),
 ];
 
-/// The places of the errors for which `holds`.
+/// Returns the indices of the errors for which `holds` is true.
 fn places(holds: impl Fn(&Error<String>) -> bool) -> Vec<usize> {
     let errors = every_error("broken".to_owned(), "broken");
     (0..errors.len())
@@ -198,7 +198,7 @@ fn boxed_it_is_a_standard_error_with_the_same_text() {
     }
 }
 
-/// Has what `anyhow::Error` has: a conversion from every standard error, and is none itself.
+/// Resembles `anyhow::Error`: converts from every standard error, but is none itself.
 #[derive(Debug)]
 struct Report(String);
 
@@ -254,7 +254,7 @@ fn refusals_and_violations_become_errors() {
     assert_eq!(validate(), Err(Error::Invalid(violations())));
 }
 
-/// Classifies its errors.
+/// A message whose `classify` tells its handler's errors apart.
 struct Charge;
 
 impl Message for Charge {

@@ -1,4 +1,5 @@
-//! What a gate sees, and that its pass is dropped once, after the handler, however a dispatch ends.
+//! A gate sees every outcome, and its pass is dropped once, after the handler, however a dispatch
+//! ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -27,7 +28,7 @@ fn gated() -> (CommandBus, Steps, FakeClock) {
     (bus, steps, clock)
 }
 
-/// The steps of a dispatch, which are the same in both lanes.
+/// Returns the steps of a dispatch, and checks that both lanes take equal steps.
 fn steps_of(act: Act) -> String {
     let (bus, steps, _) = gated();
     let _ = bus.execute_blocking(act);

@@ -1,4 +1,4 @@
-//! Which layers a route has: order, scopes, instances, and layers that are switched off.
+//! The layers of a route: order, scopes, instances, and layers that are switched off.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use arcbus::{
 use crate::acts;
 use crate::marks::{Closed, Mark, MarkGate, MarkLayer};
 
-/// A second message, for what differs between routes.
+/// A second message, to check layers that differ between routes.
 #[derive(Clone)]
 struct Other;
 
@@ -24,7 +24,7 @@ impl Message for Other {
     type Error = String;
 }
 
-/// A third one.
+/// A third message, whose handler stands in the innermost scope.
 struct Inmost;
 
 impl Message for Inmost {
@@ -148,7 +148,7 @@ fn a_shared_layer_makes_one_instance_for_all_routes() {
     assert_eq!(layers(&bus), ["MarkLayer"]);
 }
 
-/// A middleware whose type differs from message to message.
+/// A middleware whose type is different for each type of message.
 struct Typed<M>(PhantomData<fn(M)>);
 
 impl<M: Message> Middleware<M> for Typed<M> {
@@ -157,7 +157,7 @@ impl<M: Message> Middleware<M> for Typed<M> {
     }
 }
 
-/// Notes for which route it makes one.
+/// A layer that notes each route for which it makes a middleware.
 struct TypedLayer(Steps);
 
 impl<M: Message> Layer<M> for TypedLayer {
@@ -290,7 +290,7 @@ fn inspect_sees_the_message_and_the_outcome() {
 }
 
 middleware! {
-    /// Notes what passes, under a name.
+    /// Notes each message that passes, before and after, under a name.
     struct Named { name: &'static str, steps: Steps }
 
     async fn handle<M>(self, msg, cx, next) {

@@ -1,4 +1,4 @@
-//! The pipeline: which layers stand around a handler, in what order, and what each may do.
+//! The pipeline: the layers around a handler, their order, and the effects that each may have.
 
 #[path = "../support/acts.rs"]
 mod acts;

@@ -12,7 +12,7 @@ use crate::acts;
 #[derive(Clone)]
 pub(crate) struct MarkGate(pub(crate) &'static str, pub(crate) Steps);
 
-/// Notes its drop.
+/// A pass of a [`MarkGate`], which notes its own drop.
 pub(crate) struct MarkPass {
     _noted: Noted,
 }
@@ -39,7 +39,7 @@ impl<M: Message> Gate<M> for MarkGate {
     }
 }
 
-/// A gate that lets nothing pass.
+/// A gate that rejects every message.
 pub(crate) struct Closed;
 
 impl<M: Message> Gate<M> for Closed {
@@ -54,7 +54,7 @@ impl<M: Message> Gate<M> for Closed {
     }
 }
 
-/// A middleware that notes `name>` and `<name`.
+/// A middleware that notes `name>` before and `<name` after the inner service.
 #[derive(Clone)]
 pub(crate) struct Mark(pub(crate) &'static str, pub(crate) Steps);
 
@@ -67,7 +67,7 @@ impl<M: Message> Middleware<M> for Mark {
     }
 }
 
-/// Makes a gate for each route, and notes the route's name.
+/// A layer that makes a gate for each route, and notes the route's name.
 pub(crate) struct MarkLayer(pub(crate) Steps);
 
 impl<M: Message> Layer<M> for MarkLayer {

@@ -1,4 +1,4 @@
-//! What a middleware may do: run the rest again, not at all, or with something else.
+//! Freedoms of a middleware: to run the inner service again, not at all, or with another message.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +13,7 @@ use arcbus::{
 use crate::acts;
 use crate::marks::{Mark, MarkGate};
 
-/// Runs the rest once more if it fails.
+/// Runs the inner service a second time if the first run fails.
 struct Again;
 
 impl<M: Message + Clone> Middleware<M> for Again {
@@ -25,7 +25,7 @@ impl<M: Message + Clone> Middleware<M> for Again {
     }
 }
 
-/// Fails when it is handled for the first time, and counts its validations.
+/// Fails when handled for the first time, and counts its validations.
 #[derive(Clone, Default)]
 struct Shaky(Arc<AtomicU32>, Arc<AtomicU32>);
 
@@ -91,7 +91,7 @@ fn each_run_of_the_rest_passes_its_layers_and_catches_its_panic() {
     assert_eq!(steps.take(), format!("{one} {one}"));
 }
 
-/// Answers by itself.
+/// Replies to the message without calling the inner service.
 struct Stub;
 
 impl Middleware<Act> for Stub {
@@ -154,7 +154,7 @@ fn message_reply_and_error_can_be_changed() {
 #[derive(Debug, PartialEq)]
 struct Level(u32);
 
-/// Runs the rest one level deeper.
+/// Runs the inner service in a derived context, one level deeper.
 struct Deeper;
 
 impl<M: Message> Middleware<M> for Deeper {
@@ -182,7 +182,7 @@ fn the_rest_can_be_run_with_a_derived_context() {
     assert_eq!(cx.get::<Level>(), Some(&Level(5)));
 }
 
-/// Notes how long the rest took, by its own context.
+/// Notes how long the inner service took, by its own context.
 struct Timed(Steps);
 
 impl<M: Message> Middleware<M> for Timed {
@@ -194,7 +194,8 @@ impl<M: Message> Middleware<M> for Timed {
     }
 }
 
-/// The rest clears the end of its own context only: a reading of the outer one stays.
+/// The inner service clears the end of its own context only, so a reading of the outer context
+/// stays.
 #[test]
 fn a_derived_context_counts_from_the_start_of_its_dispatch() {
     let (steps, clock) = (Steps::default(), FakeClock::new());
@@ -213,7 +214,7 @@ fn a_derived_context_counts_from_the_start_of_its_dispatch() {
     assert_eq!(steps.take(), "3ms 3ms");
 }
 
-/// Begins the rest, and thinks better of it.
+/// Starts the inner service, and drops its future after a poll.
 struct Hesitant;
 
 impl Middleware<Act> for Hesitant {

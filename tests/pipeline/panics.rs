@@ -1,5 +1,6 @@
-//! Where a panic goes: one of a handler or a validation becomes an error, one of a middleware or of a
-//! drop half way goes to the caller; in each case what was held is given back and the bus goes on.
+//! The end of a panic. A panic of a handler or a validation becomes an error, and a panic of a
+//! middleware or of a drop half way reaches the caller. In both cases, permits are given back and
+//! the bus goes on.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,14 +15,14 @@ use arcbus::{
 use crate::acts;
 use crate::marks::MarkGate;
 
-/// When a [`Fragile`] layer panics.
+/// The moment at which a [`Fragile`] layer panics, before or after the handler.
 #[derive(Clone, Copy, PartialEq)]
 enum When {
     Before,
     After,
 }
 
-/// Panics for [`Act::Fail`], as a gate and as a middleware.
+/// A layer that panics for [`Act::Fail`], as a gate and as a middleware.
 struct Fragile(When);
 
 impl Gate<Act> for Fragile {
@@ -55,7 +56,7 @@ fn bus(fragile: impl Middleware<Act>, steps: &Steps) -> CommandBus {
         .expect("one name")
 }
 
-/// The text of the panic that `work` ends in.
+/// Returns the text of the panic in which `work` ends.
 fn panic_of<T>(work: impl FnOnce() -> T) -> String {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(_) => "no panic".to_owned(),
@@ -89,7 +90,7 @@ fn a_panic_of_a_middleware_goes_to_the_caller() {
     a_panic_goes_to_the_caller(Fragile(When::After), "a> handle -a");
 }
 
-/// Cannot even be validated.
+/// A message whose own validation panics before the handler runs.
 #[derive(Clone)]
 struct Odd;
 
@@ -123,7 +124,7 @@ fn a_panic_of_a_validation_is_an_error() {
     assert_eq!(steps.take(), format!("{one} {one}"));
 }
 
-/// Panics while it makes its future, before there is one.
+/// A handler that panics while making its future, before there is one.
 struct Hasty;
 
 impl Handler<Act> for Hasty {
@@ -153,7 +154,7 @@ fn a_panic_before_there_is_a_future_is_an_error() {
     }
 }
 
-/// Waits, and panics when it is dropped meanwhile.
+/// A handler whose waiting future panics when it is dropped.
 struct Sore;
 
 struct Bomb;

@@ -1,4 +1,4 @@
-//! A layer, a middleware or a scope without a handler below it guards nothing, and is refused.
+//! A layer, a middleware or a scope without a handler after it guards nothing, and is rejected.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::acts::{Act, Actor};
 
 type Builder = BusBuilder<arcbus::Command, NoLayers>;
 
-/// Refuses everybody.
+/// An authorization that rejects every caller, whatever the message.
 fn nobody() -> Authorize<
     impl Fn(MessageType, &Context<'_>) -> Result<(), Rejection> + Clone + Send + Sync + 'static,
 > {
@@ -25,7 +25,8 @@ fn one() -> Builder {
     CommandBus::builder().register(Actor::default())
 }
 
-/// The text with which `build` and `build_strict` refuse it; `open` and `open_strict` do as `open` says.
+/// Returns the text with which `build` and `build_strict` reject the builder. With `open`, the
+/// methods `open` and `open_strict` reject the builder, too.
 fn refused<S>(open: bool, make: impl Fn() -> BusBuilder<arcbus::Command, S>) -> String {
     assert_eq!(make().open().is_err(), open, "open");
     assert_eq!(make().open_strict().is_err(), open, "open_strict");
@@ -261,7 +262,7 @@ fn the_layers_of_a_registrar_may_be_for_handlers_that_come_later() {
     assert!(outcome.expect_err("nobody may").is_rejected());
 }
 
-/// Lets everything pass.
+/// A middleware that lets every message pass without any change.
 struct Pass;
 
 impl<M: Message> Gate<M> for Pass {

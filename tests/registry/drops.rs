@@ -1,4 +1,4 @@
-//! Who drops what was taken out: a writer, outside the registration lock, never a reader.
+//! Retired handlers are dropped by a writer, outside the registration lock, and never by a reader.
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
@@ -14,14 +14,15 @@ fn one() -> (QueryBus, Changer, Drops) {
     (bus, registrar, drops)
 }
 
-/// `reader` runs on a thread of its own, gets hold of handler 1 before it calls what it is given,
-/// which returns when the handler was taken out, and lets go of it after that, as the last one.
+/// Runs `reader` on its own thread, where it takes hold of handler 1 and then calls its argument.
+/// That call returns after the handler was retired. The reader is then the last to let go of the
+/// handler.
 fn the_writer_drops(reader: impl FnOnce(&QueryBus, &dyn Fn()) + Send) {
     let (bus, registrar, drops) = one();
     let (holds, held) = mpsc::channel();
     let (goes_on, go_on) = mpsc::channel();
     thread::scope(|scope| {
-        // In here, so that a failure ends the reader too.
+        // Moved into the scope, so that a failure also ends the reader.
         let goes_on = goes_on;
         let bus = &bus;
         let reader = scope.spawn(move || {
@@ -71,7 +72,7 @@ fn a_reader_that_is_the_last_to_let_go_frees_nothing() {
     });
 }
 
-/// Tells that it runs, and ends when told.
+/// A handler that reports its start, and ends when told.
 struct Held {
     running: mpsc::Sender<()>,
     go_on: Mutex<mpsc::Receiver<()>>,
@@ -120,8 +121,8 @@ fn a_handler_that_is_taken_out_while_it_runs_is_not_dropped_by_its_dispatch() {
     assert_eq!(dropped_on, Some(thread::current().id()));
 }
 
-/// When it is dropped, has another thread change the registry, and waits for that: it ends only if
-/// the lock that writers take turns on is free.
+/// A value whose drop makes another thread change the registry, and waits for the change. The drop
+/// ends only if the registration lock is free.
 struct Relay {
     registrar: Changer,
     drops: Drops,
@@ -142,7 +143,7 @@ impl Drop for Relay {
     }
 }
 
-/// `refused_or_retired` has the relay it is given dropped.
+/// Checks that the registration lock is free when `refused_or_retired` has its relay dropped.
 fn free_while_dropped(
     refused_or_retired: impl FnOnce(&QueryBus, &Changer, Relay) + Send + 'static,
 ) {

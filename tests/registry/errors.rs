@@ -1,4 +1,4 @@
-//! What is refused says why, and changes nothing.
+//! A rejected change gives its reason, and changes nothing.
 
 use std::any::type_name;
 use std::fmt::Debug;
@@ -38,7 +38,7 @@ fn not_registered() -> String {
     )
 }
 
-/// A bus with handlers for `Ask<1>` and `Ask<4>`.
+/// Builds a bus with handlers for `Ask<1>` and `Ask<4>`.
 fn two() -> (QueryBus, Changer, Drops) {
     let drops = Drops::default();
     let (bus, registrar) = open();
@@ -47,7 +47,7 @@ fn two() -> (QueryBus, Changer, Drops) {
     (bus, registrar, drops)
 }
 
-/// Attempts something with handler 9, which must be refused with `text`.
+/// Attempts a change with handler 9, which must be rejected with `text`.
 fn refused<T: Debug>(
     text: String,
     attempt: impl FnOnce(&QueryBus, &Changer, &Drops) -> Result<T, RegistrationError>,
@@ -90,7 +90,7 @@ fn two_messages_with_one_name() {
     });
 }
 
-/// Messages whose names have one hash by FNV-1a.
+/// Two messages whose names have equal FNV-1a hashes.
 struct Alike<const FIRST: bool>;
 
 impl<const FIRST: bool> Message for Alike<FIRST> {
@@ -149,7 +149,7 @@ fn a_replaced_name_is_that_of_another_type() {
     );
 }
 
-/// The text `work` panics with.
+/// Returns the text with which `work` panics.
 fn panic_of(work: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(work)).unwrap_err();
     payload

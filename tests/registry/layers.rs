@@ -1,4 +1,4 @@
-//! Registrars with layers of their own, and the room of the table.
+//! Registrars with their own layers, and the capacity of the table.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -40,7 +40,7 @@ fn a_registrar_with_a_layer_leaves_the_one_it_was_made_of_alone() {
     assert!(layered.deregister::<Ask<1>>().is_ok(), "one registry");
 }
 
-/// The layers of `Ask<1>`, as they are listed; they must run in that order.
+/// Returns the listed layers of `Ask<1>`, and checks that they run in the listed order.
 fn layers(bus: &QueryBus, notes: &Notes) -> Vec<&'static str> {
     notes.take();
     assert!(ask::<1>(bus).is_some());
@@ -92,7 +92,7 @@ fn a_wrapped_middleware_is_made_by_nobody_and_runs_for_every_route() {
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 
-/// One message for each letter.
+/// A message type for each letter.
 struct Letter<const N: usize>;
 
 impl<const N: usize> Message for Letter<N> {
@@ -176,7 +176,7 @@ arcbus::middleware! {
     }
 }
 
-/// Panics when it is asked for a middleware for `Ask<2>`.
+/// Panics when asked to make a middleware for `Ask<2>`.
 struct Fragile;
 
 impl<M: Message> Layer<M> for Fragile {

@@ -1,10 +1,11 @@
-//! What keeps the handlers alive: any one handle.
+//! Any single handle keeps the handlers alive.
 
 use arcbus::QueryBus;
 
 use crate::support::{Ask, Changer, Do, Drops, Noting, ask, open};
 
-/// What `keep` returns must keep handler 1 while the bus and the registrar are gone.
+/// Checks that the result of `keep` keeps handler 1 alive after the bus and the registrar are
+/// dropped.
 fn alone<T>(keep: impl FnOnce(QueryBus, Changer) -> T, works: impl FnOnce(&mut T, &Drops)) {
     let drops = Drops::default();
     let (bus, registrar) = open();

@@ -1,4 +1,4 @@
-//! What `routes` tells.
+//! The facts about each route that `routes` lists.
 
 use std::any::type_name;
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ impl Message for Rename {
     type Error = String;
 }
 
-/// The only route of `bus`.
+/// Returns the only route of `bus`.
 fn only(bus: &QueryBus) -> RouteInfo {
     let mut routes = bus.routes();
     assert_eq!(routes.len(), 1);
@@ -102,7 +102,7 @@ fn a_layer_that_is_off_or_has_no_name_is_not_listed() {
     assert_eq!(only(&bus).layers(), ["on"]);
 }
 
-/// The system's time, once it is later than `time`.
+/// Returns the system's time, as soon as it is later than `time`.
 fn after(time: SystemTime) -> SystemTime {
     loop {
         let now = SystemTime::now();

@@ -1,5 +1,5 @@
-//! The registry as its users meet it: what it refuses, what it lists, who may call it, and when what
-//! was taken out of it is dropped.
+//! The registry from the outside: rejected changes, the list of routes, re-entry, and the drops of
+//! retired handlers.
 
 mod drops;
 mod errors;

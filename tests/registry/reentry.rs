@@ -1,4 +1,4 @@
-//! The registrar is called from everywhere user code runs: it works, or gives a clear error.
+//! The registrar is called from everywhere user code runs, and either works or gives a clear error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,7 +11,7 @@ use arcbus::{
 
 use crate::support::{Ask, Changer, Do, Drops, Notes, Noting, answer, ask, block, open, watched};
 
-/// A handler that answers 1 and does something when it is dropped.
+/// A handler that replies 1 and runs a closure when it is dropped.
 struct AtEnd(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl AtEnd {
@@ -33,7 +33,7 @@ impl Drop for AtEnd {
     }
 }
 
-/// Everything a registrar can do, in a handler of `Ask<1>` that takes itself out.
+/// Makes every kind of change, in a handler of `Ask<1>` that deregisters itself.
 fn change_everything(bus: &QueryBus, registrar: &Changer) -> Result<(), RegistrationError> {
     let drops = Drops::default();
     registrar.register::<Ask<2>, _>(drops.handler(2))?;
@@ -50,7 +50,7 @@ fn change_everything(bus: &QueryBus, registrar: &Changer) -> Result<(), Registra
     Ok(())
 }
 
-/// `dispatch` sends `Ask<1>` to a handler that changes everything.
+/// Checks that `dispatch` can send `Ask<1>` to a handler that makes every kind of change.
 fn from_a_handler(dispatch: impl FnOnce(&QueryBus) -> Option<u32> + Send + 'static) {
     watched(|| {
         let (bus, registrar) = open();
@@ -61,7 +61,7 @@ fn from_a_handler(dispatch: impl FnOnce(&QueryBus) -> Option<u32> + Send + 'stat
         }));
         assert_eq!(dispatch(&bus), Some(1));
         assert_eq!((ask::<1>(&bus), ask::<3>(&bus)), (None, Some(3)));
-        // It holds its bus: both go when it is freed.
+        // The handler holds its own bus, so both are freed only when the handler is reclaimed.
         registrar.reclaim();
     });
 }
@@ -82,7 +82,8 @@ fn a_handler_changes_the_registry_it_runs_in_whatever_the_handle() {
     });
 }
 
-/// A handler whose end takes out `Ask<2>` and waits for its end, which registers `Ask<3>`.
+/// Returns a handler whose drop deregisters `Ask<2>` and waits for that handler's drop, which
+/// registers `Ask<3>`.
 fn chain(registrar: &Changer) -> AtEnd {
     let (first, second) = (registrar.clone(), registrar.clone());
     registrar.must_register::<Ask<2>, _>(AtEnd::new(move || {
@@ -91,7 +92,7 @@ fn chain(registrar: &Changer) -> AtEnd {
     AtEnd::new(move || first.deregister::<Ask<2>>().expect("registered").wait())
 }
 
-/// `end` has the chain dropped that it is given.
+/// Checks that `end` has the given chain of handlers dropped to its end.
 fn from_a_drop(end: impl FnOnce(&QueryBus, &Changer, AtEnd) + Send + 'static) {
     watched(move || {
         let (bus, registrar) = open();
@@ -156,7 +157,7 @@ fn refused_in_a_batch(add: fn(&mut Batch<Query, NoLayers>, AtEnd)) {
 
 #[test]
 fn a_handler_refused_in_a_batch_waits_for_another_when_it_is_dropped() {
-    // Several times: the table that is given up for the mistake drops its routes in any order.
+    // Repeats the mistake, because the rejected table drops its routes in any order.
     for _ in 0..8 {
         refused_in_a_batch(|batch, chain| {
             batch.register::<Ask<1>, _>(chain);
@@ -260,8 +261,8 @@ fn an_update_is_refused_by_what_its_closure_registers() {
     });
 }
 
-/// A layer that registers `Ask<2>` when it is first asked for its name, and `Ask<3>` in a batch when it
-/// is first asked for a middleware.
+/// A layer that registers `Ask<2>` when first asked for its name, and `Ask<3>` in a batch when
+/// first asked for a middleware.
 struct Registering {
     registrar: Changer,
     drops: Drops,
@@ -356,7 +357,7 @@ fn a_drop_waits_for_another_handler_that_went_idle_at_the_same_time() {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Something to do, once.
+/// A closure that runs once.
 #[derive(Clone, Default)]
 struct Slot(Arc<Mutex<Option<Work>>>);
 
@@ -371,7 +372,7 @@ impl Slot {
     }
 }
 
-/// A layer that does something when it is asked for a middleware, which does something when dropped.
+/// A layer that runs a closure when asked for a middleware, which runs another one when dropped.
 struct Busy {
     when_asked: Slot,
     when_dropped: Slot,

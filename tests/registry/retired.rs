@@ -1,4 +1,4 @@
-//! When what was taken out is drained.
+//! The moment at which a retired handler is drained.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, mpsc};
@@ -10,7 +10,7 @@ use arcbus::{Context, LocalBus, Query, QueryBus, Registrar, Retired, Route, from
 
 use crate::support::{Ask, Changer, Do, Drops, ask, begin, block, open, watched};
 
-/// A bus with handler 1 for `Ask<1>` and handler 2 for `Ask<2>`.
+/// Builds a bus with handler 1 for `Ask<1>` and handler 2 for `Ask<2>`.
 fn two() -> (QueryBus, Changer, Drops) {
     let drops = Drops::default();
     let (bus, registrar) = open();
@@ -19,8 +19,8 @@ fn two() -> (QueryBus, Changer, Drops) {
     (bus, registrar, drops)
 }
 
-/// Not drained while the handle is as it was made; drained after `move_on`, which returns it unless it
-/// drops it.
+/// Checks that handler 1 is kept by the handle of `make`, and drained after `move_on`, which
+/// returns the handle or drops it.
 fn drained_after<T>(make: impl FnOnce(&QueryBus) -> T, move_on: impl FnOnce(T) -> Option<T>) {
     let (bus, registrar, drops) = two();
     let handle = make(&bus);
@@ -103,7 +103,7 @@ fn every_clone_has_to_move_on() {
     assert_eq!(drops.numbers(), [1]);
 }
 
-/// What `work` returns, done while the handler of `Ask<3>` runs on another thread.
+/// Runs `work` while the handler of `Ask<3>` runs on another thread, and returns its result.
 fn during_a_dispatch<T>(bus: &QueryBus, registrar: &Changer, work: impl FnOnce() -> T) -> T {
     let (started, running) = mpsc::channel();
     let (go_on, end) = mpsc::channel::<()>();
@@ -114,7 +114,7 @@ fn during_a_dispatch<T>(bus: &QueryBus, registrar: &Changer, work: impl FnOnce()
         Ok(3)
     }));
     thread::scope(|scope| {
-        // In here, so that a failure of `work` ends the dispatch too.
+        // Moved into the scope, so that a failure of `work` also ends the dispatch.
         let go_on = go_on;
         let dispatch = scope.spawn(|| ask::<3>(bus));
         running.recv().expect("it runs");
@@ -206,7 +206,7 @@ fn a_batch_is_drained_when_its_last_handler_is() {
     }
 }
 
-/// `wait` must return when the local bus that keeps handler 1 is dropped, and not before.
+/// Checks that `wait` returns when the local bus that keeps handler 1 is dropped, and not before.
 fn returns_when_drained(wait: impl FnOnce(Retired) + Send + 'static) {
     watched(move || {
         let (bus, registrar, drops) = two();
@@ -249,7 +249,7 @@ fn an_awaited_one_wakes_its_task_without_a_runtime() {
     let waker = Waker::from(Arc::new(Woken(woken)));
     let mut task = Task::from_waker(&waker);
     let mut drained = pin!(retired.into_future());
-    // It looks again and again: each time it is polled, as it would be by a runtime.
+    // Polls several times, like a runtime, and each poll looks again.
     for _ in 0..3 {
         assert!(drained.as_mut().poll(&mut task).is_pending());
         wakes

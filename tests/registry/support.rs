@@ -16,14 +16,14 @@ pub(crate) type Changer = Registrar<Query, NoLayers>;
 
 const NAMES: [&str; 6] = ["", "a", "b", "c", "same", "same"];
 
-/// What its handler does.
+/// The action of the message's handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Do {
     Answer,
     Wait,
 }
 
-/// The messages of these tests: `0` has no name, `4` and `5` have the same one.
+/// The messages of these tests, where `0` has no name, and `4` and `5` share a name.
 pub(crate) struct Ask<const N: usize>(pub(crate) Do);
 
 impl<const N: usize> Message for Ask<N> {
@@ -33,7 +33,7 @@ impl<const N: usize> Message for Ask<N> {
     type Error = String;
 }
 
-/// Which handlers were dropped, in which order and on which threads.
+/// The dropped handlers, in their order, with the thread of each drop.
 #[derive(Clone, Default)]
 pub(crate) struct Drops(Arc<Mutex<Vec<(u32, ThreadId)>>>);
 
@@ -45,14 +45,14 @@ impl Drops {
         }
     }
 
-    /// The numbers of the handlers that were dropped, sorted.
+    /// Returns the numbers of the dropped handlers, sorted.
     pub(crate) fn numbers(&self) -> Vec<u32> {
         let mut numbers: Vec<_> = self.lock(|(number, _)| *number);
         numbers.sort_unstable();
         numbers
     }
 
-    /// The threads on which handlers were dropped, in that order.
+    /// Returns the threads on which handlers were dropped, in the order of the drops.
     pub(crate) fn threads(&self) -> Vec<ThreadId> {
         self.lock(|(_, thread)| *thread)
     }
@@ -62,7 +62,7 @@ impl Drops {
     }
 }
 
-/// Answers its number, or waits for ever.
+/// A handler that replies with its number, or waits for ever.
 pub(crate) struct Numbered {
     number: u32,
     drops: Drops,
@@ -88,7 +88,7 @@ pub(crate) fn open() -> (QueryBus, Changer) {
     QueryBus::builder().open().expect("nothing to refuse")
 }
 
-/// What the handler of `Ask<N>` answers; `None` if there is none.
+/// Returns the reply of the handler of `Ask<N>`, or `None` if there is none.
 pub(crate) fn ask<const N: usize>(bus: &QueryBus) -> Option<u32> {
     answer(bus.execute_blocking(Ask::<N>(Do::Answer)))
 }
@@ -101,7 +101,7 @@ pub(crate) fn answer(outcome: Result<u32, Error<String>>) -> Option<u32> {
     }
 }
 
-/// What a dispatch to each message answers, and what is listed.
+/// Returns the replies to each message, and the listed routes.
 pub(crate) fn all(bus: &QueryBus) -> ([Option<u32>; 6], String) {
     let answers = [
         ask::<0>(bus),
@@ -114,7 +114,7 @@ pub(crate) fn all(bus: &QueryBus) -> ([Option<u32>; 6], String) {
     (answers, format!("{:?}", bus.routes()))
 }
 
-/// A dispatch to a handler that waits, begun.
+/// A started dispatch to a handler that waits.
 pub(crate) type Waiting<'a, const N: usize> =
     Pin<Box<dyn Future<Output = Outcome<Ask<N>>> + Send + 'a>>;
 
@@ -132,11 +132,11 @@ pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// Runs `work` in a thread of its own; fails if it does not come to an end.
+/// Runs `work` in its own thread, and fails if the thread does not end.
 pub(crate) fn watched<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
-        // Closed when the work is done, and also when it panics.
+        // Closed when the work is done, and also when the work panics.
         let _done = done;
         work()
     });
@@ -145,7 +145,7 @@ pub(crate) fn watched<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     thread.join().expect("no panic")
 }
 
-/// What layers were asked for, and what their middlewares saw, in that order.
+/// Notes the requests to layers and the messages that their middlewares saw, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -166,7 +166,7 @@ impl Notes {
     }
 }
 
-/// A layer, and also its middleware.
+/// A layer that is also its own middleware.
 pub(crate) struct Noting {
     name: &'static str,
     notes: Notes,

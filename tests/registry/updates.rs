@@ -1,4 +1,4 @@
-//! `update`: all of the changes in their order, or none.
+//! Batches of changes: `update` makes all of the changes in their order, or none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,7 +6,7 @@ use arcbus::{Batch, NoLayers, Query, RegistrationError};
 
 use crate::support::{Ask, Drops, all, ask, open};
 
-/// Four changes, the one at `bad` such that it cannot be made.
+/// Adds four changes, of which the one at `bad` cannot be made.
 fn with_one_bad(batch: &mut Batch<Query, NoLayers>, bad: usize, drops: &Drops) {
     for index in 0..4 {
         if index == bad {

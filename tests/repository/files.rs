@@ -1,4 +1,4 @@
-//! What holds for the files of the repository.
+//! Rules for all files of the repository, and for the commands of its pages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).expect(name)
 }
 
-/// Every file below a folder, without what git or cargo keep there.
+/// Collects every file below a folder, except those of git and cargo.
 fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
     if folder.ends_with(".git") || folder.join("CACHEDIR.TAG").exists() {
         return;
@@ -26,7 +26,7 @@ fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Where packages come from is for whoever builds to say.
+/// The source of the packages is a setting of the machine that builds, and not of the repository.
 #[test]
 fn no_file_but_the_lock_file_names_a_registry() {
     let hosts = [
@@ -60,7 +60,7 @@ fn the_program_of_the_readme_is_the_quickstart() {
     assert!(program == code, "copy the code of examples/quickstart.rs");
 }
 
-/// The commands of the README that are meant to be run, one a line.
+/// Returns the commands of the README that are meant to be run, each on its own line.
 fn commands(readme: &str) -> Vec<&str> {
     let (_, block) = readme.split_once("```sh\n").expect("commands");
     let (block, _) = block.split_once("```").expect("their end");

@@ -47,7 +47,7 @@ fn the_page_on_models_lists_each_of_them_and_no_other() {
     );
 }
 
-/// A place that was renamed, or an ordering that was changed, is no longer what the page says.
+/// A renamed place or a changed ordering makes the page wrong.
 #[test]
 fn the_page_on_models_has_a_verdict_on_each_ordering_that_can_be_weakened() {
     let page = read("loom-tests/README.md");

@@ -1,6 +1,6 @@
-//! Says what `cargo test` leaves to others.
+//! Prints the checks that `cargo test` leaves to other commands.
 
-/// What `.ci/run` and `.ci/full` add.
+/// The checks that `.ci/run` and `.ci/full` add.
 const NEXT: &str = "
 This was every test with the default features. `.ci/run` adds what a change must pass, too: the tests
 with each feature, the models of all that is lock-free (loom), the SQLite store, lints, documentation,

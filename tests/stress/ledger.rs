@@ -1,7 +1,7 @@
-//! Nothing is lost and nothing is kept, on the real primitives: threads dispatch through every handle
-//! and in both lanes, hand waiting dispatches to each other, drop, cancel and time some out half way,
-//! and swap handlers all the while, from outside and from inside of handlers. Every message, handler,
-//! future, reply and context value is counted in and out.
+//! Nothing is lost and nothing is kept, on the real primitives. Threads dispatch through every
+//! handle and in both lanes, pass waiting dispatches to each other, and drop, cancel and time out
+//! some of them. They swap handlers all the while, from outside and from inside of handlers. Every
+//! message, handler, future, reply and context value is counted in and out.
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -21,15 +21,15 @@ type Admin = Registrar<Command, NoLayers>;
 const DISPATCHERS: usize = 3;
 const WRITERS: usize = 2;
 
-/// Which tokens were made, and which dropped.
+/// The tokens that were made, and the tokens that were dropped so far.
 #[derive(Default)]
 struct Ledger {
     made: Tally,
     dropped: Tally,
 }
 
-/// How many tokens, and the sum of their marks: where one is missing and another is there twice, the
-/// number is right and the sum is not.
+/// The number of tokens and the sum of their marks. If one token is lost and another dropped twice,
+/// the number is right but the sum is wrong.
 #[derive(Debug, Default)]
 struct Tally {
     count: AtomicUsize,
@@ -47,7 +47,7 @@ impl Tally {
     }
 }
 
-/// What everything that must not be lost carries.
+/// A part of every value that must not be lost.
 struct Token {
     ledger: Arc<Ledger>,
     mark: u64,
@@ -56,7 +56,8 @@ struct Token {
 impl Token {
     fn new(ledger: &Arc<Ledger>) -> Self {
         let number = ledger.made.count.fetch_add(1, Ordering::Relaxed) as u64;
-        // Spread over all bits, so that no few marks add up to few others (the mix of MurmurHash3).
+        // Spread over all bits, so that no few marks add up to a few others (the mix of
+        // MurmurHash3).
         let mark = (number + 1).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
         let mark = (mark ^ (mark >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
         ledger.made.add(mark);
@@ -79,11 +80,11 @@ enum Act {
     Answer,
     Fail,
     Panic,
-    /// Waits once.
+    /// Waits for a single turn, and wakes its own task.
     Wait,
     /// Waits for ever.
     Hang,
-    /// Replaces the handler that runs, and dispatches to the new one.
+    /// Replaces the running handler, and dispatches to the new one.
     Swap(Admin, CommandBus),
 }
 
@@ -111,7 +112,7 @@ impl std::fmt::Display for Token {
     }
 }
 
-/// A handler that must not run any more once it is said to be idle.
+/// A handler that must not run any more after it was reported idle.
 struct Worker {
     ledger: Arc<Ledger>,
     is_idle: Arc<AtomicBool>,
@@ -128,7 +129,7 @@ impl Worker {
     }
 
     fn assert_busy(&self) {
-        // A panic here would be caught, as a handler's panics are.
+        // A panic would be caught here, like any panic of a handler, so the process aborts.
         if self.is_idle.load(Ordering::SeqCst) {
             eprintln!("a handler runs that was said to be idle");
             std::process::abort();
@@ -143,7 +144,7 @@ impl<const N: usize> Handler<Work<N>> for Worker {
         let ended = match msg.act {
             Act::Answer => Ok(msg.token),
             Act::Fail => Err(msg.token),
-            // Says nothing on the screen.
+            // Resumes without the panic hook, so that nothing is printed.
             Act::Panic => resume_unwind(Box::new(msg.token)),
             Act::Wait => {
                 Once(false).await;
@@ -167,7 +168,7 @@ impl<const N: usize> Handler<Work<N>> for Worker {
     }
 }
 
-/// Pending once.
+/// A future that is pending once.
 struct Once(bool);
 
 impl Future for Once {
@@ -182,7 +183,7 @@ impl Future for Once {
     }
 }
 
-/// How dispatches ended.
+/// Counts dispatches by the way in which they ended.
 #[derive(Debug, Default)]
 struct Ended {
     ok: AtomicUsize,
@@ -191,7 +192,7 @@ struct Ended {
     not_found: AtomicUsize,
     cancelled: AtomicUsize,
     timed_out: AtomicUsize,
-    /// Dropped half way, by choice.
+    /// Number of dispatches that were dropped half way by choice.
     left: AtomicUsize,
 }
 
@@ -228,7 +229,7 @@ impl Ended {
     }
 }
 
-/// Pseudo-random numbers (xorshift64), different and repeatable for each thread.
+/// Pseudo-random numbers (xorshift64), different for each thread and repeatable.
 struct Dice(u64);
 
 impl Dice {
@@ -246,7 +247,7 @@ impl Dice {
 
 type Travelling<'a> = Pin<Box<dyn Future<Output = Result<Token, Error<Token>>> + Send + 'a>>;
 
-/// What one thread leaves to another.
+/// A started dispatch that one thread leaves to another, to end or to drop.
 enum Errand<'a> {
     End(Travelling<'a>),
     Cancel(CancelToken),
@@ -258,10 +259,10 @@ struct World {
     bus: CommandBus,
     registrar: Admin,
     ledger: Arc<Ledger>,
-    /// Messages handed to a handle.
+    /// Number of messages that were given to a handle.
     begun: AtomicUsize,
     ended: Ended,
-    /// Of the first handler of the third message.
+    /// The idle flag of the third message's first handler.
     last_is_idle: Arc<AtomicBool>,
 }
 
@@ -308,7 +309,7 @@ impl World {
         Context::new().with(Token::new(&self.ledger))
     }
 
-    /// One dispatch through `handle`.
+    /// Makes one dispatch through `handle`.
     fn dispatch<const N: usize>(&self, dice: &mut Dice, mut handle: impl Dispatch<Work<N>>) {
         let msg = self.work::<N>(self.act::<N>(dice));
         let outcome = match dice.roll(4) {
@@ -320,7 +321,7 @@ impl World {
         self.ended.count(outcome);
     }
 
-    /// Begins a dispatch and drops it while it waits.
+    /// Starts a dispatch and drops it while it waits.
     fn leave(&self, mut handle: impl Dispatch<Work<1>>) {
         let msg = self.work::<1>(Act::Hang);
         let mut future = Box::pin(handle.execute_with(msg, self.context()));
@@ -330,7 +331,7 @@ impl World {
         }
     }
 
-    /// Begins a dispatch for another thread to end.
+    /// Starts a dispatch that another thread ends.
     fn send<'a>(&'a self, dice: &mut Dice, others: &Others<'a>) {
         let act = if dice.roll(3) == 0 {
             Act::Hang
@@ -355,8 +356,8 @@ impl World {
         }
     }
 
-    /// Two dispatches that another thread cancels: one that this thread waits for, and one that the
-    /// other thread ends.
+    /// Makes two dispatches that another thread cancels: this thread waits for the first, and the
+    /// other thread ends the second.
     fn cancel<'a>(&'a self, mut handle: impl Dispatch<Work<0>>, others: &Others<'a>) {
         let token = CancelToken::new();
         let cx = || self.context().cancel_on(token.clone());
@@ -371,7 +372,7 @@ impl World {
         self.ended.count(handle.execute_blocking_with(msg, cx()));
     }
 
-    /// A dispatch that ends by its deadline, before its handler begins or while it waits.
+    /// Makes a dispatch that ends by its deadline, before or while its handler runs.
     fn time_out(&self, dice: &mut Dice, mut handle: impl Dispatch<Work<0>>) {
         let timeout = Duration::from_micros(20 * dice.roll(3));
         let cx = self.context().timeout(timeout);
@@ -417,7 +418,7 @@ impl World {
         }
     }
 
-    /// Ends what other threads began, or drops it.
+    /// Ends or drops the dispatches that other threads began.
     fn end_for_others(&self, errands: &mpsc::Receiver<Errand<'_>>) {
         for errand in errands {
             match errand {
@@ -430,7 +431,7 @@ impl World {
         }
     }
 
-    /// Changes the handlers of the first two messages in every way.
+    /// Changes the handlers of the first two messages in every way, until told to stop.
     fn swap_until(&self, seed: usize, stop: &AtomicBool) -> usize {
         let dice = &mut Dice::new(seed);
         let mut swaps = 0;
@@ -454,9 +455,9 @@ impl World {
         swaps
     }
 
-    /// Changes the handler of the third message, which nobody else changes, and notes which handlers
-    /// are said to be idle: those end the process if they run again. Returns how often it asked,
-    /// waited and awaited.
+    /// Changes the handler of the third message, which no other thread changes. Marks the handlers
+    /// that were reported idle, which end the process if they run again. Returns how often it
+    /// asked, waited and awaited.
     fn retire_until(&self, stop: &AtomicBool) -> [usize; 3] {
         let mut pending: Vec<(Retired, Arc<AtomicBool>)> = Vec::new();
         let mut is_idle = Arc::clone(&self.last_is_idle);
@@ -468,7 +469,7 @@ impl World {
             let next = std::mem::replace(&mut is_idle, Arc::clone(&worker.is_idle));
             let retired = self.registrar.replace::<Work<2>, _>(worker);
             let retired = retired.expect("registered");
-            // Waiting is the slow way: it gives every reader a turn.
+            // Waiting is slow, because every reader gets a turn, so most rounds only ask.
             match turn % 64 {
                 1 => {
                     retired.wait();
@@ -493,7 +494,7 @@ impl World {
     }
 }
 
-/// A dispatch that owns its handle.
+/// Returns a dispatch that owns its handle.
 fn own<'a>(mut handle: impl Dispatch<Work<1>> + Send + 'a, msg: Work<1>) -> Travelling<'a> {
     Box::pin(async move { handle.execute(msg).await })
 }
@@ -550,7 +551,7 @@ fn stress(rounds: usize) {
 }
 
 impl World {
-    /// Lets go of everything, and finds that nothing is left.
+    /// Drops everything, and checks that nothing is left.
     fn close(self, swaps: usize, drained: [usize; 3]) {
         let Self {
             bus,
@@ -571,7 +572,7 @@ impl World {
     }
 }
 
-/// Rounds of each dispatcher. A sanitizer makes each several times as slow.
+/// Rounds of each dispatcher, fewer under a sanitizer, which makes each several times as slow.
 const SHORT: usize = if cfg!(arcbus_asan) { 20_000 } else { 100_000 };
 const LONG: usize = 6_000_000;
 

@@ -1,8 +1,8 @@
 //! Every dispatch is answered by a handler that was registered at some moment of the call.
 //!
-//! Readers note when each dispatch began and ended and which version answered; the writer notes when
-//! each swap began and ended. [`check`] compares the two afterwards: a version is live from the start
-//! of the swap that installs it to the end of the swap that replaces it.
+//! Readers note the start and end of each dispatch and the version that replied, and the writer
+//! notes the start and end of each swap. [`check`] compares the two afterwards: a version is live
+//! from the start of the swap that installs it to the end of the swap that replaces it.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -12,21 +12,21 @@ use std::time::Instant;
 
 use arcbus::{Bus, Context, Handler, LocalBus, Message, Query, QueryBus, Registrar, Route};
 
-/// A stretch of time, in nanoseconds since the run began.
+/// A span of time, in nanoseconds since the start of the run.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u64,
     end: u64,
 }
 
-/// A dispatch and the version that answered it. Version 0 is there from the beginning.
+/// A dispatch and the version that replied, where version 0 is the initial one.
 #[derive(Clone, Copy, Debug)]
 struct Answer {
     span: Span,
     version: u32,
 }
 
-/// An answer by a version that was not live at any moment of the call.
+/// A reply by a version that was not live at any moment of the call.
 #[derive(Debug, PartialEq)]
 struct Stale {
     reader: usize,
@@ -34,7 +34,7 @@ struct Stale {
     version: u32,
 }
 
-/// Judges what readers were answered. `swaps[i]` installs version `i + 1`.
+/// Checks the replies to the readers, where `swaps[i]` installs version `i + 1`.
 fn check(swaps: &[Span], readers: &[Vec<Answer>]) -> Result<(), Stale> {
     for (reader, answers) in readers.iter().enumerate() {
         for (dispatch, answer) in answers.iter().enumerate() {
@@ -60,7 +60,8 @@ fn is_live(swaps: &[Span], answer: &Answer) -> bool {
     live_from <= answer.span.end && answer.span.start <= live_to
 }
 
-/// The part of the swaps during which some dispatch ran. Each reader's answers are in order.
+/// Returns the part of the swaps during which some dispatch ran. Each reader's replies are in
+/// order.
 fn overlapped(swaps: &[Span], readers: &[Vec<Answer>]) -> f64 {
     let hit = swaps.iter().filter(|swap| {
         readers.iter().any(|answers| {
@@ -98,13 +99,13 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// What one reader dispatches with.
+/// The handle of a reader, with a way to dispatch through it.
 trait Asks: Send {
-    /// The version that answers the `turn`th dispatch.
+    /// Returns the version that replies to the `turn`th dispatch.
     fn ask(&mut self, turn: usize) -> u32;
 }
 
-/// All handles of one bus, in both lanes, in turn.
+/// All handles of one bus, used in turn in both lanes.
 struct Handles {
     bus: Bus<Query>,
     local: LocalBus<Query>,
@@ -135,7 +136,7 @@ impl Asks for Handles {
     }
 }
 
-/// A reader with a fault: it looks up the version once, and again only now and then.
+/// A faulty reader, which looks up the version once, and again only now and then.
 struct Forgetful {
     handles: Handles,
     seen: u32,
@@ -151,7 +152,7 @@ impl Asks for Forgetful {
 }
 
 struct Plan {
-    /// Dispatches of all readers together, at least.
+    /// Least number of dispatches of all readers together.
     dispatches: usize,
     swaps: u32,
 }
@@ -167,8 +168,8 @@ impl Record {
     }
 }
 
-/// Runs two readers of `bus` beside a writer that replaces the handler `plan.swaps` times, spread
-/// over the whole run.
+/// Runs two readers of `bus` beside a writer, which replaces the handler `plan.swaps` times over
+/// the whole run.
 fn run(
     plan: &Plan,
     bus: &QueryBus,
@@ -253,7 +254,7 @@ fn run_handles(plan: &Plan) -> Record {
 
 #[test]
 fn no_reader_is_answered_by_a_version_that_is_gone() {
-    // A sanitizer makes each many times as slow.
+    // Fewer dispatches under a sanitizer, which makes each many times as slow.
     let part = if cfg!(arcbus_asan) { 10 } else { 1 };
     let record = run_handles(&Plan {
         dispatches: 2_000_000 / part,

@@ -1,4 +1,4 @@
-//! The real primitives under threads that race: each value is counted in and out, and each answer is
+//! The real primitives under racing threads. Each value is counted in and out, and each reply is
 //! compared with the versions that were live during its call.
 
 mod ledger;

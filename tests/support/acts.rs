@@ -1,5 +1,5 @@
-//! A message that says what its handler does, and a log of the steps taken on the way to it.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! A message that says how its handler acts, and a log of the steps on the way.
+#![allow(dead_code, reason = "each test file uses a part of this module")]
 
 use std::future::pending;
 use std::pin::pin;
@@ -8,7 +8,7 @@ use std::task::{Context as Task, Poll, Waker};
 
 use arcbus::{Bus, Command, CommandBus, Context, Handler, Message, Outcome, Violations};
 
-/// What its handler does.
+/// The action that the message's handler takes when it runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Act {
     Answer(u32),
@@ -33,7 +33,7 @@ impl Message for Act {
     }
 }
 
-/// The steps taken so far; clones share them.
+/// The steps taken so far, in a log that all clones share.
 #[derive(Clone, Default)]
 pub(crate) struct Steps(Arc<Mutex<Vec<String>>>);
 
@@ -42,7 +42,7 @@ impl Steps {
         self.lock().push(step.into());
     }
 
-    /// Takes the steps, joined by spaces.
+    /// Removes all steps from the log, and returns them joined by spaces.
     pub(crate) fn take(&self) -> String {
         std::mem::take(&mut *self.lock()).join(" ")
     }
@@ -56,7 +56,7 @@ impl Steps {
     }
 }
 
-/// Notes a step when it is dropped.
+/// Notes a step in the log at the moment when it is dropped.
 pub(crate) struct Noted(pub(crate) Steps, pub(crate) String);
 
 impl Drop for Noted {
@@ -65,7 +65,7 @@ impl Drop for Noted {
     }
 }
 
-/// Does what an [`Act`] says; notes `handle`, and `gone` when it is dropped while it waits.
+/// Performs an [`Act`]. Notes `handle`, and notes `gone` when dropped while waiting.
 #[derive(Clone, Default)]
 pub(crate) struct Actor(pub(crate) Steps);
 
@@ -85,7 +85,7 @@ impl Handler<Act> for Actor {
     }
 }
 
-/// The outcomes of one message in the blocking and in the awaiting lane.
+/// Returns the outcomes of a message in the blocking and in the async lane.
 pub(crate) fn each_lane<M>(bus: &CommandBus, msg: M) -> [Outcome<M>; 2]
 where
     M: Message<Kind = Command> + Clone,
@@ -96,7 +96,7 @@ where
     ]
 }
 
-/// [`each_lane`] in a context.
+/// Returns the outcomes of both lanes, like [`each_lane`], but in a given context.
 pub(crate) fn each_lane_with<M>(bus: &CommandBus, msg: M, cx: &Context<'_>) -> [Outcome<M>; 2]
 where
     M: Message<Kind = Command> + Clone,
@@ -107,7 +107,7 @@ where
     ]
 }
 
-/// The output of a future that may wait.
+/// Returns the output of a future, on a thread that may have to wait.
 pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
@@ -115,7 +115,7 @@ pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-/// The output of a future that is ready at its first poll.
+/// Returns the output of a future that is ready at its first poll.
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
     match poll_once(pin!(future)) {
         Poll::Ready(output) => Some(output),
@@ -127,7 +127,7 @@ pub(crate) fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Po
     future.poll(&mut Task::from_waker(Waker::noop()))
 }
 
-/// The names of the layers around the one message of a bus.
+/// Returns the names of the layers around the only message of a bus.
 pub(crate) fn layers<K: arcbus::Kind>(bus: &Bus<K>) -> Vec<&'static str> {
     bus.routes()[0].layers().to_vec()
 }

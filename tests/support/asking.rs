@@ -1,5 +1,5 @@
-//! A query and a command whose handlers do in each attempt what a script says, behind a layer that can
-//! refuse them.
+//! A query and a command whose handlers follow a script in each attempt, behind a layer that can
+//! reject them.
 
 use std::future::pending;
 use std::marker::PhantomData;
@@ -14,23 +14,23 @@ use arcbus::{
 
 use crate::acts::{Noted, Steps, poll_once, ready};
 
-/// What happens in an attempt.
+/// The event that happens in an attempt, in the layer or in the handler.
 pub(crate) enum Step {
     Reply,
-    /// The handler fails with this.
+    /// The handler fails at once, with an error of this class.
     Down(Class),
     Panic,
-    /// The handler never ends by itself.
+    /// The handler never ends by itself, and has to be dropped.
     Wait,
-    /// The handler ends, with a reply, when its context says to.
+    /// The handler ends with a reply when its context is cancelled.
     UntilCancelled,
-    /// The layer in front of the handler refuses it.
+    /// The layer in front of the handler rejects the message with this error.
     Refused(Error<Down>),
 }
 
 pub(crate) const FAIL: Step = Step::Down(Class::Transient);
 
-/// The error of the handler.
+/// The error of the scripted handler, which has a class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Down(pub(crate) Class);
 
@@ -44,10 +44,10 @@ pub(crate) fn down(class: Class) -> Error<Down> {
     Error::Handler(Down(class))
 }
 
-/// In a context: the handler cancels it.
+/// A value of the context, whose token the handler cancels.
 pub(crate) struct Cancels(pub(crate) CancelToken);
 
-/// A message with the script of its attempts, of either kind.
+/// A query or command with the script of its attempts.
 pub(crate) struct Ask<K = Query>(pub(crate) fn(u32) -> Step, PhantomData<fn() -> K>);
 
 impl<K> Clone for Ask<K> {
@@ -77,7 +77,8 @@ impl<K: Kind> Message for Ask<K> {
 
 impl Idempotent for Ask<Command> {}
 
-/// Replies the number of the attempt, and notes it, with the milliseconds since the start.
+/// A handler that replies with the number of the attempt. Notes the number with the milliseconds
+/// since the start.
 pub(crate) struct Script {
     clock: FakeClock,
     start: std::time::Instant,
@@ -107,7 +108,7 @@ impl<K: Kind> Handler<Ask<K>> for Script {
     }
 }
 
-/// Refuses what the script says to.
+/// A gate that rejects a message if the script says so.
 pub(crate) struct Refusing(Steps);
 
 impl<K: Kind> Middleware<Ask<K>> for Refusing {
@@ -125,7 +126,7 @@ impl<K: Kind> Middleware<Ask<K>> for Refusing {
     }
 }
 
-/// A bus with the layers of a test around a script.
+/// A bus with the layers under test around a scripted handler.
 pub(crate) struct Rig<K: Kind> {
     pub(crate) bus: Bus<K>,
     pub(crate) clock: FakeClock,
@@ -152,7 +153,7 @@ where
 }
 
 impl<K: Kind> Rig<K> {
-    /// The outcomes in both lanes, and the steps of each; no pause waits.
+    /// Returns the outcomes and the steps of both lanes, for a script without pauses.
     pub(crate) fn lanes(&self, script: fn(u32) -> Step) -> [(Outcome<Ask<K>>, String); 2] {
         let blocked = self.bus.execute_blocking(ask::<K>(script));
         let blocked = (blocked, self.attempts());
@@ -160,14 +161,14 @@ impl<K: Kind> Rig<K> {
         [blocked, (awaited, self.attempts())]
     }
 
-    /// The same, where both must be alike.
+    /// Returns the outcome and the steps, and checks that both lanes agree.
     pub(crate) fn both(&self, script: fn(u32) -> Step) -> (Outcome<Ask<K>>, String) {
         let [blocked, awaited] = self.lanes(script);
         assert_eq!(blocked, awaited);
         blocked
     }
 
-    /// The numbers of the attempts so far, without their times.
+    /// Returns the numbers of the attempts so far, without their times.
     pub(crate) fn attempts(&self) -> String {
         let steps = self.steps.take();
         let numbers = steps.split(' ').map(|step| step.split('@').next());
@@ -182,7 +183,7 @@ impl<K: Kind> Rig<K> {
         self.run_with(script, Context::new())
     }
 
-    /// Awaits it; a millisecond passes whenever it waits.
+    /// Awaits a dispatch, and moves the clock by a millisecond whenever it waits.
     pub(crate) fn run_with(&self, script: fn(u32) -> Step, cx: Context<'_>) -> Outcome<Ask<K>> {
         let mut dispatch = Box::pin(self.bus.execute_with(ask::<K>(script), cx));
         for _ in 0..10_000_000 {
@@ -201,7 +202,7 @@ impl<K: Kind> Rig<K> {
         }
     }
 
-    /// Blocks a thread of its own on it, while `meanwhile` is called again and again.
+    /// Blocks a new thread on a dispatch, and calls `meanwhile` again and again until it ends.
     pub(crate) fn block_with(
         &self,
         script: fn(u32) -> Step,

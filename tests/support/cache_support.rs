@@ -1,4 +1,4 @@
-//! A query whose handler does what the test says, and a log of its runs.
+//! A query whose handler follows the test's instructions, and a log of its runs.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use arcbus::{
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// Asks for what is under a name.
+/// A query for the value that is stored under a name.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Get(pub(crate) String);
 
@@ -40,7 +40,7 @@ impl std::fmt::Display for Failed {
 impl Message for Get {
     const NAME: &'static str = "get";
     type Kind = Query;
-    /// The number of the run that made it, and the name.
+    /// The number of the run that made the reply, and the name.
     type Reply = (u32, Arc<str>);
     type Error = Failed;
 
@@ -60,17 +60,17 @@ impl Cacheable for Get {
     }
 }
 
-/// What a run does.
+/// The action that the handler takes in a run.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Reply,
     Fail(Failed),
     Panic,
-    /// Waits until [`Store::finish`], then does as it is told there.
+    /// Waits until [`Store::finish`], then follows the action given there.
     Wait,
 }
 
-/// Counts its runs and does in each what the test has set.
+/// A handler that counts its runs, and performs in each the action that the test has set.
 #[derive(Clone)]
 pub(crate) struct Store {
     runs: Arc<AtomicU32>,
@@ -108,7 +108,7 @@ impl Store {
         locked(&self.acts).get(name).cloned().unwrap_or(Act::Reply)
     }
 
-    /// How many runs have begun.
+    /// Returns how many runs have begun.
     pub(crate) fn runs(&self) -> u32 {
         self.runs.load(Ordering::SeqCst)
     }
@@ -165,12 +165,12 @@ impl Handler<Get> for Store {
     }
 }
 
-/// The number of the run that made a reply.
+/// Returns the number of the run that made a reply.
 pub(crate) fn run_of(outcome: Outcome<Get>) -> u32 {
     outcome.expect("a reply").0
 }
 
-/// The number of the run that each lane's reply comes from.
+/// Returns the numbers of the runs from which each lane's reply comes.
 pub(crate) fn each_lane(bus: &QueryBus, name: &str) -> [u32; 2] {
     [
         run_of(bus.execute_blocking(get(name))),
@@ -185,7 +185,7 @@ pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Notes where each reply came from.
+/// A middleware that notes the source of each reply that passes.
 #[derive(Clone, Default)]
 pub(crate) struct Sources(Arc<Mutex<Vec<Source>>>);
 
@@ -211,7 +211,7 @@ pub(crate) trait After: Fn(&Outcome<Get>, &Context<'_>) + Send + Sync + 'static 
 
 impl<F: Fn(&Outcome<Get>, &Context<'_>) + Send + Sync + 'static> After for F {}
 
-/// A dispatch that is polled by hand, and how often it was woken.
+/// A dispatch that is polled by hand, with the number of its wake-ups.
 pub(crate) struct Sent<'a> {
     future: Pin<Box<dyn Future<Output = Outcome<Get>> + Send + 'a>>,
     wakes: Arc<Wakes>,
@@ -234,7 +234,7 @@ impl<'a> Sent<'a> {
         }
     }
 
-    /// Sends and polls once: it must wait.
+    /// Sends a message and polls once, after which the dispatch must be waiting.
     pub(crate) fn pending(bus: &'a QueryBus, name: &str) -> Self {
         Self::pending_in(bus, name, Context::new())
     }
@@ -253,7 +253,7 @@ impl<'a> Sent<'a> {
         }
     }
 
-    /// Polls what must be done, having been woken.
+    /// Polls a dispatch that must have been woken and must now end.
     pub(crate) fn woken(&mut self) -> Outcome<Get> {
         assert!(self.wakes() > 0, "it was not woken");
         self.poll().expect("it is done")

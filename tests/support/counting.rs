@@ -1,13 +1,13 @@
-//! A global allocator that counts, for each thread, what is allocated and what is freed.
+//! A global allocator that counts allocations and frees of each thread.
 #![allow(unsafe_code, reason = "a global allocator is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, counted.
+/// The system's allocator, with a counter of each kind for every thread.
 pub(crate) struct Counting;
 
-/// How many blocks, or bytes, a thread has allocated and freed.
+/// The number of blocks or bytes that a thread has allocated and freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) allocated: u64,
@@ -26,7 +26,7 @@ thread_local! {
     static BYTES_FREED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What this thread allocates and frees in `work`.
+/// Counts the blocks that this thread allocates and frees in `work`.
 pub(crate) fn count(work: impl FnOnce()) -> Count {
     let (allocated, freed) = (ALLOCATED.get(), FREED.get());
     work();
@@ -36,8 +36,8 @@ pub(crate) fn count(work: impl FnOnce()) -> Count {
     }
 }
 
-/// How many bytes this thread allocates and frees in `work`.
-#[allow(dead_code, reason = "each test uses a part")]
+/// Counts the bytes that this thread allocates and frees in `work`.
+#[allow(dead_code, reason = "each test uses a part of this module")]
 pub(crate) fn count_bytes(work: impl FnOnce()) -> Count {
     let (allocated, freed) = (BYTES_ALLOCATED.get(), BYTES_FREED.get());
     work();
@@ -50,36 +50,36 @@ pub(crate) fn count_bytes(work: impl FnOnce()) -> Count {
 type Counter = std::thread::LocalKey<Cell<u64>>;
 
 fn add(count: &'static Counter, bytes: &'static Counter, size: usize) {
-    // A thread that is ending may have no counters any more.
+    // The counters of a thread that is ending may already be gone.
     let _ = count.try_with(|count| count.set(count.get() + 1));
     let _ = bytes.try_with(|bytes| bytes.set(bytes.get() + size as u64));
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; the counters are constants without a
-// destructor, so that counting allocates nothing.
+// SAFETY: every call goes to the system's allocator unchanged. The counters are constants without a
+// destructor, so counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(&ALLOCATED, &BYTES_ALLOCATED, layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises a valid layout.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         add(&ALLOCATED, &BYTES_ALLOCATED, layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises a valid layout.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         add(&ALLOCATED, &BYTES_ALLOCATED, size);
         add(&FREED, &BYTES_FREED, layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises a block of this allocator with this layout, and a valid size.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         add(&FREED, &BYTES_FREED, layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises a block of this allocator with this layout.
         unsafe { System.dealloc(block, layout) }
     }
 }

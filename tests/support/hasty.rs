@@ -1,5 +1,5 @@
-//! Callers that wait for as long as they say, and a backend that takes as long as it is told.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! Callers with a limited patience, and a backend that takes a given time.
+#![allow(dead_code, reason = "each test file uses a part of this module")]
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -14,10 +14,11 @@ use arcbus::{
 use crate::acts::{block, poll_once};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
-/// Longer than anybody waits.
+/// Longer than the patience of any caller.
 pub(crate) const HANGS: u32 = 1_000_000;
 
-/// A call of the backend that takes so many milliseconds, and whose token is cancelled after some of them.
+/// A call that takes the backend `takes` milliseconds, and may cancel its own token after some of
+/// them.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) takes: u32,
@@ -47,12 +48,12 @@ impl Message for Call {
 #[derive(Clone)]
 pub(crate) struct Backend {
     pub(crate) clock: FakeClock,
-    /// Moves the clock by a millisecond whenever it is polled in vain. Otherwise somebody else does.
+    /// Moves the clock by a millisecond at each pending poll. If false, the test moves the clock.
     pub(crate) moves: bool,
 }
 
 impl Backend {
-    /// Waits until `end`; cancels the token when its time has come.
+    /// Waits until `end`, and cancels the token when its time has come.
     async fn until(&self, end: Instant, cancels: Option<(Instant, &CancelToken)>) {
         poll_fn(|task| {
             if self.clock.now() >= end {
@@ -91,7 +92,7 @@ pub(crate) struct Rig {
     pub(crate) clock: FakeClock,
 }
 
-/// `layers` puts them on.
+/// Builds a bus with a backend that moves the clock, below the layers that `layers` adds.
 pub(crate) fn rig<S: Stack<Call>>(
     layers: impl FnOnce(BusBuilder<Query>) -> BusBuilder<Query, S>,
 ) -> Rig {
@@ -107,7 +108,7 @@ pub(crate) fn rig<S: Stack<Call>>(
     Rig { bus, clock }
 }
 
-/// A lane in which a message is dispatched.
+/// The lane of the bus in which a message is dispatched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Lane {
     Blocking,
@@ -116,7 +117,7 @@ pub(crate) enum Lane {
 
 pub(crate) const LANES: [Lane; 2] = [Lane::Blocking, Lane::Awaiting];
 
-/// How a caller ends what it has no patience for.
+/// The way in which an impatient caller ends its call before the reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Way {
     Deadline,
@@ -124,7 +125,7 @@ pub(crate) enum Way {
     Drop,
 }
 
-/// In which lanes and ways. A call on its caller's thread cannot be dropped.
+/// All lanes and ways of ending a call. A call on its caller's thread cannot be dropped.
 pub(crate) const ENDS: [(Lane, Way); 5] = [
     (Lane::Blocking, Way::Deadline),
     (Lane::Blocking, Way::Token),
@@ -142,7 +143,7 @@ impl Rig {
         self.send(lane, call(takes), Context::new())
     }
 
-    /// Sends a call of somebody who waits for `patience` milliseconds, which is not enough.
+    /// Sends a call of a caller that waits for only `patience` milliseconds, which is too short.
     pub(crate) fn hasty(&self, (lane, way): (Lane, Way), patience: u32, takes: u32) {
         let outcome = match way {
             Way::Deadline => self.send(lane, call(takes), within(patience)),
@@ -177,12 +178,12 @@ pub(crate) fn send<M: Message<Kind = Query>>(
     }
 }
 
-/// The context of a caller that waits so many milliseconds.
+/// Returns the context of a caller that waits for `ms` milliseconds.
 pub(crate) fn within(ms: u32) -> Context<'static> {
     Context::new().timeout(MS * ms)
 }
 
-/// The call and the context of one that cancels after so many milliseconds.
+/// Returns the call and the context of a caller that cancels after `patience` milliseconds.
 pub(crate) fn cancelled(patience: u32, takes: u32) -> (Call, Context<'static>) {
     let token = CancelToken::new();
     let msg = Call {

@@ -1,6 +1,6 @@
-//! Values and wakers that run code of the test when they are cloned, woken or dropped, and a limit of
-//! time for what may deadlock.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! Values and wakers that run test code when they are cloned, woken or dropped, and a time limit
+//! for possible deadlocks.
+#![allow(dead_code, reason = "each test file uses a part of this module")]
 #![allow(
     unsafe_code,
     reason = "a waker whose clone runs code is made of raw parts"
@@ -17,8 +17,8 @@ use std::task::{Context as Task, Poll, RawWaker, RawWakerVTable, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// Runs `work` on a thread of its own, and fails if it has not ended after a while: a deadlock would
-/// hang for ever.
+/// Runs `work` on its own thread, and fails after a time limit, where a deadlock would hang for
+/// ever.
 pub(crate) fn within_time(work: impl FnOnce() + Send + 'static) {
     let (tell, told) = channel();
     let thread = thread::spawn(move || {
@@ -38,20 +38,21 @@ thread_local! {
     static ACTS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// From now on each clone and drop of a [`Touchy`] on this thread runs `act`, unless `act` itself makes it.
+/// Runs `act` at each later clone and drop of a [`Touchy`] on this thread, except those that `act`
+/// itself makes.
 pub(crate) fn on_touch(act: impl Fn() + 'static) {
     ACT.set(Some(Rc::new(act)));
 }
 
-/// Ends [`on_touch`]; returns how often it has acted.
+/// Ends [`on_touch`], and returns how often `act` has run.
 pub(crate) fn calm() -> u32 {
-    // Dropped when it no longer stands there: that may touch, too.
+    // Dropped after its removal, because the drop may touch a value, too.
     drop(ACT.take());
     ACTS.replace(0)
 }
 
 fn touch() {
-    // Gone at the end of a thread, when nobody acts any more.
+    // At the end of a thread the action is gone already.
     let Ok(Some(act)) = ACT.try_with(RefCell::take) else {
         return;
     };
@@ -60,7 +61,7 @@ fn touch() {
     ACT.set(Some(act));
 }
 
-/// Acts when it is cloned and when it is dropped.
+/// A value that runs the action when it is cloned and when it is dropped.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Touchy(pub(crate) u32);
 
@@ -77,7 +78,7 @@ impl Drop for Touchy {
     }
 }
 
-/// What a waker does, besides nothing.
+/// Test code that a waker runs when it is cloned, woken or dropped.
 pub(crate) struct Hooks {
     pub(crate) clone: Box<dyn Fn() + Send + Sync>,
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
@@ -95,19 +96,21 @@ impl Default for Hooks {
 }
 
 impl Hooks {
-    /// Clones and drops are counted by the strong count of the `Arc`: one for it, one for each waker.
+    /// Returns a waker. The strong count of the `Arc` counts its clones and drops: one for the
+    /// owner, and one for each waker.
     pub(crate) fn waker(self: &Arc<Self>) -> Waker {
         // SAFETY: the functions of the table keep the contract of a waker around an `Arc<Hooks>`.
         unsafe { Waker::from_raw(raw(Arc::clone(self))) }
     }
 
-    /// How many wakers are alive.
+    /// Returns the number of wakers that are alive now.
     pub(crate) fn wakers(self: &Arc<Self>) -> usize {
         Arc::strong_count(self) - 1
     }
 }
 
-/// A waker that panics at its clone number `nth`, the first being 0; and how often it was cloned.
+/// Returns a waker that panics at its clone number `nth`, counted from 0, and the counter of its
+/// clones.
 pub(crate) fn panics_at_clone(nth: usize) -> (Arc<Hooks>, Arc<AtomicUsize>) {
     let clones = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&clones);
@@ -122,8 +125,8 @@ pub(crate) fn panics_at_clone(nth: usize) -> (Arc<Hooks>, Arc<AtomicUsize>) {
     (Arc::new(hooks), clones)
 }
 
-/// Polls futures that wait, each with a waker that panics at another one of its clones, and asserts that
-/// none of these wakers stays anywhere once its future is dropped. Returns how often a waker is cloned.
+/// Polls waiting futures, each with a waker that panics at another one of its clones. Asserts that
+/// no waker is left once its future is dropped. Returns how often a waker is cloned.
 pub(crate) fn each_clone_panics<F: Future + ?Sized>(
     make: impl Fn() -> Pin<Box<F>>,
     check: impl Fn(),
@@ -141,7 +144,7 @@ pub(crate) fn each_clone_panics<F: Future + ?Sized>(
     (0..).find(is_beyond_the_last).expect("it waits")
 }
 
-/// `None`: it panicked.
+/// Polls a future, and returns `None` if the poll panicked.
 pub(crate) fn poll_caught<F: Future + ?Sized>(
     future: Pin<&mut F>,
     waker: &Waker,
@@ -150,7 +153,7 @@ pub(crate) fn poll_caught<F: Future + ?Sized>(
     catch_unwind(AssertUnwindSafe(poll)).ok()
 }
 
-/// A waker that counts how often it is woken.
+/// Returns a waker that counts its wake-ups.
 pub(crate) fn counting() -> (Waker, Arc<AtomicUsize>) {
     let wakes = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&wakes);
@@ -169,41 +172,41 @@ fn raw(hooks: Arc<Hooks>) -> RawWaker {
     RawWaker::new(Arc::into_raw(hooks).cast(), &TABLE)
 }
 
-/// The hooks behind a waker, which keeps its share of them.
+/// Returns another share of the hooks of a waker, which keeps its own share.
 unsafe fn hooks(data: *const ()) -> Arc<Hooks> {
     let data = data.cast::<Hooks>();
-    // SAFETY: made by `raw`; the waker that calls is alive.
+    // SAFETY: `data` was made by `raw`, and the calling waker is alive.
     unsafe { Arc::increment_strong_count(data) };
-    // SAFETY: the count above is for this one.
+    // SAFETY: the increment above is for this share, which `from_raw` takes over.
     unsafe { Arc::from_raw(data) }
 }
 
 unsafe fn clone(data: *const ()) -> RawWaker {
-    // SAFETY: called by a waker.
+    // SAFETY: called by a waker, which is alive during the call.
     let hooks = unsafe { hooks(data) };
     (hooks.clone)();
     raw(hooks)
 }
 
 unsafe fn wake(data: *const ()) {
-    // SAFETY: called by a waker, which gives its share up.
+    // SAFETY: called by a waker, which gives its share up with this call.
     let hooks = unsafe { Arc::from_raw(data.cast::<Hooks>()) };
     (hooks.wake)();
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
-    // SAFETY: called by a waker.
+    // SAFETY: called by a waker, which is alive during the call.
     let hooks = unsafe { hooks(data) };
     (hooks.wake)();
 }
 
 unsafe fn drop_it(data: *const ()) {
-    // SAFETY: called by a waker, which gives its share up.
+    // SAFETY: called by a waker, which gives its share up with this call.
     let hooks = unsafe { Arc::from_raw(data.cast::<Hooks>()) };
     (hooks.drop)();
 }
 
-/// A shuffle that is the same in each run.
+/// Shuffles `items` into an order that is equal in each run.
 pub(crate) fn shuffle<T>(items: &mut [T]) {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for last in (1..items.len()).rev() {

@@ -11,7 +11,7 @@ use arcbus::{CancelToken, Command, CommandBus, Context, Handler, Message, Outcom
 
 use crate::acts;
 
-/// A job by its number.
+/// A job for the handler, identified in the log by its number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job(pub(crate) u32);
 
@@ -22,7 +22,7 @@ impl Message for Job {
     type Error = String;
 }
 
-/// Runs jobs: notes `1>` when job 1 begins and `<1` when its future is gone.
+/// A handler of jobs that notes `1>` when job 1 begins, and `<1` when its future is dropped.
 #[derive(Clone, Default)]
 pub(crate) struct Jobs {
     pub(crate) steps: Steps,
@@ -35,7 +35,7 @@ impl Jobs {
         tokens.entry(job).or_default().clone()
     }
 
-    /// Lets a job finish, also before it begins.
+    /// Lets a job finish, which may be called before the job has begun.
     pub(crate) fn finish(&self, job: u32) {
         self.token(job).cancel();
     }
@@ -50,7 +50,7 @@ impl Handler<Job> for Jobs {
     }
 }
 
-/// A dispatch that is polled by hand, and how often it was woken.
+/// A dispatch that is polled by hand, with the number of its wake-ups.
 pub(crate) struct Sent<'a> {
     future: Pin<Box<dyn Future<Output = Outcome<Job>> + Send + 'a>>,
     wakes: Arc<Wakes>,
@@ -66,7 +66,7 @@ impl Wake for Wakes {
 }
 
 impl<'a> Sent<'a> {
-    /// Sends a job and polls it once: it must wait.
+    /// Sends a job and polls it once, after which it must be waiting.
     pub(crate) fn pending(bus: &'a CommandBus, job: u32, cx: Context<'a>) -> Self {
         let mut sent = Self::new(bus, job, cx);
         assert_eq!(sent.poll(), None);

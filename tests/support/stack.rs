@@ -1,18 +1,21 @@
-//! How much stack a piece of work takes, by the mark that it leaves.
+//! Measures the stack of a piece of work, by the deepest byte that it changes.
 #![allow(unsafe_code, reason = "the stack below a function has no owner")]
 
 use std::hint::black_box;
 use std::thread;
 
-/// More than any work here takes, of which a thread touches what is painted.
+/// Painted part of the stack: more than any work here takes. A thread touches only the painted
+/// pages.
 const PAINTED: usize = 24 << 20;
-/// What the painter itself may stand on.
+/// Bytes of stack left for the painting function itself.
 const SPARE: usize = 64 << 10;
 const PAINT: u64 = 0x0070_6169_6e74_6564;
 
-/// The bytes of stack that `work` takes, to some hundred: how far down it changes what was painted there.
+/// Returns the bytes of stack that `work` takes, to some hundred, by how far down it changes the
+/// painted bytes.
 ///
-/// A large frame is touched at each page on its way down, so that what it leaves unwritten is seen, too.
+/// A large frame is probed at each page on its way down, so that its unwritten parts are counted,
+/// too.
 pub(crate) fn stack_of(work: impl FnOnce() + Send + 'static) -> usize {
     let measure = move || {
         let mark = black_box(0_u64);
@@ -30,14 +33,15 @@ pub(crate) fn stack_of(work: impl FnOnce() + Send + 'static) -> usize {
 #[inline(never)]
 fn paint(low: usize, high: usize) {
     for address in (low..high).step_by(size_of::<u64>()) {
-        // SAFETY: on this thread's stack, more than `SPARE` below every frame that is in use.
+        // SAFETY: the address is on this thread's stack, more than `SPARE` below every frame in
+        // use.
         unsafe { std::ptr::with_exposed_provenance_mut::<u64>(address).write_volatile(PAINT) };
     }
 }
 
 #[inline(never)]
 fn lowest_change(low: usize, high: usize) -> usize {
-    // SAFETY: as above; it was painted.
+    // SAFETY: the address is on this thread's stack, below every frame in use, and was painted.
     let changed = |address: &usize| unsafe {
         std::ptr::with_exposed_provenance::<u64>(*address).read_volatile() != PAINT
     };

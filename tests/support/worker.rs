@@ -1,4 +1,4 @@
-//! A command that waits as long as it says, on a clock that its handler moves.
+//! A command that waits for a given time, on a clock that its handler moves.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -13,7 +13,8 @@ use crate::acts::{Noted, Steps};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// Waits so many times, a second each. Notes what its context says after each of them.
+/// A message that waits several times, a second each, and notes the state of its context after each
+/// wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Work {
     pub(crate) seconds: u32,
@@ -33,7 +34,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Lets a second pass and waits; who polls again finds it done.
+    /// Moves the clock by a second and waits once, so that the next poll ends the wait.
     pub(crate) async fn second(&self) {
         let mut passed = false;
         poll_fn(|task| {
@@ -61,7 +62,7 @@ impl Handler<Work> for Worker {
     }
 }
 
-/// The seconds that are left.
+/// Returns the seconds that are left until the deadline of the context.
 pub(crate) fn left(cx: &Context<'_>) -> String {
     cx.remaining()
         .map_or("-".into(), |left| left.as_secs().to_string())
@@ -80,7 +81,7 @@ pub(crate) fn builder(clock: &FakeClock) -> BusBuilder<Command> {
     CommandBus::builder().clock(clock.clone())
 }
 
-/// Runs the rest in a context derived from its own.
+/// A middleware that runs the inner service in a context derived from its own.
 pub(crate) struct Derives;
 
 impl<M: Message> Middleware<M> for Derives {

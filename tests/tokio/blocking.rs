@@ -1,4 +1,5 @@
-//! Dispatching inside and outside tokio runtimes, and where blocking is refused (feature `tokio`).
+//! Dispatching inside and outside tokio runtimes, and the places where blocking is rejected
+//! (feature `tokio`).
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ const ADVICE: &str = "would deadlock: the handler waits, and execute_blocking wo
                       thread of this current-thread tokio runtime: await `execute` instead, use a \
                       multi-thread runtime, or dispatch from a `std::thread`";
 
-/// Waits for another thread.
+/// A message whose handler waits for another thread.
 #[derive(Clone)]
 struct Later;
 
@@ -37,10 +38,10 @@ impl Handler<Later> for Laters {
     }
 }
 
-/// What a wait and the thread that ends it share: whether it has ended, and whom to wake.
+/// The state of a wait, shared with the thread that ends the wait: a flag for the end, and the waker.
 type Wait = Arc<Mutex<(bool, Waker)>>;
 
-/// Pending when it is polled first; ready once a thread of its own has woken it.
+/// Pending at its first poll, and ready after its own thread has called the waker.
 async fn woken_by_a_thread() {
     let wait: Wait = Arc::new(Mutex::new((false, Waker::noop().clone())));
     let mut begun = false;
@@ -138,7 +139,7 @@ fn blocking_on_a_current_thread_runtime_works_where_the_handler_does_not_wait() 
     });
 }
 
-/// As the limitations say: tokio does not tell those threads apart.
+/// The limitations mention this case, because tokio does not tell these threads apart.
 #[test]
 fn blocking_in_spawn_blocking_of_a_current_thread_runtime_is_refused() {
     let bus = bus();
@@ -171,7 +172,8 @@ fn blocking_on_a_multi_thread_runtime_works() {
     });
 }
 
-/// Waits for the runtime itself: for a task that must run on it, and for its turn.
+/// Builds a bus whose handler waits for the runtime itself: for a task that must run there, and for
+/// its turn.
 fn waits_for_the_runtime() -> CommandBus {
     CommandBus::builder()
         .register(from_async_fn(async |_: Later, _: &Context<'_>| {
@@ -184,7 +186,7 @@ fn waits_for_the_runtime() -> CommandBus {
         .expect("one name")
 }
 
-/// Not for ever, should it wait for a worker that it blocks.
+/// Returns a context with a limit, in case the handler waits for a worker that it blocks.
 fn limited() -> Context<'static> {
     Context::new().timeout(Duration::from_secs(20))
 }

@@ -1,4 +1,4 @@
-//! Deadlines and timeouts by the timers of a tokio runtime (feature `tokio-time`).
+//! Deadlines and timeouts that use the timers of a tokio runtime (feature `tokio-time`).
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -28,8 +28,8 @@ fn current_thread() -> Runtime {
     builder.enable_time().build().expect("a runtime")
 }
 
-/// A runtime whose clock stands still, except that it goes to the next timer when nothing else is
-/// left to do.
+/// Returns a runtime with a paused clock, which moves to the next timer whenever the runtime is
+/// idle.
 fn paused() -> Runtime {
     let mut builder = Builder::new_current_thread();
     let builder = builder.enable_time().start_paused(true);
@@ -54,7 +54,7 @@ fn assert_dropped(outcome: &Outcome<Act>) {
     assert!(dropped, "{outcome:?}");
 }
 
-/// Our own thread is started by the first alarm that needs it.
+/// The first alarm that needs the library's own timer thread starts that thread.
 #[track_caller]
 fn assert_no_thread_of_ours() {
     let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
@@ -106,7 +106,8 @@ fn a_paused_clock_moves_to_the_end_of_a_wait() {
     assert_no_thread_of_ours();
 }
 
-/// As of two clocks that drift apart: the runtime's is a little ahead.
+/// Two clocks that drift apart make a timer ring early, here with the runtime's clock a little
+/// ahead.
 #[test]
 fn a_timer_that_rings_early_is_armed_again() {
     const LIMIT: Duration = Duration::from_millis(400);
@@ -134,7 +135,7 @@ fn a_paused_clock_moves_to_the_grace_and_to_its_end() {
     });
 }
 
-/// Ends when it is told.
+/// A handler that ends when its context is cancelled.
 struct Ends;
 
 impl Handler<Act> for Ends {
@@ -158,7 +159,7 @@ fn a_handler_is_told_by_a_paused_clock() {
     });
 }
 
-/// Polls once, in the runtime's task.
+/// Polls the future once, in the runtime's task.
 async fn polled<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|task| Poll::Ready(future.as_mut().poll(task))).await
 }

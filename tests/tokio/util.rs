@@ -115,7 +115,7 @@ fn threads_and_futures_wait_for_it() {
     assert_eq!(ready(waiting), Some(()));
 }
 
-/// The thread that waits is the one that would drive the runtime's timers.
+/// The waiting thread is the one that would drive the runtime's timers.
 #[test]
 fn a_wait_that_blocks_the_only_thread_of_a_runtime_ends_in_time() {
     let (sender, receiver) = std::sync::mpsc::channel();

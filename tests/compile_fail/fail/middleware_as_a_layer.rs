@@ -29,7 +29,7 @@ impl<M: Message<Reply = u32>> Handler<M> for Users {
     }
 }
 
-/// Fits queries only.
+/// A middleware that fits queries only, because of the bound on the kind.
 struct Cache;
 
 impl<M: Message<Kind = Query>> Middleware<M> for Cache {

@@ -1,4 +1,4 @@
-//! `Chaos`: faults at a rate.
+//! `Chaos`: injects faults and delays into a given part of the dispatches.
 
 use std::pin::pin;
 use std::time::Duration;

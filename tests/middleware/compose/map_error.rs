@@ -1,4 +1,4 @@
-//! `MapError`: what the layers outside see of a failure.
+//! `MapError`: changes the failures that the outer layers see.
 
 use arcbus::middleware::MapError;
 use arcbus::{CommandBus, Context, Error, Rejection};

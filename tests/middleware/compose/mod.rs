@@ -1,4 +1,4 @@
-//! Layers that combine or stand in for others.
+//! Layers that combine other layers, or that stand around any of them.
 
 mod chaos;
 mod map_error;

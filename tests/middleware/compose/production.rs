@@ -1,4 +1,4 @@
-//! `ProductionLayers`: all of them, some, none; and what they refuse.
+//! `ProductionLayers`: with all, some and none of its layers, and with settings that are rejected.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ const ALL: [&str; 6] = [
     "Timeout",
 ];
 
-/// Whatever the features: what stands outside the others is switched off.
+/// Returns a configuration without the outermost layers, so that the result is independent of the
+/// features.
 fn untraced() -> ProductionConfig {
     let config = ProductionConfig::new();
     #[cfg(feature = "tracing")]
@@ -75,7 +76,7 @@ fn a_retry_stands_between_those_that_watch_and_those_that_guard() {
     assert_eq!(explained.longest(), Some(Duration::from_secs(2)));
 }
 
-/// May be repeated.
+/// A message that may be repeated after an error.
 #[derive(Clone)]
 struct Ask;
 

@@ -1,4 +1,4 @@
-//! One instance of a layer for several routes, scopes and buses, and one each where a layer is only cloned.
+//! Instances of a layer: shared by several routes, scopes and buses, and separate for plain clones.
 
 use std::future::pending;
 use std::pin::pin;
@@ -12,7 +12,7 @@ use arcbus::{
 
 use crate::acts::{poll_once, ready};
 
-/// Fails, waits or answers.
+/// The action of the handler, which fails, waits or replies.
 #[derive(Clone, Copy)]
 enum Do {
     Answer,
@@ -67,7 +67,7 @@ fn queries(clock: &FakeClock) -> BusBuilder<Query, NoLayers> {
     QueryBus::builder().clock(clock.clone())
 }
 
-/// The outcomes in both lanes.
+/// Returns the outcomes of a message in both lanes.
 macro_rules! lanes {
     ($bus:expr, $msg:expr) => {
         [

@@ -1,4 +1,4 @@
-//! `When`: a layer that acts on some dispatches only.
+//! `When`: a layer that acts only on the dispatches for which a condition holds.
 
 use arcbus::middleware::InContext;
 use arcbus::middleware::{Chaos, Validation, When};

@@ -1,4 +1,4 @@
-//! `explain` knows every layer of the crate.
+//! `explain` knows the role and the figures of every layer of the crate.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -54,7 +54,7 @@ impl Invalidates<Ask> for Do {
     }
 }
 
-/// What `explain` does not know of a stack, and how it shows it.
+/// Returns the names of layers that `explain` does not know, and the text of the explanation.
 fn unknown<M: Message, S: Stack<M>>(layers: Layers<S>) -> (Vec<&'static str>, String) {
     let explanation = layers.explain::<M>();
     (explanation.unknown().to_vec(), explanation.to_string())
@@ -128,13 +128,13 @@ fn trace() -> arcbus::middleware::Trace {
     arcbus::middleware::Trace::new()
 }
 
-/// Its place in the table where the feature is off.
+/// Returns a layer that takes the trace's place in the table without the feature.
 #[cfg(not(feature = "tracing"))]
 fn trace() -> Validation {
     Validation::new()
 }
 
-/// The types for which the sources in `folder` implement `Layer`.
+/// Finds the types for which the sources in `folder` implement `Layer`.
 fn find_layers(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
         let path = entry.expect("readable").path();

@@ -1,4 +1,4 @@
-//! What a stack may do at worst.
+//! The figures of a stack for its worst case.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// What a handler may end in without any layer.
+/// The kinds in which a handler without layers may end.
 const BARE: [ErrorKind; 5] = [
     ErrorKind::Invalid,
     ErrorKind::Panicked,
@@ -28,7 +28,7 @@ const BARE: [ErrorKind; 5] = [
     ErrorKind::Unclassified,
 ];
 
-/// How many kinds an error may have: a dispatch that is dropped ends in none.
+/// Number of kinds that an error may have, which excludes the kind of a dropped dispatch.
 const ALL: usize = ErrorKind::ALL.len() - 1;
 
 fn explain<S: Stack<Ask>>(layers: &Layers<S>) -> Explanation {
@@ -46,7 +46,7 @@ impl Message for Get {
     type Error = String;
 }
 
-/// Attempts, calls and the longest time.
+/// Returns the attempts, the calls and the longest time.
 fn figures<S: Stack<Ask>>(layers: &Layers<S>) -> (u32, u64, Option<Duration>) {
     figures_of::<Ask, S>(layers)
 }
@@ -106,7 +106,8 @@ fn runs_at_once_take_no_longer_and_multiply_calls() {
     assert_eq!(figures(&stack), (3, 6, Some(ms(510))));
 }
 
-/// The handler takes all of its time, each hedge begins as late as it may, and is the last to end.
+/// In the worst case the handler takes its full time, and each hedge begins as late as possible and
+/// ends last.
 #[test]
 fn a_hedge_may_begin_as_late_as_its_delay_and_not_after_the_first_has_ended() {
     let stack = |hedge| Layers::new().layer(hedge).layer(Timeout::new(ms(100)));
@@ -122,7 +123,7 @@ fn a_hedge_may_begin_as_late_as_its_delay_and_not_after_the_first_has_ended() {
     }
 }
 
-/// What an error asks for is waited for up to the longest pause.
+/// A retry waits for the time that an error asks for, up to its longest pause.
 #[test]
 fn a_retry_may_wait_for_as_long_as_a_layer_inside_says() {
     let retry = || real::Retry::fixed(3, ms(10)).max_delay(ms(400));

@@ -1,4 +1,4 @@
-//! `Bus::explain` and strict buses.
+//! `Bus::explain`, and buses that are built or opened strictly.
 
 mod every_layer;
 mod figures;

@@ -1,4 +1,4 @@
-//! Each rule warns in the bad order, and not in the good one.
+//! Each rule warns of the bad order, and not of the good one.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -16,7 +16,7 @@ use super::stand_ins::{self, Ask, plain};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The warnings of a stack, as pairs of names.
+/// Returns the warnings of a stack, as pairs of the outer and the inner layer's name.
 fn pairs<S: Stack<Ask>>(layers: &Layers<S>) -> Vec<(&'static str, &'static str)> {
     let explanation = layers.explain::<Ask>();
     let warnings = explanation.warnings().iter();
@@ -26,7 +26,8 @@ fn pairs<S: Stack<Ask>>(layers: &Layers<S>) -> Vec<(&'static str, &'static str)>
 macro_rules! assert_dangerous {
     ($($outer:ident $inner:ident)*) => {
         $({
-            // In an `Option` what the compiler would refuse is only warned of.
+            // The compiler rejects the bare layers, but inside an `Option` they only cause a
+            // warning.
             let bad = Layers::new().layer(Some(plain::$outer())).layer(Some(plain::$inner()));
             let pair = (stringify!($outer), stringify!($inner));
             assert_eq!(pairs(&bad), [pair]);
@@ -179,7 +180,7 @@ fn a_permit_may_be_held_through_a_retry_that_does_not_sleep() {
         .layer(Bulkhead::new(1))
         .layer(retry(Duration::ZERO));
     assert_eq!(pairs(&good), []);
-    // One that waits for nothing but what a breaker inside it says.
+    // This retry waits only for the time that a breaker inside asks for.
     let told = stand_ins::Retry(Facts::new().attempts(2).waits_as_told(SECOND));
     let told = Layers::new().layer(Bulkhead::new(1)).layer(told);
     assert_eq!(pairs(&told), []);
@@ -222,7 +223,7 @@ fn a_breaker_inside_a_timeout_needs_one_of_its_own() {
     assert_eq!(pairs(&Layers::new().layer(breaker()).layer(timeout())), []);
 }
 
-/// What the rule says of a breaker inside a timeout is so.
+/// Confirms, on a running bus, the claim of the rule on a breaker inside a timeout.
 #[test]
 fn a_breaker_does_not_learn_of_a_handler_that_hangs_but_from_a_timeout_inside_it() {
     let (timeout, breaker) = (|| Timeout::new(SECOND), || CircuitBreaker::consecutive(1));

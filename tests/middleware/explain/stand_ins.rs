@@ -1,4 +1,4 @@
-//! Layers that do nothing but say what they are for and what they would do.
+//! Layers without behaviour, which only state their role and their figures.
 
 use arcbus::{
     Context, Error, Facts, Gate, Gated, InvalidSetting, Layer, Message, Outcome, Query, Role,
@@ -14,7 +14,7 @@ impl Message for Ask {
     type Error = String;
 }
 
-/// What all of them make.
+/// The middleware of all these layers, which passes every message through.
 pub(super) struct Through;
 
 impl<M: Message> Gate<M> for Through {
@@ -51,7 +51,7 @@ macro_rules! stand_ins {
             }
         )*
 
-        /// One that does nothing, by name.
+        /// A layer without behaviour for each name that a rule mentions.
         #[allow(non_snake_case)]
         pub(super) mod plain {
             $(

@@ -1,4 +1,4 @@
-//! A strict bus refuses what is warned of.
+//! A strict bus rejects the orders that `explain` warns of.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ impl Message for Tell {
     type Error = String;
 }
 
-/// Counts how many of it are gone.
+/// A handler that counts its drops.
 struct Answer(Arc<AtomicUsize>);
 
 impl<M: Message<Reply = u8, Error = String>> Handler<M> for Answer {

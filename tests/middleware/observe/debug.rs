@@ -1,4 +1,5 @@
-//! What `{:?}` of layers and policies shows: named settings and the state, in units people read.
+//! The `{:?}` output of layers and policies: named settings and the state, in units that people
+//! read.
 
 use std::fmt::Debug;
 use std::task::Waker;
@@ -20,7 +21,7 @@ use crate::acts::{Act, Actor};
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 
-/// Each of the parts is there, and nothing that only a machine reads.
+/// Asserts that the output has each of the parts, and no numbers for machines only.
 fn shows(value: &impl Debug, parts: &[&str]) {
     let text = format!("{value:?}");
     for part in parts {
@@ -30,7 +31,7 @@ fn shows(value: &impl Debug, parts: &[&str]) {
     assert!(!text.contains("Mutex") && !text.contains("Waker"), "{text}");
 }
 
-/// The digits of the longest number: that of a word of bits, or of many nanoseconds.
+/// Returns the length of the longest number, such as a packed word or many nanoseconds.
 fn longest_number(text: &str) -> usize {
     let numbers = text.split(|c: char| !c.is_ascii_digit());
     numbers.map(str::len).max().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! `Metrics`: every dispatch is counted once, by how it ended.
+//! `Metrics`: counts every dispatch once, by the way in which it ended.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -19,7 +19,7 @@ fn builder(clock: &FakeClock) -> BusBuilder<Command, NoLayers> {
     CommandBus::builder().clock(clock.clone())
 }
 
-/// A message whose handler takes so many nanoseconds of the fake clock.
+/// A message whose handler takes `self.0` nanoseconds of the fake clock.
 #[derive(Clone, Copy)]
 struct Take(u64);
 
@@ -30,7 +30,8 @@ impl Message for Take {
     type Error = String;
 }
 
-/// Replies if it takes an even number of nanoseconds, and fails otherwise.
+/// Builds a bus whose handler replies after an even number of nanoseconds, and fails after an odd
+/// number.
 fn takes_time(clock: &FakeClock, metrics: &Metrics) -> CommandBus {
     let moved = clock.clone();
     let take = move |msg: Take, _: &Context<'_>| {
@@ -89,7 +90,8 @@ fn each_end_is_counted_by_its_kind() {
             | ErrorKind::Invalid
             | ErrorKind::Unclassified
             | ErrorKind::Panicked
-            // One by its caller, one by the bus when it was late: the layer saw neither end.
+            // One was dropped by its caller, and one by the bus when late, so the layer saw neither
+            // end.
             | ErrorKind::Dropped => 2,
             _ => 0,
         };
@@ -325,7 +327,7 @@ fn one_route_of_two_buses_and_of_two_registrations_is_one() {
     assert_eq!(format!("{metrics:?}"), r#"{"act"}"#);
 }
 
-/// More threads, one after the other and at once, than have cells of their own.
+/// Uses more threads than have their own cells, one after the other and at once.
 #[test]
 fn nothing_is_lost_between_threads() {
     const THREADS: u64 = 150;
@@ -388,7 +390,7 @@ fn no_snapshot_sees_more_substitutes_than_replies() {
             }
         });
         while !dispatching.is_finished() {
-            // Fewer than none would be a number beyond all.
+            // An underflow below zero would give a number above the total.
             assert!(of_handler().0 <= DISPATCHES);
         }
     });

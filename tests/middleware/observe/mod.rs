@@ -1,4 +1,4 @@
-//! Layers that watch a dispatch.
+//! Layers that observe a dispatch without changing it.
 
 mod debug;
 mod metrics;

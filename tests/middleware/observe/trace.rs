@@ -1,4 +1,4 @@
-//! `Trace`: spans and events, as a subscriber sees them.
+//! `Trace`: the spans and events that a subscriber sees.
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::acts::{Act, Actor, Steps, each_lane, each_lane_with, layers, poll_once, ready};
 
-/// Writes down what it is told, from a level up.
+/// A subscriber that writes down spans and events from a level up.
 #[derive(Clone)]
 struct Listener {
     level: Level,
@@ -44,7 +44,7 @@ impl Listener {
         std::mem::take(&mut *self.lines.lock().unwrap())
     }
 
-    /// What is told while `work` runs.
+    /// Returns the spans and events that occur while `work` runs.
     fn hears(&self, work: impl FnOnce()) -> Vec<String> {
         tracing::subscriber::with_default(self.clone(), work);
         self.take()
@@ -59,7 +59,7 @@ impl Visit for Fields {
         self.0 += &format!(" {}={value:?}", field.name());
     }
 
-    /// A number is one for the subscriber, too.
+    /// Numbers must arrive at the subscriber as numbers.
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.0 += &format!(" {}={value}_u64", field.name());
     }
@@ -125,7 +125,7 @@ fn a_dispatch_is_a_span_and_an_event_at_its_end() {
     let told = Listener::new(Level::TRACE).hears(|| {
         assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
     });
-    // In it the inner layers run; then the event is told.
+    // The inner layers run inside the span, and the event follows at its end.
     let expected = [
         BEGINS,
         "enter",
@@ -140,7 +140,7 @@ fn a_dispatch_is_a_span_and_an_event_at_its_end() {
     assert_eq!(told, expected);
 }
 
-/// Events and the names of their fields, which those of the span have, too.
+/// Collects the events and the names of their fields, which the span has, too.
 #[test]
 fn a_field_has_one_name_in_span_and_event() {
     let bus = bus(Trace::new());
@@ -243,7 +243,7 @@ fn levels_can_be_chosen() {
     assert!(events(&bus, Act::Panic)[0].starts_with("event ERROR"));
 }
 
-/// A message whose handler fails in a class.
+/// A message whose handler fails with an error of this class.
 #[derive(Clone)]
 struct Classed(Class);
 
@@ -314,7 +314,7 @@ fn the_parent_of_the_caller_is_told() {
     }
 }
 
-/// Writes to the subscriber when it is dropped, as a handler that cleans up does.
+/// Writes to the subscriber when dropped, like a handler that cleans up.
 struct CleansUp;
 
 impl Drop for CleansUp {
@@ -323,7 +323,7 @@ impl Drop for CleansUp {
     }
 }
 
-/// Waits for ever, with something to clean up.
+/// A handler that waits for ever, and cleans up when dropped.
 struct Waits;
 
 impl arcbus::Handler<Act> for Waits {
@@ -333,7 +333,7 @@ impl arcbus::Handler<Act> for Waits {
     }
 }
 
-/// Whether what was told as `line` was told in a span.
+/// Returns whether the event in `line` occurred inside a span.
 fn is_inside(told: &[String], line: &str) -> bool {
     let place = told.iter().position(|told| told.contains(line));
     let before = &told[..place.unwrap_or_else(|| panic!("no {line} in {told:?}"))];

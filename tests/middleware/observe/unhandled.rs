@@ -1,4 +1,5 @@
-//! Messages without a handler: every handle and lane counts them, and the metrics of the bus show them.
+//! Messages without a handler: every handle and lane counts them, and the metrics of the bus show
+//! them.
 
 use arcbus::ErrorKind;
 use arcbus::metrics::Metrics;
@@ -6,7 +7,7 @@ use arcbus::{CommandBus, Context, Message, Query, QueryBus, from_fn};
 
 use crate::acts::{Act, Actor, block, ready};
 
-/// A command that nobody handles.
+/// A command without a handler.
 #[derive(Clone)]
 struct Lost;
 

@@ -1,4 +1,5 @@
-//! The adaptive limit does what its definition says, step by step, written down the slow way.
+//! The adaptive limit follows its definition step by step, as written down here in a slow and
+//! simple way.
 
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ enum Kind {
     Vegas,
 }
 
-/// Everything that was ever measured, and no packing.
+/// The model keeps every measured latency, without packing.
 struct Model {
     kind: Kind,
     limit: u64,
@@ -170,7 +171,7 @@ impl Model {
         let limit = self.limit as f64;
         let queue = limit * (1.0 - baseline as f64 / mean as f64);
         let step = limit.sqrt().floor();
-        // What waits is a whole number, and so are the thresholds.
+        // The queue length is a whole number, and so are the thresholds.
         let queue = (queue + 1e-9).floor();
         if queue > (limit / 5.0).floor().max(6.0) {
             (limit - step) as u64

@@ -1,4 +1,4 @@
-//! Delays between attempts: never longer than they may be, and as many as a plain rule says.
+//! Delays between attempts: never longer than allowed, and as many as a plain rule says.
 
 use std::time::Duration;
 

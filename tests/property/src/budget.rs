@@ -1,4 +1,4 @@
-//! A budget of repeats saves what a plain sum says, and bounds the repeats.
+//! A budget of repeats saves as much as a plain sum says, and bounds the repeats.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// In thousandths, with nothing missing kept.
+    /// The sum counts in thousandths, and never saves beyond the burst.
     #[test]
     fn it_saves_what_a_plain_sum_says(
         ratio in 1_u32..=10_000,

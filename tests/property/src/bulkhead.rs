@@ -1,4 +1,4 @@
-//! The bulkhead behaves as a list of those who run and a list of those who wait.
+//! The bulkhead behaves like a list of running jobs and a list of waiting jobs.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -32,7 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a bulkhead is, with numbers for those who come.
+/// A bulkhead as two lists, in which numbers stand for the jobs.
 #[derive(Default)]
 struct Model {
     limit: usize,
@@ -147,7 +147,7 @@ proptest! {
 #[derive(Clone, Debug)]
 enum Event {
     Send,
-    /// The running job of this index, in the order they began.
+    /// Finishes the running job with this index, in the order of their starts.
     Finish(usize),
     Drop(usize),
     Advance(u64),
@@ -164,7 +164,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 const MAX_WAIT: u64 = 50;
 
-/// Who waits until when, and what became of each job.
+/// The waiting jobs with their deadlines, and the end of each job.
 #[derive(Default)]
 struct Timed {
     now: u64,
@@ -252,7 +252,7 @@ proptest! {
                 }
             }
             let mut refused = vec![];
-            // Twice: a job that ends lets one in that was polled before it.
+            // The second pass polls jobs that a later job of the first pass has let in.
             for _ in 0..2 {
                 sent.retain_mut(|(job, sent)| match sent.poll() {
                     Some(Err(error)) => {

@@ -1,4 +1,4 @@
-//! Any sequence of queries, waits and invalidations, against a slow obvious model.
+//! Any sequence of queries, waits and invalidations, against a slow and obvious model.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,9 +16,9 @@ const ERRORS: u64 = 2;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// One asks, and another joins it where it waits.
+    /// Asks by two queries, of which the second joins the run of the first if that waits.
     Ask(usize),
-    /// One asks; this is invalidated before its run is done.
+    /// Asks by a query, and invalidates this before its run is done.
     AskAndInvalidate(usize, Invalidation),
     Fails(usize, Option<Failed>),
     Pass(u64),
@@ -67,7 +67,7 @@ impl Invalidation {
     }
 }
 
-/// What is kept under each key, and when that was.
+/// The reply under each key, with the time of its storage.
 #[derive(Default)]
 struct Model {
     kept: HashMap<usize, (Result<u32, Failed>, u64)>,
@@ -94,7 +94,7 @@ impl Model {
         (self.now < at + TTL + self.stale).then_some(run)
     }
 
-    /// The outcome, and where it comes from.
+    /// Returns the outcome and its source.
     fn ask(
         &mut self,
         name: usize,

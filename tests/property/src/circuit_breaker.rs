@@ -1,4 +1,4 @@
-//! Any sequence of calls, waits and changes by hand, against the [`model`].
+//! Any sequence of calls, waits and manual changes, against the [`model`].
 
 mod model;
 
@@ -15,7 +15,7 @@ use model::{Model, Ticket};
 #[derive(Clone, Debug)]
 enum Step {
     Begin,
-    /// The call under way with this number, modulo how many there are, ends.
+    /// Ends the running call with this number, modulo the number of running calls.
     End(usize, Verdict),
     Drop(usize),
     /// A call that takes no time.
@@ -96,7 +96,7 @@ fn cases() -> impl Strategy<Value = (Window, Limits, Vec<Step>)> {
     windows().prop_flat_map(|window| (Just(window), limits(window), steps(window)))
 }
 
-/// The breaker and its model, with the calls under way.
+/// The breaker and its model, with the running calls.
 struct Both<'a> {
     real: &'a CircuitBreakerPolicy,
     model: Model,

@@ -1,4 +1,4 @@
-//! What `explain` computes of a stack is what its worst run does.
+//! The figures that `explain` computes for a stack are those of its worst run.
 
 use arcbus::middleware::Timeout;
 use arcbus::{Facts, Layers};
@@ -8,7 +8,8 @@ use crate::ms;
 use crate::stand_ins::{Ask, Other};
 
 proptest! {
-    /// A layer that runs the rest at once, after the other and with waits, followed step by step.
+    /// Follows step by step a layer that runs the inner service several times: at once, in sequence
+    /// and with waits.
     #[test]
     fn figures_are_those_of_the_worst_run(
         (a, b) in ((1_u32..4, 1_u32..4, 0_u64..50), (1_u32..4, 1_u32..4, 0_u64..50)),

@@ -1,5 +1,6 @@
-//! Callers in a hurry among patient ones, in front of a breaker of each kind: on a healthy backend no patient one is
-//! ever refused; of a backend that hangs, those who wait long enough are believed.
+//! Hasty callers among patient ones, in front of a breaker of each kind. On a healthy backend no
+//! patient caller is ever rejected. On a hanging backend, callers that wait long enough count as
+//! evidence.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,10 +17,10 @@ use crate::acts::poll_once;
 use crate::hasty::{Backend, Call, HANGS, Lane, MS, Rig, Way, call, within};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Every preset and window.
+/// Number of breakers: every preset and window.
 const KINDS: usize = 10;
 
-/// Each breaker believes a caller that has waited for a second.
+/// Returns a breaker that counts callers which have waited for a second.
 fn breaker(kind: usize) -> CircuitBreaker {
     let breaker = match kind % 4 {
         0 => CircuitBreaker::consecutive(5),
@@ -83,12 +84,12 @@ fn made(kind: usize, moves: bool) -> (Rig, Arc<CircuitBreakerPolicy>) {
     (Rig { bus, clock }, handles.get("call").expect("registered"))
 }
 
-/// One that comes so many milliseconds after the one before.
+/// A caller that comes a number of milliseconds after the caller before.
 #[derive(Clone, Copy, Debug)]
 struct Caller {
     gap: u32,
     takes: u32,
-    /// None has all the time.
+    /// The end of a hasty call, or `None` for a patient caller.
     haste: Option<(Way, u32)>,
 }
 
@@ -96,7 +97,7 @@ fn way() -> impl Strategy<Value = Way> {
     prop_oneof![Just(Way::Deadline), Just(Way::Token), Just(Way::Drop)]
 }
 
-/// Of a healthy backend: a hasty one waits for a part of the time that it takes.
+/// Callers of a healthy backend, of which the hasty ones wait for a part of its time.
 fn mixed() -> impl Strategy<Value = Caller> {
     let haste = prop::option::weighted(0.7, (way(), 0_u32..100));
     (0_u32..20, 1_u32..50, haste).prop_map(|(gap, takes, haste)| Caller {
@@ -106,7 +107,7 @@ fn mixed() -> impl Strategy<Value = Caller> {
     })
 }
 
-/// Of one that hangs: all are hasty, and wait for a second or longer.
+/// Callers of a hanging backend, all of whom are hasty and wait for a second or longer.
 fn believed() -> impl Strategy<Value = Caller> {
     (0_u32..300, way(), 1000_u32..3000).prop_map(|(gap, way, patience)| Caller {
         gap,
@@ -115,7 +116,7 @@ fn believed() -> impl Strategy<Value = Caller> {
     })
 }
 
-/// One after the other, each on its own thread's time.
+/// Sends the calls one after the other, each on the time of its own thread.
 fn in_turn(rig: &Rig, callers: &[Caller], check: impl Fn(Caller, Outcome<Call>)) {
     for caller in callers {
         rig.clock.advance(MS * caller.gap);
@@ -139,7 +140,7 @@ struct Sent<'a> {
 }
 
 impl Sent<'_> {
-    /// Whether it has ended, or its caller has gone.
+    /// Returns whether the call has ended, or its caller has gone.
     fn is_over(&mut self, now: u32, check: &impl Fn(Caller, Outcome<Call>)) -> bool {
         match self.caller.haste {
             Some((way, patience)) if now - self.since >= patience => match way {
@@ -159,7 +160,7 @@ impl Sent<'_> {
     }
 }
 
-/// At the same time.
+/// Sends the calls so that they overlap.
 fn at_once(rig: &Rig, callers: &[Caller], check: impl Fn(Caller, Outcome<Call>)) {
     let mut coming = callers.iter().copied().peekable();
     let (mut now, mut next) = (0, callers.first().map_or(0, |caller| caller.gap));

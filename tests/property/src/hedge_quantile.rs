@@ -1,4 +1,4 @@
-//! The quantile that a hedge waits for, against one computed by sorting.
+//! The quantile of latencies after which a hedge begins, against one computed by sorting.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use arcbus::middleware::Hedge;
 use arcbus::middleware::hedge::HedgePolicy;
 use proptest::prelude::*;
 
-/// Up to a sixteenth above, as the histogram knows it.
+/// Asserts that the delay is at most a sixteenth above, the precision of the histogram.
 fn assert_near(delay: Option<Duration>, exact: Duration) {
     let delay = delay.expect("enough samples");
     assert!(
@@ -15,7 +15,7 @@ fn assert_near(delay: Option<Duration>, exact: Duration) {
     );
 }
 
-/// What the policy says of a sequence, computed by sorting.
+/// A model of the policy, which computes its quantile by sorting.
 struct Model {
     part: f64,
     window: usize,
@@ -23,7 +23,7 @@ struct Model {
 }
 
 impl Model {
-    /// The exact quantile, and of how many.
+    /// Returns the exact quantile, and the number of samples.
     fn quantile(&self) -> Option<(u64, usize)> {
         let complete = self.samples.len() / self.window * self.window;
         let from = complete.saturating_sub(2 * self.window);
@@ -70,7 +70,7 @@ proptest! {
             } else {
                 policy.cut_short(latency);
             }
-            // Of those that were cut short, the ones past the delay.
+            // A call that was cut short is a sample only if it lasted past the delay.
             if is_answered || policy_delay_before(&model).is_some_and(|delay| latency >= delay) {
                 model.samples.push(nanos);
             }
@@ -79,7 +79,7 @@ proptest! {
     }
 }
 
-/// The delay as it stood before the last step: the upper end of the exact one's bucket.
+/// Returns the delay before the last step, which is the upper bound of the exact value's bucket.
 fn policy_delay_before(model: &Model) -> Option<Duration> {
     let (exact, _) = model.quantile()?;
     let width = 1_u64 << (exact | 16).ilog2().saturating_sub(4);

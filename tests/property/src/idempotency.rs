@@ -1,4 +1,4 @@
-//! Any sequence of runs, in time, against a model that remembers everything.
+//! Any sequence of runs in time, against a model that remembers everything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A key and a payload.
+    /// Starts a run with a key and a payload.
     Begin(u8, u8),
-    /// What becomes of the run under way with this number, modulo how many there are.
+    /// Finishes the running command with this number, modulo the number of running commands.
     Finish(usize),
     Forget(usize),
     Drop(usize),
@@ -34,7 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..200)
 }
 
-/// One run, of all there ever were.
+/// A run of the past, with its key, its payload and its end.
 struct Past {
     key: u8,
     payload: u8,
@@ -50,7 +50,7 @@ struct Model {
 }
 
 impl Model {
-    /// The runs that count.
+    /// Returns the runs whose window is still open.
     fn live(&self) -> impl Iterator<Item = &Past> {
         let counts = |run: &&Past| !run.forgotten && self.now < run.begun + WINDOW;
         self.past.iter().filter(counts)
@@ -80,7 +80,7 @@ impl Model {
     }
 }
 
-/// The store and its model, with the runs under way.
+/// The store and its model, with the running commands.
 struct Both {
     store: MemoryStore<usize>,
     model: Model,

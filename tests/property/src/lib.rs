@@ -1,21 +1,24 @@
-//! Properties: random settings and sequences against models that are simple enough to be right. A package
-//! of its own, because only it needs `proptest`.
+//! Properties: random settings and sequences against models that are simple enough to be right.
+//! This is a package of its own, because only these tests need `proptest`.
 #![cfg(test)]
 
 #[path = "../../support/acts.rs"]
 mod acts;
-#[allow(dead_code, reason = "the tests of the cache use more of it")]
+#[allow(dead_code, reason = "the tests of the cache use more of this module")]
 #[path = "../../support/cache_support.rs"]
 mod cache_support;
 #[path = "../../support/hasty.rs"]
 mod hasty;
-#[allow(dead_code, reason = "the tests of the policies use more of it")]
+#[allow(
+    dead_code,
+    reason = "the tests of the policies use more of this module"
+)]
 #[path = "../../support/jobs.rs"]
 mod jobs;
-#[allow(dead_code, reason = "the tests of `explain` use more of it")]
+#[allow(dead_code, reason = "the tests of `explain` use more of this module")]
 #[path = "../../middleware/explain/stand_ins.rs"]
 mod stand_ins;
-#[allow(dead_code, reason = "the tests of timeouts use more of it")]
+#[allow(dead_code, reason = "the tests of timeouts use more of this module")]
 #[path = "../../support/worker.rs"]
 mod worker;
 

@@ -1,4 +1,4 @@
-//! Percentiles, against those of a sorted list.
+//! Percentiles of the metrics, against percentiles of a sorted list.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use arcbus::metrics::Metrics;
 use arcbus::{Command, CommandBus, Context, FakeClock, Message, from_fn};
 use proptest::prelude::*;
 
-/// A message whose handler takes so many nanoseconds of the fake clock.
+/// A message whose handler takes `self.0` nanoseconds of the fake clock.
 struct Take(u64);
 
 impl Message for Take {

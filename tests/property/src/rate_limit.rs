@@ -8,7 +8,7 @@ use proptest::prelude::*;
 /// The longest time in which an empty bucket may fill: a hundred years, in nanoseconds.
 const LONGEST_FILL: u64 = 100 * 365 * 24 * 60 * 60 * 1_000_000_000;
 
-/// A bucket that is filled drop by drop: nanosecond parts of a token.
+/// A bucket that is filled drop by drop, where a drop is a nanosecond's part of a token.
 struct Model {
     interval: u128,
     burst: u128,
@@ -33,7 +33,7 @@ impl Model {
         self.filled_at = now;
     }
 
-    /// The nanoseconds to wait.
+    /// Takes tokens, or returns the nanoseconds to wait.
     fn take(&mut self, now: u64, count: u32) -> Result<(), Option<u128>> {
         self.fill(now);
         let cost = self.interval * u128::from(count);

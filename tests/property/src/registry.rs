@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 const MESSAGES: usize = 7;
-/// The last three are there for the errors: one name for two types, and none.
+/// The last three names cause errors: two types with one name, and a blank name.
 const NAMES: [&str; MESSAGES] = ["a", "b", "c", "d", "same", "same", ""];
 
 struct Ask<const N: usize>;
@@ -26,7 +26,7 @@ impl<const N: usize> Message for Ask<N> {
     type Error = String;
 }
 
-/// A handler that answers its number in the tally of drops.
+/// A handler that replies with its number and notes its drop under that number.
 struct Numbered {
     number: usize,
     drops: Arc<AtomicU32>,
@@ -52,15 +52,16 @@ enum Change {
     Deregister(usize),
 }
 
-/// What is done in one step.
+/// The changes and checks of a single step.
 #[derive(Clone, Debug)]
 struct Step {
     changes: Vec<Change>,
-    /// Whether it is made through `update` even if it is a single change.
+    /// True if the step goes through `update` even for a single change.
     batch: bool,
-    /// Whether the long-lived handles are used after it: those that are not keep old tables.
+    /// True if the long-lived handles are used after the step, because unused handles keep old
+    /// tables.
     look: bool,
-    /// Whether the `Retired` is kept to be asked later.
+    /// True if the `Retired` is kept and asked later.
     keep: bool,
 }
 
@@ -85,7 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
     )
 }
 
-/// The kind of a [`RegistrationError`], with the messages it names.
+/// The kind of a [`RegistrationError`], with the messages that it names.
 #[derive(Debug, PartialEq)]
 enum Refused {
     Duplicate(usize),
@@ -99,7 +100,7 @@ enum Refused {
 struct Model(BTreeMap<usize, usize>);
 
 impl Model {
-    /// Makes all of `changes` or none; the handlers are numbered from `next` on.
+    /// Makes all of `changes` or none, with handlers numbered from `next` on.
     fn commit(&mut self, changes: &[Change], mut next: usize) -> Result<(), Refused> {
         let mut after = self.clone();
         for change in changes {
@@ -152,7 +153,7 @@ impl Model {
 type Changer = Registrar<Query, NoLayers>;
 type Changes = Batch<Query, NoLayers>;
 
-/// What can be done with one message, without its type.
+/// The operations on one message, without its type.
 trait Asked {
     fn type_name(&self) -> &'static str;
     fn make(
@@ -162,7 +163,7 @@ trait Asked {
         handler: Option<Numbered>,
     ) -> Result<Option<Retired>, RegistrationError>;
     fn add(&self, change: Change, batch: &mut Changes, handler: Option<Numbered>);
-    /// What all ways of the shared handle answer.
+    /// Returns the reply through the shared handle, on which all ways must agree.
     fn ask(&self, bus: &QueryBus) -> Option<usize>;
     fn ask_local(&self, local: &mut LocalBus<Query>) -> Option<usize>;
     fn route(&self, bus: &QueryBus) -> Option<Box<dyn Routed>>;
@@ -247,14 +248,14 @@ impl Change {
     }
 }
 
-/// The registry, what uses it, and the map it is held against.
+/// The registry with its handles, and the map against which they are checked.
 struct World {
     model: Model,
     drops: Vec<Arc<AtomicU32>>,
     bus: QueryBus,
     registrar: Changer,
     local: LocalBus<Query>,
-    /// Made when their messages were first registered, and never again.
+    /// Routes made at the first registration of their messages, and never again.
     routes: BTreeMap<usize, Box<dyn Routed>>,
     retired: Vec<Retired>,
 }
@@ -348,7 +349,7 @@ impl World {
         }
     }
 
-    /// To be called when every handle has moved on.
+    /// Checks the retired handlers, after every handle has moved on.
     fn check_drained(&mut self) {
         assert!(self.retired.drain(..).all(|retired| retired.is_drained()));
         self.registrar.reclaim();

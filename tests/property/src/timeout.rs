@@ -7,16 +7,17 @@ use proptest::prelude::*;
 use crate::acts::block;
 use crate::worker::{Derives, SECOND, Work, builder, worker};
 
-/// Seconds: a timeout and its grace.
+/// A timeout and its grace, in seconds.
 type Times = (u32, u32);
 
-/// When [`Work`] that goes on is dropped.
+/// Returns the second at which [`Work`] that goes on is dropped.
 fn end(layers: &[Times], deadline: u32) -> u32 {
     let ends = layers.iter().map(|(timeout, grace)| timeout + grace);
     ends.chain([deadline]).min().expect("the deadline")
 }
 
-/// What comes of [`Work`] of so many seconds, and what it notes, by the rules of the documentation.
+/// Returns the outcome of [`Work`] of `seconds` seconds and its notes, by the rules of the
+/// documentation.
 fn expected(layers: &[Times], deadline: u32, seconds: u32) -> (Outcome<Work>, String) {
     let end = end(layers, deadline);
     let limit = layers.iter().map(|(timeout, _)| *timeout);
@@ -57,8 +58,8 @@ proptest! {
         deadline in prop_oneof![Just(1000), 1_u32..12],
         seconds in 0_u32..14,
     ) {
-        // One grace alone, and none that begins when all ends: the poll that tells its work to end
-        // is one more chance to be done.
+        // Only one layer has a grace, and the grace never begins when all ends: the poll that tells
+        // the work to end is one more chance to finish.
         let grace = |nth| if nth == with_grace { grace } else { 0 };
         let times = timeouts.iter().enumerate().map(|(nth, timeout)| (*timeout, grace(nth)));
         let times: Vec<_> = times.collect();

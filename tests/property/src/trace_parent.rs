@@ -1,9 +1,9 @@
-//! The W3C trace parent: written and read back, and no text makes its parser panic.
+//! The W3C trace parent: a written one is read back, and no text makes its parser panic.
 
 use arcbus::TraceParent;
 use proptest::prelude::*;
 
-/// Any trace parent but those with an id of zeros.
+/// Returns any trace parent, except those with an id of zeros.
 fn any_trace() -> impl Strategy<Value = TraceParent> {
     (any::<[u8; 16]>(), any::<[u8; 8]>(), any::<u8>())
         .prop_filter_map("an id of zeros", |(trace_id, parent_id, flags)| {
@@ -11,7 +11,8 @@ fn any_trace() -> impl Strategy<Value = TraceParent> {
         })
 }
 
-/// Where the hexadecimal digits of a header stand: all but its three dashes and the version.
+/// Returns the place of a hexadecimal digit in a header, which excludes the three dashes and the
+/// version.
 fn any_digit_place() -> impl Strategy<Value = usize> {
     prop_oneof![3..35_usize, 36..52_usize, 53..55_usize]
 }
@@ -48,7 +49,7 @@ proptest! {
         let mut header = trace.to_string();
         header.replace_range(at..=at, &digit);
         let text = header.parse::<TraceParent>().expect_err("no digit").to_string();
-        // A wider character makes the header longer, which is found first.
+        // A wider character makes the header longer, and the length is checked first.
         prop_assert!(digit.len() > 1 || text.contains(&format!("at byte {at}")), "{}", text);
     }
 

@@ -1,11 +1,11 @@
-//! A circuit breaker that is slow and obvious: it keeps every call and counts anew each time.
+//! A slow and obvious circuit breaker, which keeps every call and counts anew each time.
 
 use std::time::Duration;
 
 use arcbus::Verdict;
 use arcbus::middleware::circuit_breaker::{Limits, State, Window};
 
-/// How many steps a window of time slides in.
+/// Number of steps in which a time window slides.
 const STEPS: u32 = 16;
 
 pub(super) struct Model {
@@ -31,7 +31,7 @@ struct Call {
 
 #[derive(Clone, Copy)]
 pub(super) struct Ticket {
-    /// Nothing for one that is not counted.
+    /// The epoch of a counted call, or `None` for a call that is not counted.
     epoch: Option<u32>,
     entered: Option<Duration>,
 }
@@ -53,7 +53,7 @@ impl Model {
         }
     }
 
-    /// Begins an epoch.
+    /// Starts a new epoch in the given state.
     fn turn(&mut self, state: State, now: Duration) {
         self.state = state;
         self.epoch += 1;
@@ -83,7 +83,7 @@ impl Model {
             .min(longest)
     }
 
-    /// A ticket, or when to come again.
+    /// Returns a ticket, or the time after which to try again.
     pub(super) fn admit(&mut self, now: Duration) -> Result<Ticket, Duration> {
         let open_until = self.since + self.open_interval();
         if self.state == State::Open && now >= open_until {
@@ -199,7 +199,7 @@ impl Model {
         share(failures) >= self.limits.failure_rate || share(slow) >= slow_rate
     }
 
-    /// Calls, failures and slow calls.
+    /// Returns the numbers of calls, failures and slow calls.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
         if self.window == Window::Consecutive && self.state == State::Closed {
             return (0, self.failures_in_a_row.into(), 0);
