@@ -133,7 +133,7 @@ fn deadlines_ring_in_a_child_and_in_its_child() {
 }
 
 #[test]
-fn a_layer_ends_what_it_limits_in_a_child() {
+fn a_timeout_ends_a_handler_in_a_child() {
     let _alone = alone();
     let hang = from_async_fn(async |_: Hang, _: &Context<'_>| std::future::pending().await);
     let bus = QueryBus::builder()
@@ -150,7 +150,7 @@ fn a_layer_ends_what_it_limits_in_a_child() {
 }
 
 #[test]
-fn a_child_that_is_the_first_with_a_deadline_has_it() {
+fn a_child_may_have_the_first_deadline() {
     let _alone = alone();
     assert!(in_child(|| {
         let bus = bus();
@@ -159,7 +159,7 @@ fn a_child_that_is_the_first_with_a_deadline_has_it() {
 }
 
 #[test]
-fn a_dispatch_that_waits_when_its_process_forks_ends_in_both() {
+fn a_dispatch_waiting_at_the_fork_ends_in_both_processes() {
     let _alone = alone();
     let bus = bus();
     let cx = Context::new().timeout(Duration::from_millis(200));
@@ -174,7 +174,7 @@ fn a_dispatch_that_waits_when_its_process_forks_ends_in_both() {
 }
 
 #[test]
-fn a_child_drops_what_its_parent_has_armed() {
+fn a_child_drops_the_timers_of_its_parent() {
     let _alone = alone();
     let bus = bus();
     for _ in 0..50 {
@@ -195,7 +195,7 @@ fn a_child_drops_what_its_parent_has_armed() {
 
 /// Threads of the parent arm, disarm and wake at the very moment of the fork.
 #[test]
-fn locks_that_are_held_at_the_fork_do_not_matter() {
+fn locks_held_at_the_fork_do_not_block_the_child() {
     let _alone = alone();
     let (bus, over) = (bus(), AtomicBool::new(false));
     thread::scope(|scope| {

@@ -173,7 +173,7 @@ fn no_layer_of_the_preset_takes_much_stack() {
 }
 
 #[test]
-fn the_presets_take_little_stack_a_layer() {
+fn the_presets_take_little_stack_for_each_layer() {
     let config = || {
         ProductionConfig::new()
             .metrics(Metrics::new().layer())

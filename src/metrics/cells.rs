@@ -191,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_went_back_counts_as_no_time() {
+    fn a_clock_set_back_counts_as_no_time() {
         assert_eq!(counted(0_u64.wrapping_sub(5)), (0, 0, Some(0)));
     }
 
     #[test]
-    fn a_failure_adds_its_time_to_that_of_the_failures() {
+    fn a_failure_adds_to_the_time_of_the_failures() {
         let cells = Cells::new(false);
         cells.fail(ErrorKind::Timeout, 70);
         cells.fail(ErrorKind::Dropped, 0_u64.wrapping_sub(5));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_took_longer_than_the_histogram_is_in_its_last_bucket() {
+    fn a_reply_beyond_the_histogram_is_in_the_last_bucket() {
         let long = 1 << 40;
         assert_eq!(counted(long), (long, long, Some(BUCKETS - 1)));
     }

@@ -196,7 +196,7 @@ fn the_counter_counts_both_ways() {
 }
 
 #[test]
-fn a_handler_that_allocates_is_seen() {
+fn an_allocation_in_a_handler_is_counted() {
     let _alone = alone();
     let bus = QueryBus::builder()
         .register(arcbus::from_fn(|msg: Double, _cx: &Context<'_>| {
@@ -516,7 +516,7 @@ fn hop(bus: &QueryBus, cx: &Context<'static>, token: &CancelToken) -> Context<'s
 }
 
 #[test]
-fn a_context_that_is_handed_on_costs_the_same_at_each_hop() {
+fn a_context_passed_on_has_a_constant_cost_at_each_hop() {
     let _alone = alone();
     let (bus, token) = (bus_of(QueryBus::builder()), CancelToken::new());
     let mut cx = Context::new().timeout(LATER).detach();

@@ -174,7 +174,7 @@ fn a_retry_whose_budget_is_not_full() {
 }
 
 #[test]
-fn a_retry_of_what_is_not_worth_it() {
+fn a_retry_that_does_not_repeat_an_error() {
     let retry = Retry::fixed(3, Duration::ZERO).retry_if(|_: &Error<String>| false);
     let bus = QueryBus::builder()
         .layer(retry)
@@ -266,7 +266,7 @@ fn allocated_in_a_wait<S: Stack<Double>>(builder: BusBuilder<Query, S>) -> u64 {
 }
 
 #[test]
-fn a_wait_that_is_not_hedged_costs_no_more_than_its_alarm() {
+fn a_wait_without_a_hedge_costs_only_the_alarm() {
     let timed = allocated_in_a_wait(QueryBus::builder().layer(Timeout::new(LATER)));
     assert!(allocated_in_a_wait(QueryBus::builder().layer(Hedge::after(LATER))) < timed);
     let measured = Hedge::quantile(0.95).samples(1_000_000);
@@ -274,7 +274,7 @@ fn a_wait_that_is_not_hedged_costs_no_more_than_its_alarm() {
 }
 
 #[test]
-fn what_acts_on_some_messages() {
+fn a_layer_for_some_messages() {
     let map = |error: Error<String>, _: &Context<'_>| error;
     assert_allocates_nothing(QueryBus::builder().layer(MapError::new(map)));
     assert_allocates_nothing(QueryBus::builder().layer(Chaos::seeded(1)));
@@ -362,7 +362,7 @@ impl Invalidates<Double> for Put {
 }
 
 #[test]
-fn a_command_that_changes_nothing_of_a_cache() {
+fn a_command_that_invalidates_no_key() {
     let cache = Cache::ttl(LATER);
     let bus = CommandBus::builder()
         .layer(cache.invalidator::<Double>())
@@ -379,6 +379,6 @@ fn a_command_that_changes_nothing_of_a_cache() {
 
 #[test]
 #[cfg(feature = "tracing")]
-fn a_trace_to_which_nobody_listens() {
+fn a_trace_without_a_subscriber() {
     assert_allocates_nothing(QueryBus::builder().layer(arcbus::middleware::Trace::new()));
 }

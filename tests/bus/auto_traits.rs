@@ -211,7 +211,7 @@ async fn generic(mut bus: impl Dispatch<Ask> + Send, cx: &Context<'_>) {
 }
 
 #[test]
-fn a_future_that_owns_its_bus_goes_to_a_task() {
+fn a_future_that_owns_its_bus_can_be_spawned() {
     let bus = Bus::<Query>::builder()
         .register(Answers)
         .build()

@@ -52,7 +52,7 @@ fn polls(count: u32) -> Vec<usize> {
 }
 
 #[test]
-fn others_have_a_turn_now_and_then() {
+fn a_long_batch_yields_to_other_tasks() {
     for count in [64, 65, 128, 129, 1000] {
         let handled = polls(count);
         assert_eq!(handled.iter().sum::<usize>(), count as usize);
@@ -82,7 +82,7 @@ fn an_empty_batch_has_no_outcomes_with_or_without_a_handler() {
 }
 
 #[test]
-fn no_failure_stops_the_others() {
+fn a_failure_does_not_stop_the_batch() {
     let (bus, _) = actors();
     let acts = [
         Act::Answer(0),
@@ -177,7 +177,7 @@ fn around_a_change(
 }
 
 #[test]
-fn a_change_in_the_middle_is_seen_by_the_next_batch() {
+fn a_change_half_way_is_seen_by_the_next_batch() {
     for awaits in [false, true] {
         let replaced = around_a_change(awaits, |admin| {
             let _ = admin.replace(from_fn(two)).expect("registered");
@@ -194,7 +194,7 @@ fn a_change_in_the_middle_is_seen_by_the_next_batch() {
 }
 
 #[test]
-fn a_handler_that_comes_in_the_middle_is_seen_by_the_next_batch() {
+fn a_handler_registered_half_way_is_seen_by_the_next_batch() {
     let (bus, registrar) = CommandBus::builder().open().expect("empty");
     let comes = |index| {
         if index == 1 {
@@ -208,7 +208,7 @@ fn a_handler_that_comes_in_the_middle_is_seen_by_the_next_batch() {
 }
 
 #[test]
-fn a_handler_that_is_replaced_lives_until_the_batch_that_uses_it_ends() {
+fn a_replaced_handler_lives_until_its_batch_ends() {
     let (bus, registrar) = CommandBus::builder()
         .register(Turner)
         .open()
@@ -250,7 +250,7 @@ impl Handler<Counted> for GivesBack {
 }
 
 #[test]
-fn a_batch_given_up_half_way_drops_messages_and_replies_once() {
+fn a_batch_dropped_half_way_drops_messages_and_replies_once() {
     let bus = CommandBus::builder()
         .register(GivesBack)
         .build()
@@ -269,7 +269,7 @@ fn a_batch_given_up_half_way_drops_messages_and_replies_once() {
 }
 
 #[test]
-fn a_panic_of_what_gives_the_messages_goes_to_the_caller_and_the_bus_goes_on() {
+fn a_panic_of_the_iterator_reaches_the_caller_and_the_bus_goes_on() {
     let (bus, _) = actors();
     let messages = || {
         (0..3).map(|index| match index {

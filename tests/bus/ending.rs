@@ -114,7 +114,7 @@ fn all(bus: &QueryBus) -> Vec<Outcome<Turns>> {
 }
 
 #[test]
-fn a_thread_that_is_ending_may_dispatch() {
+fn an_ending_thread_may_dispatch() {
     watched(|| {
         for earlier in EARLIER {
             let (bus, _dropped) = bus();
@@ -130,7 +130,7 @@ fn a_thread_that_is_ending_may_dispatch() {
 }
 
 #[test]
-fn a_thread_that_is_ending_drops_the_dispatches_it_keeps() {
+fn an_ending_thread_drops_its_pending_dispatches() {
     watched(|| {
         for earlier in EARLIER {
             let (bus, dropped) = bus();

@@ -138,7 +138,7 @@ fn stays_where_it_is<T: Held>() {
 }
 
 #[test]
-fn a_future_of_any_size_stays_where_it_is_and_its_reply_arrives_whole() {
+fn a_future_of_any_size_stays_in_place_and_its_reply_arrives_whole() {
     stays_where_it_is::<[u8; 0]>();
     stays_where_it_is::<[u8; 100]>();
     stays_where_it_is::<[u8; 600]>();
@@ -148,7 +148,7 @@ fn a_future_of_any_size_stays_where_it_is_and_its_reply_arrives_whole() {
 }
 
 #[test]
-fn a_future_of_any_alignment_stays_where_it_is() {
+fn a_future_of_any_alignment_stays_in_place() {
     stays_where_it_is::<Aligned16>();
     stays_where_it_is::<Aligned64>();
     stays_where_it_is::<Aligned128>();
@@ -169,7 +169,7 @@ fn a_static_bus_moves_between_threads_too() {
 }
 
 #[test]
-fn many_futures_that_wait_at_once_keep_apart() {
+fn many_waiting_futures_do_not_share_memory() {
     let bus = bus::<[u8; 300]>();
     let mut waiting: Vec<_> = (0..40).map(|_| bus.execute(Hold([0; 300], 3))).collect();
     let mut others: Vec<_> = (0..40).map(|_| bus.execute(Hold(Held::new(), 3))).collect();
@@ -262,7 +262,7 @@ fn left(mut handle: impl Dispatch<Leave> + Send, dropped: &Dropped) {
 }
 
 #[test]
-fn a_future_is_dropped_where_it_is_on_whatever_thread() {
+fn a_future_is_dropped_in_place_on_any_thread() {
     let dropped = Dropped::default();
     let bus = QueryBus::builder()
         .register(Leaver(Arc::clone(&dropped)))

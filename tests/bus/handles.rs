@@ -57,7 +57,7 @@ fn all(bus: &CommandBus, msg: Act) -> [(&'static str, [Outcome<Act>; 6]); 8] {
 }
 
 #[test]
-fn every_handle_answers_the_same_in_both_lanes() {
+fn every_handle_gives_equal_replies_in_both_lanes() {
     let mut violations = Violations::new();
     violations.add("act", "valid", "must be valid");
     let message = "on purpose".into();
@@ -87,7 +87,7 @@ fn with(mut handle: impl Dispatch<Act>, cx: &Context<'_>) -> [Outcome<Act>; 4] {
 }
 
 #[test]
-fn no_handle_begins_what_is_cancelled() {
+fn no_handle_starts_a_cancelled_dispatch() {
     let token = CancelToken::new();
     token.cancel();
     let (bus, cx) = (bus(), Context::new().cancel_on(token));
@@ -142,7 +142,7 @@ fn in_turns(mut handle: impl Dispatch<Turns>) {
 }
 
 #[test]
-fn a_handler_that_waits_is_polled_until_it_is_done() {
+fn a_waiting_handler_is_polled_until_done() {
     watched(|| {
         let bus = QueryBus::builder()
             .register(Turner)

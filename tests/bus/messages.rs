@@ -167,7 +167,7 @@ fn ends(
 }
 
 #[test]
-fn whatever_the_handler_does() {
+fn a_message_is_dropped_once_for_every_end_of_its_handler() {
     let not_begun = [1, 0, 0];
     let begun = [1, 1, 1];
     on_each_handle!(|handle, _clock| {
@@ -191,7 +191,7 @@ fn whatever_the_handler_does() {
 }
 
 #[test]
-fn where_there_is_no_handler() {
+fn a_message_without_a_handler_is_dropped_once() {
     let (bus, registrar) = CommandBus::builder()
         .register(Ender)
         .open()
@@ -229,7 +229,7 @@ fn phase(outcome: Outcome<Ends>) -> Phase {
 }
 
 #[test]
-fn where_it_is_not_begun() {
+fn a_message_is_dropped_once_if_its_dispatch_never_starts() {
     on_each_handle!(|handle, _clock| not_started(&mut handle));
 }
 
@@ -251,7 +251,7 @@ fn interrupted(mut handle: impl Dispatch<Ends>, cx: Context<'_>, interrupt: impl
 }
 
 #[test]
-fn where_it_is_interrupted() {
+fn a_message_is_dropped_with_the_outcome_of_an_interrupted_dispatch() {
     on_each_handle!(|handle, clock| {
         let cx = Context::new().timeout(SECOND);
         interrupted(&mut handle, cx, || clock.advance(SECOND));
@@ -262,7 +262,7 @@ fn where_it_is_interrupted() {
 }
 
 #[test]
-fn where_it_is_interrupted_in_the_blocking_lane() {
+fn a_message_is_dropped_once_if_interrupted_in_the_blocking_lane() {
     let bus = answering();
     let counts = Counts::default();
     let cx = Context::new().timeout(Duration::from_millis(1));
@@ -288,6 +288,6 @@ fn given_up(mut handle: impl Dispatch<Ends>) {
 }
 
 #[test]
-fn where_the_caller_gives_up() {
+fn a_message_is_dropped_once_if_its_dispatch_is_dropped() {
     on_each_handle!(|handle, _clock| given_up(&mut handle));
 }

@@ -170,7 +170,7 @@ fn ways() -> impl Iterator<Item = (Through, Lane)> {
 }
 
 #[test]
-fn a_handler_that_swaps_itself_out_meets_the_new_one_and_lives_on_until_it_returns() {
+fn a_handler_that_replaces_itself_calls_its_successor_and_lives_until_its_return() {
     watched(|| {
         for outer in ways() {
             for inner in ways() {
@@ -304,7 +304,7 @@ impl Message for Down {
 }
 
 #[test]
-fn dispatches_that_wait_inside_each_other_go_deeper_than_the_snapshot_has_slots() {
+fn waiting_nested_dispatches_go_deeper_than_the_snapshot_slots() {
     let (bus, registrar) = QueryBus::builder().open().expect("empty");
     let inner = bus.clone();
     registrar.must_register(arcbus::from_detached_fn(move |msg: Down, cx| {

@@ -146,7 +146,7 @@ fn any_panic_at_any_moment_is_an_error_and_the_handle_goes_on() {
 
 #[test]
 #[cfg_attr(arcbus_asan, ignore = "no memory is kept then")]
-fn the_memory_of_a_future_that_panicked_is_used_again() {
+fn the_memory_of_a_panicked_future_is_reused() {
     let bus = bus();
     let address = || {
         drive(bus.execute(Break(How::Not, When::After(1))))
@@ -181,7 +181,7 @@ async fn count(_: Count, _cx: &Context<'_>) -> Result<usize, String> {
 }
 
 #[test]
-fn what_waits_meanwhile_and_other_messages_go_on() {
+fn a_panic_leaves_waiting_dispatches_and_other_messages_alone() {
     let bus = QueryBus::builder()
         .register(Breaker)
         .register(from_async_fn(count))
@@ -215,7 +215,7 @@ arcbus::middleware! {
 }
 
 #[test]
-fn a_dispatch_whose_middleware_panicked_after_a_wait_is_over() {
+fn a_panic_of_a_middleware_after_a_wait_ends_the_dispatch() {
     let bus = QueryBus::builder()
         .wrap(Fragile)
         .register(Breaker)

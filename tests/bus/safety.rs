@@ -174,7 +174,7 @@ fn a_late_or_cancelled_dispatch_does_not_run() {
 }
 
 #[test]
-fn a_deadline_while_the_handler_waits_drops_it_in_both_lanes() {
+fn a_deadline_drops_a_waiting_handler_in_both_lanes() {
     let (bus, actor) = actor_bus();
     let cx = Context::new().timeout(Duration::from_millis(5));
     for outcome in [
@@ -214,7 +214,7 @@ fn a_fake_clock_drives_the_deadline() {
 }
 
 #[test]
-fn a_stack_that_asks_no_time_reads_no_clock() {
+fn a_stack_without_time_limits_reads_no_clock() {
     let clock = FakeClock::new();
     let bus = CommandBus::builder()
         .clock(clock.clone())
@@ -249,7 +249,7 @@ fn cancelling_drops_a_waiting_handler() {
 }
 
 #[test]
-fn nothing_runs_before_the_first_poll_and_a_dropped_future_drops_its_handler() {
+fn a_dispatch_starts_at_its_first_poll_and_drops_its_handler_when_dropped() {
     let (bus, actor) = actor_bus();
     drop(bus.execute(Do(Act::Wait)));
     assert_eq!(actor.runs.load(Ordering::SeqCst), 0);
@@ -331,7 +331,7 @@ fn every_handle_follows_a_replace_and_reports_a_deregister() {
 }
 
 #[test]
-fn a_retired_handler_is_drained_when_nobody_uses_it() {
+fn a_retired_handler_is_drained_after_its_last_use() {
     let (bus, registrar, drops) = versions();
     let mut local = bus.local();
     let mut route = bus.route::<Do>().expect("registered");
@@ -444,7 +444,7 @@ fn bad_registrations_change_nothing() {
 }
 
 #[test]
-fn nested_dispatches_go_deeper_than_the_snapshot_has_slots() {
+fn nested_dispatches_go_deeper_than_the_snapshot_slots() {
     struct Down(u32);
     impl Message for Down {
         const NAME: &'static str = "down";

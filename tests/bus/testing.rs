@@ -54,7 +54,7 @@ async fn double_in(
 }
 
 #[test]
-fn replies_come_in_the_order_they_were_told_and_each_message_has_its_own() {
+fn canned_replies_come_in_order_for_each_message_type() {
     let mut bus = Recorder::new();
     bus.reply::<Find>(Ok(Box::new(1)))
         .reply::<Store>(Ok(()))
@@ -77,7 +77,7 @@ fn replies_come_in_the_order_they_were_told_and_each_message_has_its_own() {
 }
 
 #[test]
-fn an_answer_sees_message_and_context_and_stands_behind_the_canned_replies() {
+fn an_answer_sees_message_and_context_and_follows_the_canned_replies() {
     let clock = FakeClock::new();
     let bus = Recorder::new().clock(clock.clone());
     bus.reply::<Find>(Ok(Box::new(100)));
@@ -134,7 +134,7 @@ fn a_message_without_a_reply_panics_with_its_name() {
 }
 
 #[test]
-fn what_was_asserted_in_vain_is_named() {
+fn a_failed_assertion_names_the_message() {
     let bus = Recorder::new();
     bus.reply::<Store>(Ok(())).reply::<Store>(Ok(()));
     assert_eq!(bus.execute_blocking(Store(1)), Ok(()));
@@ -148,7 +148,7 @@ fn what_was_asserted_in_vain_is_named() {
 }
 
 #[test]
-fn it_refuses_what_a_bus_refuses() {
+fn a_recording_bus_rejects_the_messages_that_a_bus_rejects() {
     let clock = FakeClock::new();
     let bus = Recorder::new().clock(clock.clone());
     let both = |cx: &Context<'_>, msg: Act| -> [Outcome<Act>; 2] {
@@ -181,7 +181,7 @@ fn it_refuses_what_a_bus_refuses() {
 }
 
 #[test]
-fn nothing_is_sent_before_the_first_poll() {
+fn a_dispatch_is_recorded_at_its_first_poll() {
     let bus = Recorder::new();
     bus.reply::<Store>(Ok(()));
     let mut dispatch = pin!(bus.execute(Store(1)));
@@ -191,7 +191,7 @@ fn nothing_is_sent_before_the_first_poll() {
 }
 
 #[test]
-fn time_is_fast_forwarded() {
+fn a_fake_clock_is_fast_forwarded() {
     let (clock, steps) = (FakeClock::new(), Steps::default());
     let bus = CommandBus::builder()
         .clock(clock.clone())

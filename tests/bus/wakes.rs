@@ -108,7 +108,7 @@ fn the_handler_is_given_the_waker_of_each_poll() {
 }
 
 #[test]
-fn a_cancellation_wakes_who_polled_last() {
+fn a_cancellation_wakes_the_last_waker() {
     fn check(handle: impl Dispatch<Wait>) {
         let token = CancelToken::new();
         let cx = Context::new().cancel_on(token.clone());
@@ -118,7 +118,7 @@ fn a_cancellation_wakes_who_polled_last() {
 }
 
 #[test]
-fn a_deadline_wakes_who_polled_last() {
+fn a_deadline_wakes_the_last_waker() {
     let clock = FakeClock::new();
     on_each_handle!(clock.clone(), |handle| {
         let cx = Context::new().timeout(SECOND);
@@ -181,7 +181,7 @@ impl Handler<TakeToken> for TokenTaker {
 }
 
 #[test]
-fn a_wake_before_the_thread_is_parked_is_kept_though_the_handler_parks_too() {
+fn a_wake_before_the_thread_parks_is_kept_even_if_the_handler_parks() {
     watched(|| {
         let bus = CommandBus::builder()
             .register(TokenTaker)
@@ -192,7 +192,7 @@ fn a_wake_before_the_thread_is_parked_is_kept_though_the_handler_parks_too() {
 }
 
 #[test]
-fn a_waker_that_outlives_its_dispatch_wakes_nobody() {
+fn a_waker_that_outlives_its_dispatch_has_no_effect() {
     watched(|| {
         let bus = CommandBus::builder()
             .register(Waiter)
@@ -250,7 +250,7 @@ impl Handler<GiveUp> for GivesUp {
 struct Later;
 
 #[test]
-fn what_is_cancelled_while_it_is_polled_is_polled_once_more() {
+fn a_dispatch_cancelled_during_a_poll_is_polled_once_more() {
     let bus = QueryBus::builder()
         .register(GivesUp)
         .build()

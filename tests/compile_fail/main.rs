@@ -39,17 +39,17 @@ const FEATURES: [(&str, bool); 7] = [
 ];
 
 #[test]
-fn mistakes_are_refused_with_advice() {
+fn mistakes_do_not_compile_and_give_advice() {
     assert_none_failed(&check_all("fail", refused));
 }
 
 #[test]
-fn their_twins_compile_and_run() {
+fn corrected_twins_compile_and_run() {
     assert_none_failed(&check_all("pass", runs));
 }
 
 #[test]
-fn every_message_has_its_case_and_none_depends_on_the_machine() {
+fn every_recorded_text_has_a_case_and_no_machine_detail() {
     let recorded = files(&folder().join("fail"), "stderr");
     assert!(recorded.len() >= 12, "{}", recorded.len());
     for path in recorded {

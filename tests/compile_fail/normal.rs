@@ -128,7 +128,7 @@ fn narrowed(lines: &[String], digits: usize) -> String {
 }
 
 #[test]
-fn numbers_of_other_files_and_their_margin_go() {
+fn line_numbers_of_other_files_are_removed() {
     let said = "\
 error[E0277]: no
    --> tests/fail/a.rs:27:10
@@ -181,7 +181,7 @@ help: derive it
 }
 
 #[test]
-fn sources_of_the_standard_library_are_named_and_not_shown() {
+fn standard_library_sources_are_named_and_not_shown() {
     let said = "\
 error: no
   --> tests/fail/a.rs:2:1

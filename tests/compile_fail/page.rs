@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{files, folder};
 
 #[test]
-fn the_page_on_type_errors_quotes_what_is_recorded() {
+fn the_page_on_type_errors_quotes_recorded_texts() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/type_errors.md");
     let page = fs::read_to_string(page).expect("it can be read");
     let recorded = files(&folder().join("fail"), "stderr");
@@ -31,7 +31,7 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
 
 /// A newcomer copies the examples, and `?` rejects an error of the type `String`.
 #[test]
-fn examples_of_the_documentation_have_errors_that_a_question_mark_takes() {
+fn documentation_examples_have_errors_that_support_a_question_mark() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     each_file_below(&sources, &mut |path| {

@@ -27,7 +27,7 @@ fn cancelled<E>(phase: Phase) -> Error<E> {
 }
 
 #[test]
-fn whoever_cancels_cancels_for_all_and_for_good() {
+fn any_clone_of_a_token_cancels_all_clones_for_good() {
     let token = CancelToken::new();
     let clone = token.clone();
     assert!(!token.is_cancelled() && !clone.is_cancelled());
@@ -39,7 +39,7 @@ fn whoever_cancels_cancels_for_all_and_for_good() {
 }
 
 #[test]
-fn a_thread_waits_until_it_is_cancelled() {
+fn a_thread_can_wait_for_a_cancellation() {
     let token = CancelToken::new();
     let (sender, receiver) = channel();
     thread::scope(|scope| {
@@ -79,7 +79,7 @@ fn counter() -> (Arc<Count>, Waker) {
 }
 
 #[test]
-fn a_cancellation_wakes_every_future_that_waits() {
+fn a_cancellation_wakes_every_waiting_future() {
     let token = CancelToken::new();
     let (count, waker) = counter();
     let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(token.cancelled())).collect();
@@ -101,7 +101,7 @@ fn a_cancellation_wakes_every_future_that_waits() {
 }
 
 #[test]
-fn who_no_longer_waits_is_not_woken_nor_kept() {
+fn a_dropped_waiter_is_neither_woken_nor_kept() {
     let token = CancelToken::new();
     let (count, waker) = counter();
     let mut task = Task::from_waker(&waker);
@@ -148,7 +148,7 @@ fn a_cancelled_dispatch_is_refused_or_stopped() {
 }
 
 #[test]
-fn a_handler_that_finishes_all_the_same_is_answered() {
+fn the_reply_of_a_handler_that_ignores_a_cancellation_is_returned() {
     let token = CancelToken::new();
     let handler = from_fn(|msg: Act, cx: &Context<'_>| {
         let token = cx.cancel_token().ok_or("no token")?;

@@ -111,7 +111,7 @@ fn bus(clock: &FakeClock) -> QueryBus {
 }
 
 #[test]
-fn what_is_left_is_left_on_every_handle() {
+fn the_remaining_time_carries_over_on_every_handle() {
     for clock in [FakeClock::new(), far()] {
         let left = inside(move |cx| {
             let bus = bus(&clock);
@@ -159,7 +159,7 @@ fn a_deadline_is_a_moment_of_the_clock_of_the_bus() {
 }
 
 #[test]
-fn real_and_fake_clocks_hand_on_what_is_left() {
+fn the_remaining_time_carries_over_between_real_and_fake_clocks() {
     let real = QueryBus::builder().register(Answers(FakeClock::new()));
     let real = real.build().expect("one name");
     let on_real = real.clone();
@@ -187,7 +187,7 @@ fn real_and_fake_clocks_hand_on_what_is_left() {
 }
 
 #[test]
-fn what_is_late_on_one_clock_is_late_on_another() {
+fn a_dispatch_late_on_one_clock_is_late_on_another() {
     let clock = far();
     let outcomes = inside(move |cx| {
         let bus = bus(&clock);
@@ -277,7 +277,7 @@ fn a_wait_in_a_handlers_own_context_ends_by_both_clocks() {
 }
 
 #[test]
-fn what_a_dispatch_makes_on_another_clock_leaves_its_own_time_alone() {
+fn a_nested_dispatch_on_another_clock_does_not_change_the_outer_time() {
     let (outer, inner) = (FakeClock::new(), far());
     let (asks, time) = (bus(&inner), outer.clone());
     let bus = CommandBus::builder()
@@ -315,7 +315,7 @@ fn reads(outer: &FakeClock, inner: &FakeClock, limit: Option<Duration>) -> [u64;
 }
 
 #[test]
-fn the_clock_before_is_read_once_and_only_if_it_is_another() {
+fn the_outer_clock_is_read_once_and_only_if_different() {
     let (clock, other) = (FakeClock::new(), far());
     let limit = Some(SECOND);
     assert_eq!(reads(&clock, &clock.clone(), limit), [2, 2], "one each");

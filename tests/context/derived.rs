@@ -95,7 +95,7 @@ fn a_context_is_no_attempt_but_the_first() {
 }
 
 #[test]
-fn debug_shows_what_limits_it() {
+fn debug_shows_the_limits_of_a_context() {
     let token = CancelToken::new();
     token.cancel();
     let trace = TraceParent::new([1; 16], [2; 8], 1).expect("no zeros");

@@ -77,7 +77,7 @@ fn a_context_is_handed_on_a_million_times() {
 }
 
 #[test]
-fn it_may_pass_through_a_load_each_time() {
+fn a_context_may_pass_through_a_load_at_each_hop() {
     let token = CancelToken::new();
     let bus = QueryBus::builder()
         .clock(FakeClock::new())
@@ -108,7 +108,7 @@ fn each_hop_may_add_a_token_a_value_and_a_trace_anew() {
 }
 
 #[test]
-fn each_hop_may_add_a_token_of_its_own() {
+fn each_hop_may_add_a_token() {
     let (bus, kept, token) = (plain(), CancelToken::new(), CancelToken::new());
     let mut cx = everything(&token).cancel_on(kept.clone());
     for nth in 0..200_000 {
@@ -119,7 +119,7 @@ fn each_hop_may_add_a_token_of_its_own() {
 }
 
 #[test]
-fn a_token_of_an_earlier_hop_cancels_all_that_come_after() {
+fn a_token_of_an_earlier_hop_cancels_all_later_hops() {
     let bus = plain();
     for held in 0..5 {
         let mut cx = Context::new().detach();
@@ -151,7 +151,7 @@ fn a_token_of_an_earlier_hop_cancels_all_that_come_after() {
 
 /// The tokens that a context gives out can be cancelled through the context, at any later time.
 #[test]
-fn a_context_that_is_still_there_cancels_what_came_of_it() {
+fn an_earlier_context_cancels_contexts_derived_from_it() {
     let bus = plain();
     let first = Context::new().cancel_on(CancelToken::new());
     let mut cx = first.detach();
@@ -174,7 +174,7 @@ fn each_hop_may_move_to_another_clock() {
 }
 
 #[test]
-fn it_holds_the_nearest_of_each_and_every_token() {
+fn a_context_keeps_the_nearest_value_of_each_type_and_every_token() {
     let (sender, receiver) = channel();
     for cancelled in 0..3 {
         let tokens = [CancelToken::new(), CancelToken::new(), CancelToken::new()];
@@ -202,7 +202,7 @@ fn it_holds_the_nearest_of_each_and_every_token() {
 }
 
 #[test]
-fn a_token_that_is_added_holds_besides_the_ones_before_it() {
+fn an_added_token_does_not_replace_earlier_tokens() {
     for (detached, cancelled) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
         let tokens = [CancelToken::new(), CancelToken::new()];
         let first = Context::new().cancel_on(tokens[0].clone());
@@ -215,7 +215,7 @@ fn a_token_that_is_added_holds_besides_the_ones_before_it() {
 }
 
 #[test]
-fn a_load_that_is_over_is_left() {
+fn a_context_of_a_finished_load_may_ask_for_its_key_again() {
     let bus = QueryBus::builder()
         .clock(FakeClock::new())
         .layer(Cache::ttl(SECOND))

@@ -207,7 +207,7 @@ impl Handler<Act> for Receives {
 }
 
 #[test]
-fn a_handler_that_is_ready_when_its_deadline_wakes_it_is_answered() {
+fn the_reply_of_a_handler_ready_at_its_deadline_is_returned() {
     let (clock, (sender, receiver)) = (FakeClock::new(), channel());
     let bus = CommandBus::builder()
         .clock(clock.clone())
@@ -222,7 +222,7 @@ fn a_handler_that_is_ready_when_its_deadline_wakes_it_is_answered() {
 }
 
 #[test]
-fn a_handler_sees_its_limit() {
+fn a_handler_sees_the_limit_of_its_dispatch() {
     let clock = FakeClock::new();
     let start = clock.now();
     let bus = CommandBus::builder()

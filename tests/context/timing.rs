@@ -58,7 +58,7 @@ fn timed() -> (CommandBus, Steps, FakeClock) {
 }
 
 #[test]
-fn a_dispatch_that_does_not_wait_reads_the_clock_twice_whatever_the_stack() {
+fn a_dispatch_without_a_wait_reads_the_clock_twice_under_any_stack() {
     let (bus, steps, clock) = timed();
     assert_eq!(each_lane(&bus, Act::Fail), [Ok(1), Ok(1)]);
     assert_eq!(clock.reads(), 4, "two each");
@@ -93,7 +93,7 @@ fn a_limit_alone_reads_the_clock_once_and_a_token_never() {
 }
 
 #[test]
-fn a_context_that_is_used_again_is_timed_anew() {
+fn a_reused_context_is_timed_anew() {
     let (bus, steps, clock) = timed();
     let cx = Context::new().timeout(Duration::from_secs(1));
     for _ in 0..3 {
@@ -104,7 +104,7 @@ fn a_context_that_is_used_again_is_timed_anew() {
 }
 
 #[test]
-fn a_handler_that_waits_is_timed_to_its_end() {
+fn a_waiting_handler_is_timed_to_its_end() {
     let (steps, clock) = (Steps::default(), FakeClock::new());
     let bus = CommandBus::builder()
         .clock(clock.clone())
@@ -123,7 +123,7 @@ fn a_handler_that_waits_is_timed_to_its_end() {
 }
 
 #[test]
-fn a_handler_that_asks_does_not_spoil_the_end() {
+fn a_handler_that_reads_the_time_does_not_change_the_end() {
     let (steps, clock) = (Steps::default(), FakeClock::new());
     let time = clock.clone();
     let bus = CommandBus::builder()

@@ -53,7 +53,7 @@ fn a_malformed_header_is_refused_with_field_and_reason() {
 }
 
 #[test]
-fn a_derived_context_has_its_parents_trace_until_it_has_its_own() {
+fn a_derived_context_inherits_the_trace_of_its_parent() {
     let caller = TraceParent::new([1; 16], [2; 8], 1).expect("no zeros");
     let parent = Context::new().trace_parent(caller);
     let child = parent.derive().with("a value");

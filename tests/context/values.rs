@@ -18,7 +18,7 @@ fn a_value_is_found_by_its_type() {
 }
 
 #[test]
-fn the_last_value_of_a_type_hides_the_ones_before() {
+fn the_last_value_of_a_type_hides_earlier_values() {
     let cx = Context::new()
         .with(User("ada"))
         .with(Tenant(7))
@@ -28,7 +28,7 @@ fn the_last_value_of_a_type_hides_the_ones_before() {
 }
 
 #[test]
-fn a_derived_context_sees_its_parents_values_and_hides_them_with_its_own() {
+fn a_derived_context_sees_and_may_hide_the_values_of_its_parent() {
     let parent = Context::new().with(User("ada")).with(Tenant(7));
     let child = parent.derive().with(User("grace"));
     let grandchild = child.derive().with(Tenant(8));

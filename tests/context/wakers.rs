@@ -61,7 +61,7 @@ fn woken_after_a_panic<F: Future>(nth: usize, future: F, end: impl Fn()) -> usiz
 }
 
 #[test]
-fn who_waits_for_a_token_is_woken_after_another_waker_panicked() {
+fn a_waiter_of_a_token_is_woken_after_another_waker_panicked() {
     for nth in 0..4 {
         let token = CancelToken::new();
         woken_after_a_panic(nth, token.cancelled(), || token.cancel());
@@ -69,7 +69,7 @@ fn who_waits_for_a_token_is_woken_after_another_waker_panicked() {
 }
 
 #[test]
-fn who_waits_for_a_deadline_is_woken_after_another_waker_panicked() {
+fn a_waiter_of_a_deadline_is_woken_after_another_waker_panicked() {
     for nth in 0..4 {
         let clock = FakeClock::new();
         let bus = bus(&clock);
@@ -162,7 +162,7 @@ impl Scene {
 }
 
 #[test]
-fn a_waker_may_come_back_when_it_is_cloned_woken_or_dropped() {
+fn a_waker_may_use_the_token_when_cloned_woken_or_dropped() {
     for which in 0..3 {
         within_time(move || {
             let token = CancelToken::new();

@@ -50,7 +50,7 @@ fn a_variant_has_the_class_of_its_attribute() {
 }
 
 #[test]
-fn a_nested_error_is_asked() {
+fn a_nested_error_gives_the_class() {
     let named = |inner| Outer::<Inner>::Named {
         inner: Box::new(inner),
     };
@@ -71,7 +71,7 @@ fn a_struct_has_the_class_of_its_attribute() {
 }
 
 #[test]
-fn the_error_of_a_nested_dispatch_says_what_the_bus_knows() {
+fn the_error_of_a_nested_dispatch_is_classified_by_its_message() {
     let class = |error: Error<Inner>| Outer::Dispatch(error).classify();
     let nested = |kind, may_have_acted| Class::Nested {
         kind,

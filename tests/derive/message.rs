@@ -27,7 +27,7 @@ struct FindUsers {
 }
 
 #[test]
-fn without_options_the_reply_is_nothing_and_nothing_fails() {
+fn without_options_reply_and_error_are_empty() {
     assert_eq!(CreateUser::NAME, "user.create");
     assert!(is::<<CreateUser as Message>::Kind, Command>());
     assert!(is::<<CreateUser as Message>::Reply, ()>());
@@ -171,7 +171,7 @@ impl Pay {
 }
 
 #[test]
-fn a_function_of_its_own_validates() {
+fn a_function_in_the_options_validates() {
     let bus = CommandBus::builder()
         .register(from_fn(|msg: Pay, _: &Context<'_>| Ok(msg.cents)))
         .build()

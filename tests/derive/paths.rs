@@ -59,7 +59,7 @@ mod shadowed {
 }
 
 #[test]
-fn derives_find_the_library_wherever_it_is() {
+fn derives_find_the_library_under_any_path() {
     use arcbus::{Classify, Message};
 
     assert_eq!(renamed::Ping::NAME, "ping");

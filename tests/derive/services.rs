@@ -103,7 +103,7 @@ fn a_service_has_the_layers_above_it() {
 }
 
 #[test]
-fn a_registrar_takes_all_of_a_service_or_nothing() {
+fn a_registrar_registers_a_whole_service_or_nothing() {
     let (bus, registrar) = CommandBus::builder().open().expect("no handlers");
     registrar
         .register(from_fn(|_: Reset| Ok(())))

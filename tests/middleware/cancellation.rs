@@ -139,7 +139,7 @@ fn always() -> bool {
 }
 
 #[test]
-fn layers_that_hold_nothing() {
+fn layers_without_permits_leave_nothing_behind() {
     leaves_nothing(bus().layer(Validation::new()), always);
     let everybody = |_: MessageType, _: &Context<'_>| Ok(());
     leaves_nothing(bus().layer(Authorize::new(everybody)), always);
@@ -212,7 +212,7 @@ fn tokens_and_keys() {
 }
 
 #[test]
-fn what_is_counted_and_all_together() {
+fn a_whole_stack_leaves_nothing_behind() {
     let metrics = Metrics::new();
     let is_idle = || {
         let snapshot = metrics.snapshot();

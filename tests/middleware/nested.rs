@@ -146,7 +146,7 @@ where
 }
 
 #[test]
-fn the_error_of_a_nested_dispatch_says_its_kind_through_two_handlers() {
+fn a_nested_error_keeps_its_kind_through_two_handlers() {
     enum Inner {
         Down,
     }
@@ -189,7 +189,7 @@ fn the_error_of_a_nested_dispatch_says_its_kind_through_two_handlers() {
 }
 
 #[test]
-fn a_nested_query_puts_nothing_in_doubt() {
+fn a_failed_nested_query_leaves_no_doubt() {
     let error = || Error::Panicked { message: "".into() };
     let class = |class: Class| match class {
         Class::Nested {
@@ -204,7 +204,7 @@ fn a_nested_query_puts_nothing_in_doubt() {
 }
 
 #[test]
-fn a_verdict_is_that_on_the_nested_kind() {
+fn a_verdict_follows_the_nested_kind() {
     for kind in kinds() {
         let expected = match kind {
             ErrorKind::CallerTimeout => Verdict::Failure,
@@ -222,7 +222,7 @@ fn a_verdict_is_that_on_the_nested_kind() {
 }
 
 #[test]
-fn a_nested_dispatch_that_ended_with_the_outer_callers_time_says_nothing_of_the_backend() {
+fn a_nested_dispatch_ended_by_the_outer_deadline_is_neutral() {
     for kind in [
         ErrorKind::CallerTimeout,
         ErrorKind::Late,
@@ -247,7 +247,7 @@ fn a_nested_dispatch_that_ended_with_the_outer_callers_time_says_nothing_of_the_
 }
 
 #[test]
-fn a_retry_repeats_what_a_nested_layer_refused_for_now_and_nothing_that_may_have_acted() {
+fn a_retry_repeats_transient_nested_refusals_and_never_a_possible_act() {
     let always = [
         ErrorKind::CircuitOpen,
         ErrorKind::RateLimited,
@@ -274,7 +274,7 @@ fn a_retry_repeats_what_a_nested_layer_refused_for_now_and_nothing_that_may_have
 }
 
 #[test]
-fn a_fallback_replaces_what_it_would_replace_of_its_own() {
+fn a_fallback_replaces_nested_errors_by_their_kind() {
     let (values, _) = queries(QueryBus::builder().layer(Fallback::value(9)));
     let other = || from_fn(|_: Act, _: &Context<'_>| Ok(9));
     let (others, _) = commands(CommandBus::builder().layer(Fallback::handler(other())));
@@ -291,7 +291,7 @@ fn a_fallback_replaces_what_it_would_replace_of_its_own() {
 }
 
 #[test]
-fn a_cache_keeps_no_nested_error_and_gives_a_stale_reply_for_the_same_ones() {
+fn a_cache_keeps_no_nested_error_and_serves_stale_by_the_nested_kind() {
     for kind in kinds() {
         let (clock, runs) = (FakeClock::new(), Runs::default());
         let cache = Cache::ttl(SECOND)

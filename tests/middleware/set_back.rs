@@ -89,7 +89,7 @@ fn a_window_of_time_goes_on_counting() {
 }
 
 #[test]
-fn a_probe_that_does_not_come_back_is_waited_for_no_longer_than_always() {
+fn a_lost_probe_is_given_up_in_the_usual_time() {
     for early in EARLY {
         let breaker = CircuitBreaker::consecutive(1).open_for(SECOND * 5);
         let breaker = breaker.half_open_probes(1).half_open_for(SECOND * 7);
@@ -142,7 +142,7 @@ fn a_dispatch_that_began_long_ago_does_not_close_a_breaker_early() {
 }
 
 #[test]
-fn a_key_and_its_place_are_free_again_in_time() {
+fn a_key_and_its_place_are_freed_in_time() {
     for early in EARLY {
         let limits = KeyedRateLimitPolicy::<u32>::new(Rate::new(2, SECOND), 1).expect("in range");
         assert!(limits.check_n(&1, LATE, 2).is_ok());
@@ -157,7 +157,7 @@ fn a_key_and_its_place_are_free_again_in_time() {
 }
 
 #[test]
-fn a_budget_has_its_minimum_again_in_time() {
+fn a_budget_regains_its_minimum_in_time() {
     for early in EARLY {
         let budget = Budget::new(0.1).burst(1).minimum_per_second(2);
         while budget.try_take(LATE) {}
@@ -196,7 +196,7 @@ fn an_adaptive_limit_goes_on_learning() {
 }
 
 #[test]
-fn a_key_is_kept_for_its_window_and_no_longer_than_two() {
+fn a_key_is_kept_for_one_to_two_windows() {
     for early in EARLY {
         let keys = MemoryStore::new(SECOND * 60, 1).expect("in range");
         let payload = Fingerprint::of(&1);

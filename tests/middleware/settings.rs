@@ -19,7 +19,7 @@ fn refused<T>(result: Result<T, RegistrationError>) -> InvalidSetting {
 }
 
 #[test]
-fn by_a_builder() {
+fn settings_are_refused_by_a_builder() {
     let built = CommandBus::builder()
         .layer(Validation::new())
         .layer(Some(wrong().shared()))
@@ -34,7 +34,7 @@ fn by_a_builder() {
 }
 
 #[test]
-fn by_a_registrar_which_changes_nothing() {
+fn settings_are_refused_by_a_registrar_without_a_change() {
     let (bus, registrar) = CommandBus::builder().open().expect("empty");
     refused(registrar.layer(wrong()).register(Actor::default()));
     assert!(bus.routes().is_empty());
@@ -48,7 +48,7 @@ fn by_a_registrar_which_changes_nothing() {
 }
 
 #[test]
-fn a_layer_that_is_switched_off_is_not_checked() {
+fn settings_of_a_layer_switched_off_are_not_checked() {
     let built = CommandBus::builder()
         .layer(None::<Chaos>)
         .register(Actor::default())
@@ -58,7 +58,7 @@ fn a_layer_that_is_switched_off_is_not_checked() {
 
 #[test]
 #[should_panic(expected = "setting `Chaos.failures` is out of range")]
-fn by_a_static_bus_which_panics() {
+fn settings_are_refused_by_a_static_bus_with_a_panic() {
     static_bus! {
         struct Fixed: arcbus::Command { act: Act => Actor }
     }

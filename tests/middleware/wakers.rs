@@ -44,7 +44,7 @@ fn a_waker_whose_clone_panics_does_not_stay_in_a_queue() {
 }
 
 #[test]
-fn a_waker_whose_clone_panics_is_no_turn_at_a_rate_limit() {
+fn a_waker_whose_clone_panics_takes_no_token_of_a_rate_limit() {
     let clock = FakeClock::new();
     let (bus, jobs) = bus(&clock, RateLimit::new(1, SECOND).wait_at_most(SECOND));
     jobs.finish(1);
@@ -72,7 +72,7 @@ fn a_waker_whose_clone_panics_does_not_stay_with_a_timeout() {
 type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 #[test]
-fn a_waker_may_come_back_to_the_queue_it_waits_in() {
+fn a_waker_may_reenter_its_own_queue() {
     for which in 0..3 {
         within_time(move || {
             let policy: &BulkheadPolicy = Box::leak(Box::new(

@@ -36,7 +36,7 @@ fn bus(layer: impl Layer<Act>) -> CommandBus {
 }
 
 #[test]
-fn it_may_use_a_bulkhead() {
+fn a_writer_may_use_a_bulkhead() {
     within_time(|| {
         let policy = BulkheadPolicy::with_queue(1, 2).expect("in range");
         write(&policy, || drop((policy.try_acquire(), policy.join())));
@@ -44,7 +44,7 @@ fn it_may_use_a_bulkhead() {
 }
 
 #[test]
-fn it_may_change_what_chaos_there_is() {
+fn a_writer_may_change_chaos() {
     within_time(|| {
         let policy = ChaosPolicy::new(1);
         write(&policy, || policy.set_panics(0.5).expect("in range"));
@@ -52,7 +52,7 @@ fn it_may_change_what_chaos_there_is() {
 }
 
 #[test]
-fn it_may_change_a_breaker() {
+fn a_writer_may_change_a_breaker() {
     within_time(|| {
         let breaker = CircuitBreaker::consecutive(3);
         let handles = breaker.handles();
@@ -67,7 +67,7 @@ fn it_may_change_a_breaker() {
 }
 
 #[test]
-fn it_may_register_with_metrics() {
+fn a_writer_may_register_with_metrics() {
     within_time(|| {
         let metrics = Metrics::new();
         let _bus = bus(metrics.layer());
@@ -79,7 +79,7 @@ fn it_may_register_with_metrics() {
 }
 
 #[test]
-fn it_may_register_with_a_layer() {
+fn a_writer_may_register_with_a_layer() {
     within_time(|| {
         let idempotency = Idempotency::in_memory(Duration::from_secs(1));
         write(&idempotency, || drop(idempotent(&idempotency)));

@@ -136,7 +136,7 @@ fn each_predicate_holds_for_its_variant_only() {
 }
 
 #[test]
-fn the_handler_may_have_acted_only_where_it_had_begun() {
+fn the_handler_may_have_acted_only_after_its_start() {
     assert_eq!(places(Error::is_indeterminate), [3, 4, 6, 11, 12]);
 }
 
@@ -147,14 +147,14 @@ fn a_breaker_and_a_rate_limit_know_when_to_try_again() {
 }
 
 #[test]
-fn every_error_says_what_happened() {
+fn every_error_has_its_text() {
     for (error, text) in every_error("out of stock".to_owned(), "out of stock") {
         assert_eq!(error.to_string(), text);
     }
 }
 
 #[test]
-fn the_handlers_error_comes_out_with_its_type() {
+fn the_handlers_error_keeps_its_type() {
     for (error, _) in every_error(Broken(fmt::Error), "broken") {
         let is_handler = error.is_handler();
         assert_eq!(error.as_handler().is_some(), is_handler);
@@ -166,7 +166,7 @@ fn the_handlers_error_comes_out_with_its_type() {
 }
 
 #[test]
-fn mapping_the_handlers_error_changes_nothing_else() {
+fn mapping_the_handlers_error_keeps_all_other_errors() {
     let expected = every_error(5_usize, "5");
     let mapped = every_error("12345".to_owned(), "12345")
         .map(|(error, _)| error.map_handler(|text| text.len()));
@@ -176,7 +176,7 @@ fn mapping_the_handlers_error_changes_nothing_else() {
 }
 
 #[test]
-fn the_cause_is_what_the_text_does_not_say_yet() {
+fn the_source_does_not_repeat_the_text() {
     let causes = every_error(Broken(fmt::Error), "broken")
         .iter()
         .map(|(error, _)| error.source().map(ToString::to_string))
@@ -191,7 +191,7 @@ fn the_cause_is_what_the_text_does_not_say_yet() {
 }
 
 #[test]
-fn boxed_it_is_a_standard_error_with_the_same_text() {
+fn a_boxed_error_is_a_standard_error_with_an_equal_text() {
     for (error, text) in every_error("out of stock".to_owned(), "out of stock") {
         let boxed: Box<dyn StdError + Send + Sync> = error.into_boxed();
         assert_eq!(boxed.to_string(), text);
@@ -209,7 +209,7 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Report {
 }
 
 #[test]
-fn a_question_mark_takes_an_error_whose_handler_error_is_a_standard_one() {
+fn a_question_mark_converts_a_standard_handler_error() {
     fn to_box() -> Result<(), Box<dyn StdError>> {
         Err(Error::Handler(Broken(fmt::Error)))?
     }
@@ -221,7 +221,7 @@ fn a_question_mark_takes_an_error_whose_handler_error_is_a_standard_one() {
 }
 
 #[test]
-fn a_question_mark_takes_a_boxed_error_whatever_its_handler_error_is() {
+fn a_question_mark_converts_a_boxed_error_of_any_handler_error() {
     fn failed() -> Result<(), Error<String>> {
         Err(Error::Handler("out of stock".to_owned()))
     }

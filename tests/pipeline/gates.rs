@@ -53,7 +53,7 @@ fn gates_see_every_outcome_and_give_their_pass_back() {
 }
 
 #[test]
-fn a_refusal_ends_the_dispatch_where_it_happens() {
+fn a_refusal_by_a_gate_ends_the_dispatch_there() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .wrap(Gated(MarkGate("outer", steps.clone())))

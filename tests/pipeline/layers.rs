@@ -39,7 +39,7 @@ fn other() -> impl arcbus::Handler<Other> {
 }
 
 #[test]
-fn the_first_layer_is_the_outermost_whatever_its_kind() {
+fn the_first_layer_of_any_kind_is_the_outermost() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .wrap(Gated(MarkGate("a", steps.clone())))
@@ -58,7 +58,7 @@ fn the_first_layer_is_the_outermost_whatever_its_kind() {
 }
 
 #[test]
-fn a_static_bus_runs_its_layers_in_the_same_order() {
+fn a_static_bus_runs_its_layers_in_the_order_of_a_bus() {
     static_bus! {
         struct Acts: Command {
             act: Act => Actor,
@@ -188,7 +188,7 @@ fn a_shared_layer_makes_one_instance_for_each_type_of_middleware() {
 }
 
 #[test]
-fn a_layer_that_is_none_runs_and_lists_nothing() {
+fn a_none_layer_neither_runs_nor_is_listed() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .layer(None::<MarkLayer>)
@@ -209,7 +209,7 @@ fn a_layer_that_is_none_runs_and_lists_nothing() {
 }
 
 #[test]
-fn a_layer_that_is_some_is_listed_by_its_own_name() {
+fn a_some_layer_is_listed_by_its_own_name() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .layer(Some(MarkLayer(steps.clone())))
@@ -251,7 +251,7 @@ fn a_registrar_adds_layers_inside_its_own() {
 }
 
 #[test]
-fn a_guard_refuses_what_its_closure_refuses() {
+fn a_guard_refuses_by_its_closure() {
     let steps = Steps::default();
     let refusal = || Rejection::forbidden("at most 100");
     let bus = CommandBus::builder()
@@ -329,7 +329,7 @@ fn the_macro_makes_a_middleware_for_every_message() {
 
 /// A type inside a generic block has a path that begins with the block's arguments.
 #[test]
-fn every_layer_that_is_on_has_a_name_in_the_list() {
+fn every_active_layer_is_listed_by_name() {
     struct Host<T>(T);
     trait Build {
         fn bus(self) -> CommandBus;

@@ -53,7 +53,7 @@ impl Handler<Shaky> for ShakyHandler {
 }
 
 #[test]
-fn the_rest_can_be_run_again_and_validates_again() {
+fn the_inner_service_can_run_again_and_validates_again() {
     let bus = CommandBus::builder()
         .wrap(Again)
         .register(ShakyHandler)
@@ -68,7 +68,7 @@ fn the_rest_can_be_run_again_and_validates_again() {
 }
 
 #[test]
-fn each_run_of_the_rest_passes_its_layers_and_catches_its_panic() {
+fn each_run_of_the_inner_service_passes_its_layers_and_catches_its_panic() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .wrap(Gated(MarkGate("out", steps.clone())))
@@ -104,7 +104,7 @@ impl Middleware<Act> for Stub {
 }
 
 #[test]
-fn the_rest_need_not_be_run() {
+fn a_middleware_may_reply_without_its_inner_service() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .wrap(Mark("out", steps.clone()))
@@ -165,7 +165,7 @@ impl<M: Message> Middleware<M> for Deeper {
 }
 
 #[test]
-fn the_rest_can_be_run_with_a_derived_context() {
+fn the_inner_service_can_run_in_a_derived_context() {
     let bus = CommandBus::builder()
         .wrap(Deeper)
         .wrap(Deeper)
@@ -225,7 +225,7 @@ impl Middleware<Act> for Hesitant {
 }
 
 #[test]
-fn a_rest_that_is_not_awaited_gives_back_what_it_took() {
+fn an_inner_future_that_is_dropped_gives_its_permits_back() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .wrap(Hesitant)

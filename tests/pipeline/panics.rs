@@ -143,7 +143,7 @@ impl Handler<Act> for Hasty {
 }
 
 #[test]
-fn a_panic_before_there_is_a_future_is_an_error() {
+fn a_panic_before_the_future_exists_is_an_error() {
     let bus = CommandBus::builder()
         .register(Hasty)
         .build()

@@ -98,7 +98,7 @@ fn a_stack_after_the_last_handler_is_refused_with_its_layers() {
 }
 
 #[test]
-fn a_layer_inside_a_scope_does_not_guard_what_stands_outside() {
+fn a_layer_inside_a_scope_does_not_guard_handlers_outside() {
     let text = refused(true, || {
         CommandBus::builder()
             .scope(|s| s.layer(nobody()))
@@ -126,7 +126,7 @@ fn a_layer_after_the_last_handler_of_its_scope_is_refused() {
 }
 
 #[test]
-fn a_layer_between_a_handler_and_a_scope_without_one_is_refused() {
+fn a_layer_between_a_handler_and_an_empty_scope_is_refused() {
     let text = refused(true, || {
         one()
             .layer(nobody())
@@ -165,7 +165,7 @@ fn a_handler_in_a_nested_scope_stands_below_the_layers_outside() {
 }
 
 #[test]
-fn a_layer_outside_is_not_covered_by_a_handler_of_a_scope_before_it() {
+fn an_outer_layer_is_not_covered_by_a_handler_of_an_earlier_scope() {
     let text = refused(false, || {
         CommandBus::builder()
             .scope(|s| s.register(Actor::default()))
@@ -175,7 +175,7 @@ fn a_layer_outside_is_not_covered_by_a_handler_of_a_scope_before_it() {
 }
 
 #[test]
-fn a_scope_without_a_handler_is_refused_where_no_registrar_comes() {
+fn a_scope_without_a_handler_is_refused_even_by_open() {
     let text = refused(false, || one().scope(|s| s));
     says(&text, &["the scope (", "registers no handler"]);
     let off = refused(false, || one().scope(|s| s.layer(None::<Bulkhead>)));
@@ -183,13 +183,13 @@ fn a_scope_without_a_handler_is_refused_where_no_registrar_comes() {
 }
 
 #[test]
-fn an_empty_scope_in_an_empty_scope_is_told_once() {
+fn nested_empty_scopes_are_reported_once() {
     let text = refused(false, || one().scope(|s| s.scope(|t| t)));
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 
 #[test]
-fn a_scope_that_gives_back_another_builder_is_refused() {
+fn a_scope_that_returns_another_builder_is_refused() {
     let text = refused(true, || {
         one()
             .layer(nobody())
@@ -203,7 +203,7 @@ fn a_scope_that_gives_back_another_builder_is_refused() {
 }
 
 #[test]
-fn what_is_switched_off_guards_nothing_and_is_let_through() {
+fn a_layer_switched_off_needs_no_handler() {
     let bus = one()
         .layer(None::<Bulkhead>)
         .layer(None::<Bulkhead>.shared())
@@ -219,7 +219,7 @@ fn what_is_switched_off_guards_nothing_and_is_let_through() {
 }
 
 #[test]
-fn what_is_switched_on_is_refused() {
+fn a_layer_switched_on_needs_a_handler() {
     let on = |text: String, name: &str| says(&text, &[name, "has no handler below it"]);
     on(
         refused(false, || one().layer(Some(nobody()))),
@@ -240,7 +240,7 @@ fn what_is_switched_on_is_refused() {
 }
 
 #[test]
-fn what_is_wrong_with_a_handler_is_told_first() {
+fn a_mistake_of_a_handler_is_reported_first() {
     let twice = || one().register(Actor::default()).layer(nobody());
     let text = twice().build().expect_err("twice").to_string();
     says(&text, &["has a handler already"]);
@@ -249,7 +249,7 @@ fn what_is_wrong_with_a_handler_is_told_first() {
 }
 
 #[test]
-fn the_layers_of_a_registrar_may_be_for_handlers_that_come_later() {
+fn the_layers_of_a_registrar_may_wait_for_later_handlers() {
     let (bus, registrar) = CommandBus::builder()
         .layer(nobody())
         .open_strict()

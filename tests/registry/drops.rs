@@ -42,7 +42,7 @@ fn the_writer_drops(reader: impl FnOnce(&QueryBus, &dyn Fn()) + Send) {
 }
 
 #[test]
-fn a_reader_that_is_the_last_to_let_go_frees_nothing() {
+fn the_last_reader_to_let_go_frees_nothing() {
     the_writer_drops(|bus, taken_out| {
         let future = begin::<1>(bus);
         taken_out();
@@ -95,7 +95,7 @@ impl Drop for Held {
 }
 
 #[test]
-fn a_handler_that_is_taken_out_while_it_runs_is_not_dropped_by_its_dispatch() {
+fn a_handler_deregistered_while_running_is_not_dropped_by_its_dispatch() {
     let (bus, registrar) = open();
     let (running, runs) = mpsc::channel();
     let (goes_on, go_on) = mpsc::channel();
@@ -164,7 +164,7 @@ fn not_there<T>(result: Result<T, RegistrationError>) {
 }
 
 #[test]
-fn the_registry_is_not_locked_while_what_was_retired_is_dropped() {
+fn the_registry_is_not_locked_while_a_retired_handler_is_dropped() {
     free_while_dropped(|_, registrar, relay| {
         registrar.must_register::<Ask<2>, _>(relay);
         let retired = registrar.deregister::<Ask<2>>().expect("registered");
@@ -187,7 +187,7 @@ fn the_registry_is_not_locked_while_what_was_retired_is_dropped() {
 }
 
 #[test]
-fn the_registry_is_not_locked_while_what_was_refused_is_dropped() {
+fn the_registry_is_not_locked_while_a_refused_handler_is_dropped() {
     free_while_dropped(|_, registrar, relay| {
         not_there(registrar.replace::<Ask<2>, _>(relay));
     });

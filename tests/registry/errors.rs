@@ -64,7 +64,7 @@ fn refused<T: Debug>(
 }
 
 #[test]
-fn a_message_registered_twice() {
+fn a_message_registered_twice_is_refused() {
     refused(duplicate(), |_, registrar, drops| {
         let result = registrar.register::<Ask<1>, _>(drops.handler(9));
         assert_eq!(drops.numbers(), [9]);
@@ -73,7 +73,7 @@ fn a_message_registered_twice() {
 }
 
 #[test]
-fn a_message_without_a_name() {
+fn a_message_without_a_name_is_refused() {
     refused(empty_name(), |_, registrar, drops| {
         let result = registrar.register::<Ask<0>, _>(drops.handler(9));
         assert_eq!(drops.numbers(), [9]);
@@ -82,7 +82,7 @@ fn a_message_without_a_name() {
 }
 
 #[test]
-fn two_messages_with_one_name() {
+fn two_messages_with_one_name_are_refused() {
     refused(name_clash(), |_, registrar, drops| {
         let result = registrar.register::<Ask<5>, _>(drops.handler(9));
         assert_eq!(drops.numbers(), [9]);
@@ -105,7 +105,7 @@ impl<const FIRST: bool> Message for Alike<FIRST> {
 }
 
 #[test]
-fn names_with_one_hash_are_two_names() {
+fn names_with_equal_hashes_are_distinct() {
     let (bus, registrar) = QueryBus::builder().open().expect("no handlers");
     registrar.must_register(from_fn(|_: Alike<true>, _: &Context<'_>| Ok(true)));
     registrar.must_register(from_fn(|_: Alike<false>, _: &Context<'_>| Ok(false)));
@@ -118,7 +118,7 @@ fn names_with_one_hash_are_two_names() {
 }
 
 #[test]
-fn what_is_not_there_is_not_replaced() {
+fn replacing_an_unregistered_message_is_refused() {
     refused(not_registered(), |_, registrar, drops| {
         let result = registrar.replace::<Ask<2>, _>(drops.handler(9));
         assert_eq!(drops.numbers(), [9]);
@@ -127,19 +127,19 @@ fn what_is_not_there_is_not_replaced() {
 }
 
 #[test]
-fn what_is_not_there_is_not_deregistered() {
+fn deregistering_an_unregistered_message_is_refused() {
     refused(not_registered(), |_, registrar, _| {
         registrar.deregister::<Ask<2>>()
     });
 }
 
 #[test]
-fn what_is_not_there_has_no_route() {
+fn an_unregistered_message_has_no_route() {
     refused(not_registered(), |bus, _, _| bus.route::<Ask<2>>());
 }
 
 #[test]
-fn a_replaced_name_is_that_of_another_type() {
+fn replacing_by_a_type_with_an_equal_name_is_refused() {
     refused(
         format!(
             "message 'same' ({}) has no handler: use `register` to add one",
@@ -173,7 +173,7 @@ fn must_register_panics_with_the_text_of_the_error() {
 }
 
 #[test]
-fn a_builder_tells_the_first_mistake_and_drops_every_handler() {
+fn a_builder_reports_the_first_mistake_and_drops_every_handler() {
     let drops = Drops::default();
     let error = QueryBus::builder()
         .register::<Ask<4>, _>(drops.handler(1))
@@ -186,7 +186,7 @@ fn a_builder_tells_the_first_mistake_and_drops_every_handler() {
 }
 
 #[test]
-fn a_builder_refuses_a_capacity_that_no_memory_has_room_for() {
+fn a_builder_refuses_a_capacity_beyond_all_memory() {
     for capacity in [usize::MAX, usize::MAX >> 6] {
         let drops = Drops::default();
         let error = QueryBus::builder()
@@ -203,7 +203,7 @@ fn a_builder_refuses_a_capacity_that_no_memory_has_room_for() {
 }
 
 #[test]
-fn a_builder_refuses_no_capacity_before_anything_else() {
+fn a_builder_refuses_a_zero_capacity_first() {
     let drops = Drops::default();
     let error = QueryBus::builder()
         .capacity(0)
@@ -218,7 +218,7 @@ fn a_builder_refuses_no_capacity_before_anything_else() {
 }
 
 #[test]
-fn a_message_with_a_blank_name() {
+fn a_message_with_a_blank_name_is_refused() {
     struct Blank;
 
     impl Message for Blank {

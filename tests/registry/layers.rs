@@ -7,7 +7,7 @@ use arcbus::{Context, Gated, InvalidSetting, Layer, Message, Query, QueryBus, Ro
 use crate::support::{Ask, Drops, Notes, all, ask, open};
 
 #[test]
-fn a_layer_makes_one_middleware_a_registration_for_its_route() {
+fn a_layer_makes_a_middleware_for_each_registration() {
     let (notes, drops) = (Notes::default(), Drops::default());
     let (bus, registrar) = QueryBus::builder()
         .layer(notes.layer("outer"))
@@ -26,7 +26,7 @@ fn a_layer_makes_one_middleware_a_registration_for_its_route() {
 }
 
 #[test]
-fn a_registrar_with_a_layer_leaves_the_one_it_was_made_of_alone() {
+fn a_registrar_with_a_layer_does_not_change_its_original() {
     let (notes, drops) = (Notes::default(), Drops::default());
     let (bus, registrar) = open();
     let layered = registrar.layer(notes.layer("inner"));
@@ -50,7 +50,7 @@ fn layers(bus: &QueryBus, notes: &Notes) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_replace_brings_the_layers_of_the_registrar_that_makes_it() {
+fn a_replace_uses_the_layers_of_its_registrar() {
     let (notes, drops) = (Notes::default(), Drops::default());
     let (bus, plain) = open();
     let one = plain.layer(notes.layer("one"));
@@ -64,7 +64,7 @@ fn a_replace_brings_the_layers_of_the_registrar_that_makes_it() {
 }
 
 #[test]
-fn a_batch_brings_the_layers_of_the_registrar_that_makes_it() {
+fn a_batch_uses_the_layers_of_its_registrar() {
     let (notes, drops) = (Notes::default(), Drops::default());
     let (bus, plain) = open();
     let one = plain.layer(notes.layer("one"));
@@ -79,7 +79,7 @@ fn a_batch_brings_the_layers_of_the_registrar_that_makes_it() {
 }
 
 #[test]
-fn a_wrapped_middleware_is_made_by_nobody_and_runs_for_every_route() {
+fn a_wrapped_middleware_is_shared_by_every_route() {
     let (notes, drops) = (Notes::default(), Drops::default());
     let (bus, registrar) = open();
     let wrapped = registrar.wrap(Gated(notes.layer("wrapped")));
@@ -140,7 +140,7 @@ fn a_table_takes_more_than_its_capacity_from_the_builder() {
 }
 
 #[test]
-fn a_table_takes_more_than_its_capacity_one_by_one_and_at_once() {
+fn a_table_takes_more_than_its_capacity_singly_and_in_a_batch() {
     for capacity in [1, 25, 26, 1000] {
         let (bus, registrar) = QueryBus::builder()
             .capacity(capacity)

@@ -39,7 +39,7 @@ fn a_local_bus_and_a_route_go_on_without_their_bus() {
 }
 
 #[test]
-fn a_registrar_changes_the_registry_of_a_bus_that_is_gone() {
+fn a_registrar_outlives_its_bus() {
     alone(
         |_, registrar| registrar.layer(None::<Noting>),
         |registrar, drops| {
@@ -55,7 +55,7 @@ fn a_registrar_changes_the_registry_of_a_bus_that_is_gone() {
 }
 
 #[test]
-fn a_retired_one_keeps_what_is_registered() {
+fn a_retired_handle_keeps_the_registry_alive() {
     alone(
         |_, registrar| registrar.update(|_| ()).expect("nothing to refuse"),
         |retired, _| assert!(retired.is_drained()),

@@ -27,7 +27,7 @@ fn only(bus: &QueryBus) -> RouteInfo {
 }
 
 #[test]
-fn a_route_tells_its_message_and_kind() {
+fn a_route_lists_its_message_and_kind() {
     let (bus, registrar) = open();
     registrar.must_register::<Ask<1>, _>(Drops::default().handler(1));
     let route = only(&bus);
@@ -45,7 +45,7 @@ fn a_route_tells_its_message_and_kind() {
 }
 
 #[test]
-fn routes_are_listed_by_name_whatever_the_order_they_came_in() {
+fn routes_are_listed_in_the_order_of_their_names() {
     let drops = Drops::default();
     let (bus, registrar) = open();
     registrar.must_register::<Ask<4>, _>(drops.handler(4));
@@ -90,7 +90,7 @@ fn a_wrapped_gate_is_listed_by_its_own_name() {
 }
 
 #[test]
-fn a_layer_that_is_off_or_has_no_name_is_not_listed() {
+fn a_layer_switched_off_or_without_a_name_is_not_listed() {
     let (notes, drops) = (Notes::default(), Drops::default());
     let bus = QueryBus::builder()
         .layer(Some(notes.layer("on")))
@@ -114,7 +114,7 @@ fn after(time: SystemTime) -> SystemTime {
 }
 
 #[test]
-fn a_route_tells_when_this_handler_was_registered_by_the_systems_clock() {
+fn a_route_lists_the_system_time_of_its_registration() {
     let drops = Drops::default();
     let fake = FakeClock::new();
     let (bus, registrar) = QueryBus::builder()

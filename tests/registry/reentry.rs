@@ -67,7 +67,7 @@ fn from_a_handler(dispatch: impl FnOnce(&QueryBus) -> Option<u32> + Send + 'stat
 }
 
 #[test]
-fn a_handler_changes_the_registry_it_runs_in_whatever_the_handle() {
+fn a_handler_may_change_its_own_registry_on_any_handle() {
     from_a_handler(ask::<1>);
     from_a_handler(|bus| answer(block(bus.execute(Ask::<1>(Do::Answer)))));
     from_a_handler(|bus| answer(bus.local().execute_blocking(Ask::<1>(Do::Answer))));
@@ -103,7 +103,7 @@ fn from_a_drop(end: impl FnOnce(&QueryBus, &Changer, AtEnd) + Send + 'static) {
 }
 
 #[test]
-fn a_retired_handler_changes_the_registry_when_it_is_dropped() {
+fn a_retired_handler_may_change_the_registry_when_dropped() {
     from_a_drop(|_, registrar, chain| {
         registrar.must_register::<Ask<1>, _>(chain);
         drop(registrar.deregister::<Ask<1>>().expect("registered"));
@@ -129,7 +129,7 @@ fn a_retired_handler_changes_the_registry_when_it_is_dropped() {
 }
 
 #[test]
-fn a_refused_handler_changes_the_registry_when_it_is_dropped() {
+fn a_refused_handler_may_change_the_registry_when_dropped() {
     from_a_drop(|_, registrar, chain| {
         assert!(registrar.register::<Ask<0>, _>(chain).is_err());
     });
@@ -156,7 +156,7 @@ fn refused_in_a_batch(add: fn(&mut Batch<Query, NoLayers>, AtEnd)) {
 }
 
 #[test]
-fn a_handler_refused_in_a_batch_waits_for_another_when_it_is_dropped() {
+fn a_handler_refused_in_a_batch_may_wait_for_another_when_dropped() {
     // Repeats the mistake, because the rejected table drops its routes in any order.
     for _ in 0..8 {
         refused_in_a_batch(|batch, chain| {
@@ -172,7 +172,7 @@ fn a_handler_refused_in_a_batch_waits_for_another_when_it_is_dropped() {
 }
 
 #[test]
-fn a_handler_changes_another_bus_when_its_own_goes_away() {
+fn a_handler_may_change_another_bus_when_its_own_is_dropped() {
     watched(|| {
         let (bus, registrar) = open();
         let chain = chain(&registrar);
@@ -186,7 +186,7 @@ fn a_handler_changes_another_bus_when_its_own_goes_away() {
 }
 
 #[test]
-fn a_bus_goes_away_with_the_handler_of_another_that_owned_it() {
+fn a_bus_is_dropped_with_a_handler_that_owned_it() {
     watched(|| {
         let drops = Drops::default();
         let (inner, inner_registrar) = open();
@@ -204,7 +204,7 @@ fn a_bus_goes_away_with_the_handler_of_another_that_owned_it() {
 }
 
 #[test]
-fn the_last_handles_of_a_bus_may_belong_to_the_handler_that_retires() {
+fn a_retired_handler_may_own_the_last_handles_of_its_bus() {
     watched(|| {
         let drops = Drops::default();
         let (bus, registrar) = open();
@@ -225,7 +225,7 @@ fn the_last_handles_of_a_bus_may_belong_to_the_handler_that_retires() {
 }
 
 #[test]
-fn an_update_is_made_after_the_changes_that_its_closure_makes() {
+fn an_update_follows_the_changes_made_in_its_closure() {
     watched(|| {
         let drops = Drops::default();
         let (bus, registrar) = open();
@@ -246,7 +246,7 @@ fn an_update_is_made_after_the_changes_that_its_closure_makes() {
 }
 
 #[test]
-fn an_update_is_refused_by_what_its_closure_registers() {
+fn an_update_is_refused_if_its_closure_registers_the_message() {
     watched(|| {
         let drops = Drops::default();
         let (bus, registrar) = open();
@@ -291,7 +291,7 @@ impl<M: Message> Layer<M> for Registering {
 }
 
 #[test]
-fn a_layer_registers_while_it_is_asked_for_a_middleware() {
+fn a_layer_may_register_while_making_a_middleware() {
     for batch in [false, true] {
         watched(move || {
             let (bus, registrar) = open();
@@ -337,7 +337,7 @@ fn a_drop_that_panics_reaches_the_writer_and_the_registry_goes_on() {
 }
 
 #[test]
-fn a_drop_waits_for_another_handler_that_went_idle_at_the_same_time() {
+fn a_drop_may_wait_for_a_handler_that_went_idle_with_it() {
     watched(|| {
         let (bus, registrar) = open();
         let other = Arc::new(OnceLock::<Retired>::new());
@@ -414,7 +414,7 @@ impl Drop for Pass {
 }
 
 #[test]
-fn a_middleware_that_came_too_late_to_be_shared_registers_when_it_is_dropped() {
+fn a_surplus_shared_middleware_may_register_when_dropped() {
     watched(|| {
         let drops = Drops::default();
         let (when_asked, when_dropped) = (Slot::default(), Slot::default());

@@ -47,7 +47,7 @@ fn route<const N: usize>(bus: &QueryBus) -> Route<Ask<N>> {
 }
 
 #[test]
-fn a_local_bus_moves_on_when_it_is_used_refreshed_or_dropped() {
+fn a_local_bus_moves_on_when_used_refreshed_or_dropped() {
     drained_after(local, |mut local| {
         assert_eq!(local.execute_blocking(Ask::<2>(Do::Answer)), Ok(2));
         Some(local)
@@ -64,7 +64,7 @@ fn a_local_bus_moves_on_when_it_is_used_refreshed_or_dropped() {
 }
 
 #[test]
-fn a_route_moves_on_when_it_is_used_refreshed_or_dropped() {
+fn a_route_moves_on_when_used_refreshed_or_dropped() {
     drained_after(route::<1>, |mut route| {
         assert!(route.execute_blocking(Ask(Do::Answer)).is_err());
         Some(route)
@@ -126,7 +126,7 @@ fn during_a_dispatch<T>(bus: &QueryBus, registrar: &Changer, work: impl FnOnce()
 }
 
 #[test]
-fn a_blocking_dispatch_that_began_before_keeps_all_that_was_registered_then() {
+fn an_earlier_blocking_dispatch_keeps_all_handlers_of_its_start() {
     let (bus, registrar, drops) = two();
     let (own, other) = during_a_dispatch(&bus, &registrar, || {
         let own = registrar.deregister::<Ask<3>>().expect("registered");
@@ -141,7 +141,7 @@ fn a_blocking_dispatch_that_began_before_keeps_all_that_was_registered_then() {
 }
 
 #[test]
-fn a_dispatch_that_begins_after_keeps_nothing() {
+fn a_later_dispatch_keeps_no_retired_handler() {
     let (bus, registrar, drops) = two();
     let retired = registrar
         .replace::<Ask<1>, _>(drops.handler(3))
@@ -151,7 +151,7 @@ fn a_dispatch_that_begins_after_keeps_nothing() {
 }
 
 #[test]
-fn each_of_two_pending_futures_keeps_the_handler_it_began_with() {
+fn each_pending_future_keeps_its_first_handler() {
     let (bus, registrar, drops) = two();
     let first = begin::<1>(&bus);
     let one = registrar
@@ -169,7 +169,7 @@ fn each_of_two_pending_futures_keeps_the_handler_it_began_with() {
 }
 
 #[test]
-fn a_future_that_was_not_polled_keeps_nothing_and_runs_the_new_handler() {
+fn an_unpolled_future_keeps_no_handler_and_runs_the_new_one() {
     let (bus, registrar, drops) = two();
     let future = bus.execute(Ask::<1>(Do::Answer));
     let retired = registrar
@@ -180,7 +180,7 @@ fn a_future_that_was_not_polled_keeps_nothing_and_runs_the_new_handler() {
 }
 
 #[test]
-fn a_batch_is_drained_when_its_last_handler_is() {
+fn a_batch_is_drained_with_its_last_handler() {
     for swapped in [false, true] {
         let (bus, registrar, drops) = two();
         let mut futures: [Box<dyn Send>; 2] =
@@ -226,7 +226,7 @@ fn returns_when_drained(wait: impl FnOnce(Retired) + Send + 'static) {
 }
 
 #[test]
-fn every_way_to_wait_returns_when_it_is_drained() {
+fn every_way_to_wait_returns_when_the_handler_is_drained() {
     returns_when_drained(|retired| retired.wait());
     returns_when_drained(|retired| assert!(retired.wait_timeout(Duration::MAX)));
     returns_when_drained(|retired| block(async { retired.await }));
@@ -241,7 +241,7 @@ impl Wake for Woken {
 }
 
 #[test]
-fn an_awaited_one_wakes_its_task_without_a_runtime() {
+fn an_awaited_drain_wakes_its_task_without_a_runtime() {
     let (bus, registrar, drops) = two();
     let local = bus.local();
     let retired = registrar.deregister::<Ask<1>>().expect("registered");
@@ -262,7 +262,7 @@ fn an_awaited_one_wakes_its_task_without_a_runtime() {
 }
 
 #[test]
-fn a_timeout_ends_the_wait_before_it_is_drained() {
+fn a_timeout_ends_the_wait_for_a_drain() {
     let (bus, registrar, drops) = two();
     let local = bus.local();
     let retired = registrar.deregister::<Ask<1>>().expect("registered");
@@ -274,7 +274,7 @@ fn a_timeout_ends_the_wait_before_it_is_drained() {
 }
 
 #[test]
-fn what_nobody_asks_about_is_freed_by_the_next_change() {
+fn a_drained_handler_is_freed_by_the_next_change() {
     for reclaim in [
         Registrar::reclaim,
         |registrar: &Changer| drop(registrar.update(|_| ()).expect("nothing to refuse")),
@@ -291,7 +291,7 @@ fn what_nobody_asks_about_is_freed_by_the_next_change() {
 }
 
 #[test]
-fn another_one_that_is_asked_frees_it_as_well() {
+fn asking_one_drain_handle_frees_every_drained_handler() {
     let (bus, registrar, drops) = two();
     let local = bus.local();
     let asked = registrar.deregister::<Ask<1>>().expect("registered");
@@ -302,7 +302,7 @@ fn another_one_that_is_asked_frees_it_as_well() {
 }
 
 #[test]
-fn it_outlives_the_bus_and_the_registrar() {
+fn a_drain_handle_outlives_the_bus_and_the_registrar() {
     let (bus, registrar, drops) = two();
     let local = bus.local();
     let retired = registrar.deregister::<Ask<1>>().expect("registered");

@@ -46,7 +46,7 @@ fn one_bad_change_anywhere_refuses_all_and_drops_every_handler() {
 }
 
 #[test]
-fn the_first_of_two_mistakes_is_told() {
+fn the_first_of_two_mistakes_is_reported() {
     let (_bus, registrar) = open();
     let refused = registrar.update(|batch| {
         batch.deregister::<Ask<3>>().deregister::<Ask<2>>();
@@ -76,7 +76,7 @@ fn changes_of_one_message_are_made_in_their_order() {
 }
 
 #[test]
-fn a_message_may_come_and_go_in_one_batch() {
+fn a_message_may_be_registered_and_deregistered_in_one_batch() {
     let (bus, registrar) = open();
     let drops = Drops::default();
     let retired = registrar
@@ -96,7 +96,7 @@ fn a_message_may_come_and_go_in_one_batch() {
 }
 
 #[test]
-fn a_name_is_free_after_its_holder_left_and_not_before() {
+fn a_name_is_free_only_after_its_holder_was_deregistered() {
     let (bus, registrar) = open();
     let drops = Drops::default();
     registrar.must_register::<Ask<4>, _>(drops.handler(4));

@@ -69,7 +69,7 @@ fn commands(readme: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_a_change_must_pass_has_the_commands_of_the_readme() {
+fn the_checks_of_a_change_include_the_commands_of_the_readme() {
     let (readme, run) = (read("README.md"), read(".ci/run"));
     let commands = commands(&readme);
     assert_eq!(commands.len(), 2);

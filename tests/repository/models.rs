@@ -23,14 +23,14 @@ fn each_ordering_of_the_source_has_its_row_and_each_row_its_ordering() {
 }
 
 #[test]
-fn the_page_on_orderings_names_files_that_are_there() {
+fn the_page_on_orderings_names_existing_files() {
     let files = tree::files(&root()).expect("git lists the files");
     let missing = docs::missing_paths(&read("src/docs/orderings.md"), &files);
     assert!(missing.is_empty(), "src/docs/orderings.md: {missing:#?}");
 }
 
 #[test]
-fn the_page_on_models_lists_each_of_them_and_no_other() {
+fn the_page_on_models_lists_exactly_the_models() {
     let page = read("loom-tests/README.md");
     let rows = page.lines().skip_while(|line| !line.starts_with("| model"));
     let rows = rows.skip(2).take_while(|line| line.starts_with('|'));

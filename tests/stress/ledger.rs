@@ -577,13 +577,13 @@ const SHORT: usize = if cfg!(arcbus_asan) { 20_000 } else { 100_000 };
 const LONG: usize = 6_000_000;
 
 #[test]
-fn nothing_is_lost_and_nothing_kept() {
+fn no_value_is_lost_or_kept() {
     stress(SHORT);
 }
 
 #[test]
 #[ignore = "millions of dispatches: run in release"]
-fn nothing_is_lost_and_nothing_kept_for_long() {
+fn no_value_is_lost_or_kept_in_a_long_run() {
     let rounds = std::env::var("ARCBUS_STRESS_ROUNDS").ok();
     let rounds = rounds.map(|rounds| rounds.parse().expect("a number"));
     stress(rounds.unwrap_or(LONG));

@@ -253,7 +253,7 @@ fn run_handles(plan: &Plan) -> Record {
 }
 
 #[test]
-fn no_reader_is_answered_by_a_version_that_is_gone() {
+fn no_reader_gets_a_reply_of_a_replaced_version() {
     // Fewer dispatches under a sanitizer, which makes each many times as slow.
     let part = if cfg!(arcbus_asan) { 10 } else { 1 };
     let record = run_handles(&Plan {
@@ -284,7 +284,7 @@ fn ten_million_dispatches_over_ten_thousand_swaps() {
 }
 
 #[test]
-fn a_reader_with_a_copy_of_its_own_is_found_out() {
+fn a_reader_with_a_stale_copy_is_detected() {
     let plan = Plan {
         dispatches: 100_000,
         swaps: 1_000,
@@ -299,7 +299,7 @@ fn a_reader_with_a_copy_of_its_own_is_found_out() {
 }
 
 #[test]
-fn one_planted_stale_answer_is_found_in_a_real_record() {
+fn a_planted_stale_answer_is_detected_in_a_real_record() {
     let mut record = run_handles(&Plan {
         dispatches: 20_000,
         swaps: 200,
@@ -328,27 +328,27 @@ mod the_checker {
     }
 
     #[test]
-    fn accepts_the_version_that_is_live() {
+    fn the_check_accepts_the_live_version() {
         assert!(verdict(0, 5, 0));
         assert!(verdict(22, 25, 1));
         assert!(verdict(50, 60, 2));
     }
 
     #[test]
-    fn accepts_either_version_during_a_swap() {
+    fn the_check_accepts_either_version_during_a_swap() {
         assert!(verdict(12, 18, 0));
         assert!(verdict(12, 18, 1));
     }
 
     #[test]
-    fn accepts_what_was_live_at_one_moment_of_a_long_call() {
+    fn the_check_accepts_a_version_live_at_any_moment_of_a_call() {
         for version in 0..=2 {
             assert!(verdict(0, 100, version));
         }
     }
 
     #[test]
-    fn counts_from_the_start_of_the_installing_swap_to_the_end_of_the_replacing_one() {
+    fn a_version_is_live_from_its_installing_to_its_replacing_swap() {
         assert!(verdict(0, 10, 1));
         assert!(!verdict(0, 9, 1));
         assert!(verdict(40, 50, 1));
@@ -356,20 +356,20 @@ mod the_checker {
     }
 
     #[test]
-    fn refuses_a_version_that_was_replaced() {
+    fn the_check_refuses_a_replaced_version() {
         assert!(!verdict(21, 25, 0));
         assert!(!verdict(50, 60, 1));
     }
 
     #[test]
-    fn refuses_a_version_from_the_future() {
+    fn the_check_refuses_a_version_from_the_future() {
         assert!(!verdict(0, 5, 1));
         assert!(!verdict(22, 25, 2));
         assert!(!verdict(50, 60, 3));
     }
 
     #[test]
-    fn names_the_stale_answer() {
+    fn the_check_names_the_stale_answer() {
         let fresh = Answer {
             span: Span { start: 22, end: 25 },
             version: 1,
@@ -390,7 +390,7 @@ mod the_checker {
     }
 
     #[test]
-    fn counts_the_swaps_that_a_dispatch_overlaps() {
+    fn the_check_counts_the_swaps_that_a_dispatch_overlaps() {
         let answer = |start, end| Answer {
             span: Span { start, end },
             version: 0,

@@ -268,7 +268,7 @@ fn a_deadline_ends_a_wait_on_a_runtime() {
 }
 
 #[test]
-fn a_handler_may_use_the_runtime_it_is_awaited_on() {
+fn a_handler_may_use_the_runtime_of_its_caller() {
     let bus = waits_for_the_runtime();
     for runtime in [current_thread(), multi_thread()] {
         assert_eq!(runtime.block_on(bus.execute(Later)), Ok(9));

@@ -146,7 +146,7 @@ impl Handler<Act> for Ends {
 }
 
 #[test]
-fn a_handler_is_told_by_a_paused_clock() {
+fn a_paused_clock_cancels_a_handler_for_its_grace() {
     let bus = CommandBus::builder()
         .layer(Timeout::new(HOUR).grace(HOUR))
         .register(Ends)
@@ -165,7 +165,7 @@ async fn polled<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[test]
-fn a_paused_clock_that_is_moved_by_hand_ends_what_it_reaches() {
+fn advancing_a_paused_clock_ends_due_timeouts() {
     let (bus, steps) = bus(Timeout::new(HOUR));
     paused().block_on(async {
         let mut dispatch = pin!(bus.execute(Act::Wait));
@@ -179,7 +179,7 @@ fn a_paused_clock_that_is_moved_by_hand_ends_what_it_reaches() {
 }
 
 #[test]
-fn a_message_waits_for_its_token_by_a_paused_clock() {
+fn a_paused_clock_ends_a_wait_for_a_token() {
     let limit = RateLimit::new(1, HOUR).wait_at_most(HOUR * 2);
     let bus = CommandBus::builder()
         .layer(limit)
@@ -196,7 +196,7 @@ fn a_message_waits_for_its_token_by_a_paused_clock() {
 }
 
 #[test]
-fn a_place_in_a_queue_is_given_up_by_a_paused_clock() {
+fn a_paused_clock_ends_a_wait_in_a_queue() {
     let bus = CommandBus::builder()
         .layer(Bulkhead::new(1).queue(1, HOUR))
         .register(Actor(Steps::default()))
@@ -228,7 +228,7 @@ fn many_tasks_time_out_together() {
 }
 
 #[test]
-fn a_dispatch_outlives_the_runtime_that_it_waited_in() {
+fn a_dispatch_outlives_its_runtime() {
     let (bus, steps) = bus(Timeout::new(SHORT));
     let (runtime, other) = (current_thread(), current_thread());
     let mut dispatch = Box::pin(bus.execute(Act::Wait));

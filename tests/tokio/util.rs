@@ -21,7 +21,7 @@ fn cancelled<T>(phase: Phase) -> Result<T, Error<String>> {
 }
 
 #[test]
-fn to_cancel_either_cancels_both() {
+fn cancelling_either_token_cancels_both() {
     let theirs = CancellationToken::new();
     let ours = CancelToken::from(theirs.clone());
     assert!(!ours.is_cancelled());
@@ -35,7 +35,7 @@ fn to_cancel_either_cancels_both() {
 }
 
 #[test]
-fn a_child_is_cancelled_with_its_parent_and_alone() {
+fn a_child_token_is_cancelled_with_its_parent_or_alone() {
     let parent = CancellationToken::new();
     let ours = CancelToken::from(parent.child_token());
     let other = CancelToken::from(parent.child_token());
@@ -46,7 +46,7 @@ fn a_child_is_cancelled_with_its_parent_and_alone() {
 }
 
 #[test]
-fn it_stops_a_dispatch_that_waits_in_both_lanes() {
+fn a_tokio_token_stops_a_waiting_dispatch_in_both_lanes() {
     let (bus, steps) = bus();
     let theirs = CancellationToken::new();
     let cx = || Context::new().cancel_on(theirs.clone().into());
@@ -68,7 +68,7 @@ fn it_stops_a_dispatch_that_waits_in_both_lanes() {
 }
 
 #[test]
-fn it_wakes_a_task_that_awaits_a_dispatch() {
+fn a_tokio_token_wakes_a_task_that_awaits_a_dispatch() {
     let (bus, steps) = bus();
     let theirs = CancellationToken::new();
     let canceller = theirs.clone();
@@ -85,7 +85,7 @@ fn it_wakes_a_task_that_awaits_a_dispatch() {
 }
 
 #[test]
-fn cancelled_before_it_refuses() {
+fn a_cancelled_tokio_token_refuses_a_dispatch() {
     let (bus, steps) = bus();
     let theirs = CancellationToken::new();
     theirs.cancel();
@@ -99,7 +99,7 @@ fn cancelled_before_it_refuses() {
 }
 
 #[test]
-fn threads_and_futures_wait_for_it() {
+fn threads_and_futures_wait_for_a_tokio_token() {
     let theirs = CancellationToken::new();
     let ours = CancelToken::from(theirs.clone());
     assert!(!ours.wait_timeout(Duration::from_millis(1)));

@@ -413,7 +413,7 @@ mod tests {
     use super::{Kind, expand};
 
     #[test]
-    fn a_derive_is_what_one_would_have_written() {
+    fn a_derive_expands_to_the_handwritten_code() {
         let derived = expand(
             Kind::Command,
             &parse_quote! {

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_far_from_all_has_no_nearest() {
+    fn a_name_far_from_all_names_has_no_nearest_name() {
         assert_eq!(nearest("replay", &["name", "reply"]), Some("reply"));
         assert_eq!(nearest("timeout", &["name", "reply"]), None);
     }

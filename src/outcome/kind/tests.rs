@@ -60,7 +60,7 @@ fn the_page_of_errors_has_this_table() {
 }
 
 #[test]
-fn each_code_is_one_word_of_its_own() {
+fn each_code_is_a_unique_word() {
     let codes: HashSet<_> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
     assert_eq!(codes.len(), ErrorKind::COUNT);
     for kind in ErrorKind::ALL {
@@ -73,7 +73,7 @@ fn each_code_is_one_word_of_its_own() {
 }
 
 #[test]
-fn nothing_is_run_again_that_may_have_acted() {
+fn a_message_that_may_have_acted_is_not_repeated() {
     for kind in ErrorKind::ALL.iter().filter(|kind| kind.is_indeterminate()) {
         assert_eq!(kind.retry(), RetryRule::Never, "{kind}");
         let invites = [408, 425, 429, 503].contains(&kind.http_status());
@@ -86,7 +86,7 @@ fn nothing_is_run_again_that_may_have_acted() {
 }
 
 #[test]
-fn an_error_of_the_handler_is_one_that_it_answered_with() {
+fn a_handler_error_counts_as_an_answer() {
     let own = [
         ErrorKind::Transient,
         ErrorKind::Permanent,
@@ -98,7 +98,7 @@ fn an_error_of_the_handler_is_one_that_it_answered_with() {
 }
 
 #[test]
-fn statuses_are_those_of_errors() {
+fn statuses_are_in_the_range_of_errors() {
     for kind in ErrorKind::ALL {
         assert!((400..600).contains(&kind.http_status()), "{kind}");
         assert!((1..=16).contains(&kind.grpc_code()), "{kind}");
@@ -106,7 +106,7 @@ fn statuses_are_those_of_errors() {
 }
 
 #[test]
-fn what_a_nested_caller_ended_is_the_services_doing() {
+fn a_deadline_of_a_nested_caller_is_a_fault_of_the_service() {
     for kind in ErrorKind::ALL {
         let expected = match kind {
             ErrorKind::Late => ErrorKind::QueueTimeout,

@@ -14,7 +14,7 @@ fn bus(chaos: Chaos) -> CommandBus {
 }
 
 #[test]
-fn the_same_seed_makes_the_same_faults() {
+fn equal_seeds_make_equal_faults() {
     let outcomes = |seed| {
         let bus = bus(Chaos::seeded(seed).failures(0.3).panics(0.3));
         let outcomes = (0..50).map(|_| bus.execute_blocking(Act::Answer(1)));
@@ -32,7 +32,7 @@ fn the_same_seed_makes_the_same_faults() {
 }
 
 #[test]
-fn what_is_chosen_to_fail_does_not_reach_the_handler() {
+fn an_injected_fault_does_not_reach_the_handler() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .layer(

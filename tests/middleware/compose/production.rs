@@ -48,7 +48,7 @@ fn bus(clock: &FakeClock, config: ProductionConfig, steps: &Steps) -> CommandBus
 }
 
 #[test]
-fn the_layers_stand_in_the_order_that_is_documented() {
+fn the_layers_stand_in_the_documented_order() {
     let bus = bus(
         &FakeClock::new(),
         everything(&Metrics::new()),
@@ -58,7 +58,7 @@ fn the_layers_stand_in_the_order_that_is_documented() {
 }
 
 #[test]
-fn a_retry_stands_between_those_that_watch_and_those_that_guard() {
+fn a_retry_stands_inside_observers_and_outside_limits() {
     let total = Timeout::new(Duration::from_secs(2));
     let retry = Retry::fixed(3, Duration::from_millis(1));
     let stack = ProductionLayers::retrying(everything(&Metrics::new()), total, retry);
@@ -97,7 +97,7 @@ fn a_message_reads_the_clock_twice() {
 }
 
 #[test]
-fn every_refusal_is_counted_and_takes_nothing_further_in() {
+fn every_rejection_is_counted_and_takes_no_inner_permit() {
     let (clock, steps, metrics) = (FakeClock::new(), Steps::default(), Metrics::new());
     let bus = bus(&clock, everything(&metrics), &steps);
     for _ in 0..20 {
@@ -137,7 +137,7 @@ fn every_refusal_is_counted_and_takes_nothing_further_in() {
 }
 
 #[test]
-fn a_handler_that_hangs_opens_the_breaker() {
+fn a_hanging_handler_opens_the_breaker() {
     let clock = FakeClock::new();
     let bus = bus(&clock, everything(&Metrics::new()), &Steps::default());
     for _ in 0..2 {
@@ -165,7 +165,7 @@ fn every_part_can_be_left_out() {
 }
 
 #[test]
-fn other_layers_stand_around_and_inside() {
+fn other_layers_may_stand_around_and_inside_a_preset() {
     struct Ask;
     impl arcbus::Message for Ask {
         const NAME: &'static str = "ask";

@@ -165,7 +165,7 @@ fn a_plain_clone_counts_alone() {
 }
 
 #[test]
-fn routes_of_a_registrar_and_replaced_ones_share_it() {
+fn routes_of_a_registrar_and_replaced_routes_share_a_layer() {
     let clock = FakeClock::new();
     let layer = breaker();
     let handles = layer.handles();
@@ -184,7 +184,7 @@ fn routes_of_a_registrar_and_replaced_ones_share_it() {
 }
 
 #[test]
-fn a_static_bus_takes_the_clock_of_the_bus_it_shares_a_layer_with() {
+fn a_static_bus_adopts_the_clock_of_a_bus_with_a_shared_layer() {
     static_bus! {
         struct Balances: Query { balance: Balance => Bank }
     }
@@ -221,7 +221,7 @@ fn a_static_bus_with_another_clock_panics() {
 }
 
 #[test]
-fn a_static_bus_may_change_the_clock_of_its_own() {
+fn a_static_bus_may_change_its_own_clock() {
     static_bus! {
         struct Balances: Query { balance: Balance => Bank }
     }
@@ -271,7 +271,7 @@ fn buses_with_different_clocks_cannot_share_a_layer() {
 }
 
 #[test]
-fn a_handler_that_comes_later_is_refused_by_its_clock_too() {
+fn a_later_handler_is_refused_if_its_clock_differs() {
     let bank = breaker().shared();
     let _first = commands(&FakeClock::new())
         .layer(bank.clone())
@@ -285,7 +285,7 @@ fn a_handler_that_comes_later_is_refused_by_its_clock_too() {
 }
 
 #[test]
-fn a_bus_that_is_refused_leaves_no_claim_to_its_clock() {
+fn a_refused_bus_leaves_no_claim_to_its_clock() {
     let layer = breaker();
     let handles = layer.handles();
     let (bank, taken) = (layer.shared(), Bulkhead::new(1).shared());
@@ -352,7 +352,7 @@ fn explain_says_which_layers_are_shared() {
 }
 
 #[test]
-fn explain_says_that_nothing_is_shared() {
+fn explain_says_if_no_layer_is_shared() {
     let text = Layers::new().layer(breaker()).explain::<Pay>().to_string();
     assert!(
         text.contains("Each layer has one instance per route."),

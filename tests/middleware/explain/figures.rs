@@ -65,7 +65,7 @@ fn retry() -> Retry {
 }
 
 #[test]
-fn a_handler_alone_runs_once_and_takes_as_long_as_it_likes() {
+fn a_bare_handler_runs_once_and_has_no_time_limit() {
     let bare = Layers::new();
     assert_eq!(figures(&bare), (1, 1, None));
     let bare = explain(&bare);
@@ -86,7 +86,7 @@ fn a_handler_alone_runs_once_and_takes_as_long_as_it_likes() {
 }
 
 #[test]
-fn a_retry_multiplies_what_is_inside_and_adds_its_delays() {
+fn a_retry_multiplies_the_inner_figures_and_adds_its_delays() {
     let each = Layers::new().layer(retry()).layer(Timeout::new(ms(100)));
     assert_eq!(figures(&each), (3, 3, Some(ms(450))));
     let total = Layers::new().layer(Timeout::new(ms(100))).layer(retry());
@@ -98,7 +98,7 @@ fn a_retry_multiplies_what_is_inside_and_adds_its_delays() {
 }
 
 #[test]
-fn runs_at_once_take_no_longer_and_multiply_calls() {
+fn concurrent_runs_multiply_calls_but_not_the_time() {
     let hedge = Hedge(Facts::new().at_once(2).waits(ms(20)));
     let stack = Layers::new().layer(hedge).layer(Timeout::new(ms(100)));
     assert_eq!(figures(&stack), (1, 2, Some(ms(120))));
@@ -109,7 +109,7 @@ fn runs_at_once_take_no_longer_and_multiply_calls() {
 /// In the worst case the handler takes its full time, and each hedge begins as late as possible and
 /// ends last.
 #[test]
-fn a_hedge_may_begin_as_late_as_its_delay_and_not_after_the_first_has_ended() {
+fn a_hedge_begins_at_its_delay_unless_the_first_attempt_has_ended() {
     let stack = |hedge| Layers::new().layer(hedge).layer(Timeout::new(ms(100)));
     for (hedge, longest) in [
         (real::Hedge::after(ms(10)), 110),
@@ -148,7 +148,7 @@ fn a_retry_may_wait_for_as_long_as_a_layer_inside_says() {
 }
 
 #[test]
-fn another_handler_takes_as_long_as_it_likes_and_may_panic() {
+fn a_fallback_handler_has_no_time_limit_and_may_panic() {
     let other = || real::Fallback::handler::<Get>(from_fn(|_: Get, _: &Context<'_>| Ok(2)));
     let stack = Layers::new().layer(other()).layer(Timeout::new(ms(100)));
     assert_eq!(figures_of::<Get, _>(&stack).2, None);
@@ -181,7 +181,7 @@ fn waits_of_queues_add_up_outside_a_timeout_and_not_inside() {
 }
 
 #[test]
-fn a_timeout_is_that_of_the_route_with_its_grace() {
+fn a_timeout_bounds_the_route_with_its_grace() {
     let timeout = Timeout::new(ms(100)).grace(ms(10));
     assert_eq!(
         figures(&Layers::new().layer(timeout.clone())).2,
@@ -201,7 +201,7 @@ fn a_timeout_is_that_of_the_route_with_its_grace() {
 }
 
 #[test]
-fn a_timeout_that_may_not_act_bounds_nothing() {
+fn a_conditional_timeout_bounds_nothing() {
     let by_message = Timeout::new(ms(100)).per_message(|_: &Ask, _: &Context<'_>| None);
     let by_message = Layers::new().layer(by_message);
     assert_eq!(figures(&by_message).2, None);
@@ -212,7 +212,7 @@ fn a_timeout_that_may_not_act_bounds_nothing() {
 }
 
 #[test]
-fn figures_too_large_to_be_counted_are_said_to_have_no_end() {
+fn figures_too_large_to_count_are_shown_as_unbounded() {
     let many = || Retry(Facts::new().attempts(u32::MAX).at_once(u32::MAX));
     let stack = Layers::new()
         .layer(many())
@@ -297,7 +297,7 @@ fn each_layer_adds_its_errors() {
 }
 
 #[test]
-fn what_a_layer_makes_of_errors_it_makes_of_those_inside() {
+fn a_layer_maps_the_errors_of_its_inner_layers() {
     let fallback = || {
         Fallback(
             Facts::new()
@@ -337,7 +337,7 @@ fn what_a_layer_makes_of_errors_it_makes_of_those_inside() {
 }
 
 #[test]
-fn chaos_waits_at_worst_whatever_its_rate() {
+fn chaos_delays_in_the_worst_case_at_any_rate() {
     let chaos = Chaos::seeded(1).latency(0.0, ms(9));
     let stack = Layers::new().layer(chaos).layer(Timeout::new(ms(1)));
     assert_eq!(figures(&stack).2, Some(ms(10)));
@@ -364,7 +364,7 @@ impl<M: Message> Middleware<M> for Says {
 }
 
 #[test]
-fn a_middleware_that_says_nothing_is_named() {
+fn a_middleware_without_facts_is_named() {
     let own = Layers::new().wrap(Own).layer(Timeout::new(ms(1)));
     let explanation = explain(&own);
     assert_eq!(explanation.unknown(), ["Own"]);
@@ -376,7 +376,7 @@ fn a_middleware_that_says_nothing_is_named() {
 }
 
 #[test]
-fn a_middleware_of_ones_own_may_say_what_it_does() {
+fn a_custom_middleware_may_state_its_facts() {
     let says = Layers::new().wrap(Some(Says)).layer(Timeout::new(ms(1)));
     assert_eq!(explain(&says).unknown(), [""; 0]);
     assert_eq!(figures(&says), (2, 2, Some(ms(2))));
@@ -384,7 +384,7 @@ fn a_middleware_of_ones_own_may_say_what_it_does() {
 }
 
 #[test]
-fn a_gate_that_says_nothing_may_refuse_and_neither_repeat_nor_wait() {
+fn a_gate_without_facts_is_assumed_to_refuse_only() {
     let gate = Layers::new()
         .wrap(Gated(Through))
         .layer(Timeout::new(ms(1)));
@@ -394,7 +394,7 @@ fn a_gate_that_says_nothing_may_refuse_and_neither_repeat_nor_wait() {
 }
 
 #[test]
-fn a_bus_and_its_registrar_explain_what_is_registered() {
+fn a_bus_and_its_registrar_explain_registered_routes() {
     let (bus, registrar) = QueryBus::builder()
         .layer(Timeout::new(ms(1)))
         .open()

@@ -45,7 +45,7 @@ macro_rules! assert_safe {
 }
 
 #[test]
-fn a_dangerous_order_is_warned_of_and_its_reverse_is_not() {
+fn a_dangerous_order_gets_a_warning_and_its_reverse_does_not() {
     macro_rules! each {
         ($($outer:ident $inner:ident)*) => {
             assert_dangerous! { $($outer $inner)* }
@@ -90,7 +90,7 @@ fn a_dangerous_order_is_warned_of_and_its_reverse_is_not() {
 }
 
 #[test]
-fn two_that_multiply_are_dangerous_in_any_order() {
+fn two_repeating_layers_are_dangerous_in_any_order() {
     assert_dangerous! {
         Retry Retry
         Hedge Hedge
@@ -98,7 +98,7 @@ fn two_that_multiply_are_dangerous_in_any_order() {
 }
 
 #[test]
-fn what_only_looks_dangerous_is_not_warned_of() {
+fn a_harmless_order_gets_no_warning() {
     assert_safe! {
         Cache Fallback
         Cache Validation
@@ -121,7 +121,7 @@ fn what_only_looks_dangerous_is_not_warned_of() {
 }
 
 #[test]
-fn one_recorder_may_stand_inside_a_cache_if_another_stands_outside() {
+fn a_recorder_may_stand_inside_a_cache_if_another_stands_outside() {
     let both = Layers::new()
         .layer(plain::Metrics())
         .layer(plain::Cache())
@@ -135,7 +135,7 @@ fn one_recorder_may_stand_inside_a_cache_if_another_stands_outside() {
 }
 
 #[test]
-fn a_timeout_for_each_attempt_wants_one_for_all() {
+fn a_timeout_for_each_attempt_needs_an_overall_timeout() {
     let timeout = || Timeout::new(SECOND);
     let each = Layers::new().layer(plain::Retry()).layer(timeout());
     assert_eq!(pairs(&each), [("Retry", "Timeout")]);
@@ -215,7 +215,7 @@ fn a_wait_for_a_turn_leaves_time_for_the_handler() {
 }
 
 #[test]
-fn a_breaker_inside_a_timeout_needs_one_of_its_own() {
+fn a_breaker_inside_a_timeout_needs_an_inner_timeout() {
     let (timeout, breaker) = (|| Timeout::new(SECOND), || CircuitBreaker::consecutive(1));
     let bad = Layers::new().layer(timeout()).layer(breaker());
     assert_eq!(pairs(&bad), [("Timeout", "CircuitBreaker")]);
@@ -225,7 +225,7 @@ fn a_breaker_inside_a_timeout_needs_one_of_its_own() {
 
 /// Confirms, on a running bus, the claim of the rule on a breaker inside a timeout.
 #[test]
-fn a_breaker_does_not_learn_of_a_handler_that_hangs_but_from_a_timeout_inside_it() {
+fn a_breaker_sees_a_hanging_handler_only_through_an_inner_timeout() {
     let (timeout, breaker) = (|| Timeout::new(SECOND), || CircuitBreaker::consecutive(1));
     let bad = Layers::new().layer(timeout()).layer(breaker());
     assert!(!opens_when_the_handler_hangs(&bad));
@@ -271,7 +271,7 @@ fn a_guard_is_asked_like_an_authorization() {
 }
 
 #[test]
-fn a_layer_that_is_shared_or_acts_sometimes_is_judged_like_itself() {
+fn a_shared_or_conditional_layer_gets_the_warnings_of_the_plain_layer() {
     let shared = Layers::new()
         .layer(plain::Cache().shared())
         .layer(plain::Authorize());
@@ -282,7 +282,7 @@ fn a_layer_that_is_shared_or_acts_sometimes_is_judged_like_itself() {
 }
 
 #[test]
-fn a_layer_that_is_off_is_not_judged() {
+fn a_layer_switched_off_gets_no_warning() {
     let off = Layers::new()
         .layer(None::<stand_ins::Cache>)
         .layer(plain::Authorize());
@@ -295,7 +295,7 @@ fn a_layer_that_is_off_is_not_judged() {
 }
 
 #[test]
-fn layers_between_two_and_in_joined_stacks_change_nothing() {
+fn intermediate_layers_and_joined_stacks_do_not_hide_a_warning() {
     let inner = Layers::new()
         .layer(plain::Other())
         .layer(plain::Authorize());
@@ -323,7 +323,7 @@ fn every_pair_is_warned_of() {
 }
 
 #[test]
-fn a_warning_says_why_and_what_is_better() {
+fn a_warning_gives_the_reason_and_a_better_order() {
     let stack = Layers::new()
         .layer(plain::Cache())
         .layer(plain::Authorize());

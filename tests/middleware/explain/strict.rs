@@ -93,7 +93,7 @@ fn the_first_mistake_is_reported() {
 }
 
 #[test]
-fn what_is_registered_later_is_held_to_it_too() {
+fn a_strict_bus_rejects_dangerous_later_registrations() {
     let gone = Arc::new(AtomicUsize::new(0));
     let (bus, registrar) = QueryBus::builder()
         .layer(plain::Cache())

@@ -14,7 +14,7 @@ use super::stand_ins::{Ask, Cache, Fallback, Retry, plain};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_route_without_layers_says_what_would_bound_it() {
+fn a_route_without_layers_lists_layers_that_would_bound_it() {
     let text = Layers::new().explain::<Ask>().to_string();
     let expected = "\
 ask (query), through no layer:
@@ -32,7 +32,7 @@ No dangerous order.
 }
 
 #[test]
-fn what_is_dangerous_stands_at_the_end() {
+fn warnings_stand_at_the_end() {
     let text = Layers::new()
         .layer(Cache(Facts::new().keeps(SECOND).note("1s, 100 entries")))
         .layer(plain::Authorize())
@@ -95,7 +95,7 @@ fn each_layer_shows_its_settings() {
 }
 
 #[test]
-fn a_layer_that_acts_sometimes_says_so() {
+fn a_conditional_layer_is_shown_as_conditional() {
     let by_message = Timeout::new(SECOND).per_message(|_: &Ask, _: &Context<'_>| None);
     let when = |layer| When::new(|_: &Ask, _: &Context<'_>| true, layer);
     let stack = Layers::new()

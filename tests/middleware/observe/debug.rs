@@ -75,7 +75,7 @@ fn a_keyed_rate_limit_shows_its_rate_and_its_keys() {
 }
 
 #[test]
-fn a_bulkhead_shows_its_limit_and_who_is_in_it() {
+fn a_bulkhead_shows_its_limit_running_and_waiting() {
     let bulkhead = BulkheadPolicy::with_queue(2, 16).expect("in range");
     let permits = [bulkhead.try_acquire(), bulkhead.try_acquire()];
     let mut turn = bulkhead.join().expect("room");
@@ -91,7 +91,7 @@ fn a_bulkhead_shows_its_limit_and_who_is_in_it() {
 }
 
 #[test]
-fn an_adaptive_limit_shows_its_limits_and_what_it_has_measured() {
+fn an_adaptive_limit_shows_its_limits_and_measurements() {
     let layer = AdaptiveLimit::aimd(MS * 100)
         .initial(1)
         .window(1)
@@ -170,7 +170,7 @@ fn a_breaker_shows_its_limits_and_its_state() {
 }
 
 #[test]
-fn a_budget_shows_its_settings_and_what_is_left() {
+fn a_budget_shows_its_settings_and_balance() {
     let budget = Budget::new(0.2).minimum_per_second(1).burst(10);
     assert!(budget.try_take(SECOND));
     assert_eq!(
@@ -180,7 +180,7 @@ fn a_budget_shows_its_settings_and_what_is_left() {
 }
 
 #[test]
-fn a_hedge_shows_its_delay_and_what_came_of_it() {
+fn a_hedge_shows_its_delay_and_counts() {
     let layer = Hedge::quantile(0.5).samples(1).min_delay(MS);
     shows(
         &layer,
@@ -229,7 +229,7 @@ fn a_hedge_shows_its_delay_and_what_came_of_it() {
 }
 
 #[test]
-fn a_retry_shows_its_attempts_and_what_came_of_them() {
+fn a_retry_shows_its_attempts_and_counts() {
     let policy = RetryPolicy::new(3, Backoff::exponential(MS * 50)).expect("in range");
     let mut course = policy.first_failed();
     course.begin();
@@ -273,7 +273,7 @@ fn chaos_shows_its_rates() {
 }
 
 #[test]
-fn a_cache_shows_its_times_and_its_room() {
+fn a_cache_shows_its_times_and_capacity() {
     let cache = Cache::ttl(SECOND)
         .capacity(100)
         .jitter(0.0)
@@ -289,7 +289,7 @@ fn a_cache_shows_its_times_and_its_room() {
 }
 
 #[test]
-fn a_fallback_shows_what_it_puts_in_the_place_of_what() {
+fn a_fallback_shows_its_errors_and_its_replacement() {
     let fallback = Fallback::value(7);
     assert_eq!(
         format!("{fallback:?}"),

@@ -105,7 +105,7 @@ fn each_end_is_counted_by_its_kind() {
 }
 
 #[test]
-fn a_panic_of_a_layer_further_in_is_counted_as_dropped() {
+fn a_panic_of_an_inner_layer_is_counted_as_dropped() {
     struct Panics;
     impl<M: Message> Gate<M> for Panics {
         type Pass<'a> = ();
@@ -156,7 +156,7 @@ fn a_panic_of_classify_is_counted_as_dropped() {
 }
 
 #[test]
-fn latencies_are_those_of_the_replies() {
+fn latencies_are_measured_for_replies() {
     let clock = FakeClock::new();
     let metrics = Metrics::new();
     let bus = takes_time(&clock, &metrics);
@@ -183,7 +183,7 @@ fn latencies_are_those_of_the_replies() {
 }
 
 #[test]
-fn there_is_a_mean_of_all_of_the_replies_and_of_the_failures() {
+fn means_cover_all_dispatches_replies_and_failures() {
     let clock = FakeClock::new();
     let metrics = Metrics::new();
     let bus = takes_time(&clock, &metrics);
@@ -309,7 +309,7 @@ fn a_stack_reads_the_clock_twice() {
 }
 
 #[test]
-fn one_route_of_two_buses_and_of_two_registrations_is_one() {
+fn a_route_of_two_buses_or_two_registrations_is_counted_together() {
     let metrics = Metrics::new();
     let open = || {
         let builder = CommandBus::builder().layer(metrics.layer());
@@ -329,7 +329,7 @@ fn one_route_of_two_buses_and_of_two_registrations_is_one() {
 
 /// Uses more threads than have their own cells, one after the other and at once.
 #[test]
-fn nothing_is_lost_between_threads() {
+fn no_count_is_lost_between_threads() {
     const THREADS: u64 = 150;
     const EACH: u64 = 20;
     let metrics = Metrics::new();
@@ -363,7 +363,7 @@ fn nothing_is_lost_between_threads() {
 }
 
 #[test]
-fn the_memory_is_what_the_docs_say() {
+fn the_memory_of_metrics_matches_the_docs() {
     let of_16_threads_and_100_routes = MEMORY_PER_THREAD_AND_ROUTE * 16 * 100;
     assert!((6_500_000..7_500_000).contains(&of_16_threads_and_100_routes));
 }

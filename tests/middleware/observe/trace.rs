@@ -163,7 +163,7 @@ fn a_field_has_one_name_in_span_and_event() {
 }
 
 #[test]
-fn a_reply_that_the_handler_did_not_give_is_told_from_it() {
+fn a_substitute_reply_is_distinguished_from_the_handlers() {
     let builder = CommandBus::builder().clock(FakeClock::new());
     let builder = builder.layer(Trace::new()).layer(Fallback::value(7));
     let bus = builder.register(Actor::default()).build().expect("sound");
@@ -197,7 +197,7 @@ fn refusing(trace: Trace) -> CommandBus {
 }
 
 #[test]
-fn the_level_of_the_event_says_whether_to_look() {
+fn the_level_of_the_event_follows_the_outcome() {
     let bus = refusing(Trace::new());
     let table = [
         (
@@ -298,7 +298,7 @@ fn the_status_is_an_error_where_the_service_is_the_reason() {
 }
 
 #[test]
-fn the_parent_of_the_caller_is_told() {
+fn the_parent_trace_of_the_caller_is_recorded() {
     let parent = "00-0123456789abcdef0123456789abcdef-00000000000000ff-01";
     let parent: TraceParent = parent.parse().expect("well formed");
     let bus = bus(Trace::new());
@@ -342,7 +342,7 @@ fn is_inside(told: &[String], line: &str) -> bool {
 }
 
 #[test]
-fn cleanup_of_a_handler_that_is_dropped_half_way_is_in_its_span() {
+fn cleanup_of_a_dropped_handler_is_in_its_span() {
     let clock = FakeClock::new();
     let builder = CommandBus::builder()
         .clock(clock.clone())
@@ -363,7 +363,7 @@ fn cleanup_of_a_handler_that_is_dropped_half_way_is_in_its_span() {
 }
 
 #[test]
-fn cleanup_of_a_handler_whose_time_is_over_is_in_its_span() {
+fn cleanup_of_a_timed_out_handler_is_in_its_span() {
     let late = || Context::new().timeout(Duration::from_millis(1));
     let builder = CommandBus::builder().layer(Trace::new());
     let bus = builder.register(Waits).build().expect("sound");
@@ -415,7 +415,7 @@ fn a_dispatch_whose_classify_panics_is_told_as_dropped() {
 }
 
 #[test]
-fn a_failure_is_told_without_a_span() {
+fn a_failure_is_recorded_without_a_span() {
     let bus = bus(Trace::new());
     let told = Listener::new(Level::WARN).hears(|| drop(each_lane(&bus, Act::Fail)));
     assert_eq!(told.len(), 2);
@@ -427,7 +427,7 @@ fn a_failure_is_told_without_a_span() {
 }
 
 #[test]
-fn nothing_is_done_where_nobody_listens() {
+fn a_trace_without_a_subscriber_does_nothing() {
     let clock = FakeClock::new();
     let steps = Steps::default();
     let bus = CommandBus::builder()

@@ -45,7 +45,7 @@ fn metrics_show_a_message_without_a_handler() {
 }
 
 #[test]
-fn a_route_that_is_gone_goes_on_counting_under_its_name() {
+fn a_deregistered_route_goes_on_counting_under_its_name() {
     let metrics = Metrics::new();
     let (bus, registrar) = CommandBus::builder()
         .layer(metrics.layer())
@@ -101,7 +101,7 @@ fn every_handle_counts_in_each_lane() {
 }
 
 #[test]
-fn what_was_not_begun_is_not_counted() {
+fn a_dispatch_that_was_never_polled_is_not_counted() {
     let bus = CommandBus::builder().build().expect("sound");
     let token = arcbus::CancelToken::new();
     token.cancel();
@@ -113,7 +113,7 @@ fn what_was_not_begun_is_not_counted() {
 }
 
 #[test]
-fn a_message_that_gets_its_handler_later_is_counted_apart() {
+fn a_message_whose_handler_comes_later_is_counted_apart() {
     let metrics = Metrics::new();
     let (bus, registrar) = CommandBus::builder()
         .layer(metrics.layer())
@@ -129,7 +129,7 @@ fn a_message_that_gets_its_handler_later_is_counted_apart() {
 }
 
 #[test]
-fn a_nested_dispatch_counts_on_the_bus_it_went_to() {
+fn a_nested_dispatch_counts_on_its_own_bus() {
     struct Ask;
     impl Message for Ask {
         const NAME: &'static str = "ask";
@@ -159,7 +159,7 @@ fn a_nested_dispatch_counts_on_the_bus_it_went_to() {
 }
 
 #[test]
-fn threads_that_come_at_once_lose_no_count_and_no_type() {
+fn concurrent_threads_lose_no_count_and_no_type() {
     struct Other;
     impl Message for Other {
         const NAME: &'static str = "other";
@@ -187,7 +187,7 @@ fn threads_that_come_at_once_lose_no_count_and_no_type() {
 }
 
 #[test]
-fn one_snapshot_has_the_messages_of_every_bus_it_watches() {
+fn a_snapshot_has_the_messages_of_every_watched_bus() {
     let metrics = Metrics::new();
     let bus = || {
         CommandBus::builder()

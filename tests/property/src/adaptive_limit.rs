@@ -194,7 +194,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn the_limit_is_the_models_at_every_step(
+    fn the_limit_equals_the_models_at_every_step(
         kind in kind(),
         initial in 1..40_u64,
         least in 1..6_usize,

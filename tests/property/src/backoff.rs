@@ -26,7 +26,7 @@ fn backoff() -> impl Strategy<Value = Backoff> {
 
 proptest! {
     #[test]
-    fn a_delay_is_never_longer_than_it_may_be(
+    fn a_delay_never_exceeds_its_longest(
         backoff in backoff(),
         units in prop::collection::vec(0.0..1.0, 1..20),
     ) {
@@ -40,7 +40,7 @@ proptest! {
     }
 
     #[test]
-    fn a_course_repeats_as_long_as_a_plain_rule_says(
+    fn a_message_is_repeated_as_often_as_a_plain_rule_says(
         attempts in 1_u32..=6,
         delay in 0_u64..20,
         expiry in prop::option::of(0_u64..80),

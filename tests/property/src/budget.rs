@@ -25,7 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     /// The sum counts in thousandths, and never saves beyond the burst.
     #[test]
-    fn it_saves_what_a_plain_sum_says(
+    fn a_budget_saves_as_much_as_a_plain_sum(
         ratio in 1_u32..=10_000,
         burst in 1_u32..20,
         steps in prop::collection::vec(step(), 1..60),

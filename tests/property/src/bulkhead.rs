@@ -85,7 +85,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn permits_and_turns_are_those_of_two_lists(
+    fn permits_and_turns_match_two_plain_lists(
         limit in 1..4_usize,
         room in 1..4_usize,
         steps in proptest::collection::vec(step(), 1..80),
@@ -208,7 +208,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn jobs_on_a_bus_begin_and_are_refused_when_the_model_says_so(
+    fn jobs_on_a_bus_start_and_are_refused_like_in_the_model(
         limit in 1..4_usize,
         room in 1..4_usize,
         events in proptest::collection::vec(event(), 1..60),

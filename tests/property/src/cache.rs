@@ -201,13 +201,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_cache_does_as_its_model(steps in steps(), stale in 0..4_u64, keeps_errors: bool) {
+    fn the_cache_behaves_like_its_model(steps in steps(), stale in 0..4_u64, keeps_errors: bool) {
         check(&steps, stale, keeps_errors);
     }
 }
 
 #[test]
-fn the_model_itself_is_not_idle() {
+fn the_model_keeps_and_invalidates_replies() {
     let store = Store::new();
     let bus = store.bus(store.builder().layer(Cache::ttl(MS)));
     assert_eq!(run_of(bus.execute_blocking(get("a"))), 1);

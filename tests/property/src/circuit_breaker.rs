@@ -185,7 +185,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_breaker_does_as_its_model((window, limits, steps) in cases()) {
+    fn the_breaker_behaves_like_its_model((window, limits, steps) in cases()) {
         let real = CircuitBreakerPolicy::new(window, limits).expect("in range");
         let model = Model::new(window, limits);
         let mut both = Both { real: &real, model, calls: Vec::new(), now: 100 * MS };

@@ -11,7 +11,7 @@ proptest! {
     /// Follows step by step a layer that runs the inner service several times: at once, in sequence
     /// and with waits.
     #[test]
-    fn figures_are_those_of_the_worst_run(
+    fn figures_equal_those_of_the_worst_run(
         (a, b) in ((1_u32..4, 1_u32..4, 0_u64..50), (1_u32..4, 1_u32..4, 0_u64..50)),
         (each, total) in (1_u64..100, 1_u64..1000),
     ) {

@@ -206,7 +206,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn on_a_healthy_backend_nobody_is_refused_for_the_haste_of_others(
+    fn a_healthy_backend_refuses_no_caller_for_the_haste_of_others(
         callers in prop::collection::vec(mixed(), 1..60),
         kind in 0..KINDS,
     ) {
@@ -223,7 +223,7 @@ proptest! {
     }
 
     #[test]
-    fn a_backend_that_hangs_opens_the_breaker_by_those_who_waited_long_enough(
+    fn a_hanging_backend_opens_the_breaker_after_enough_long_waits(
         callers in prop::collection::vec(believed(), 12..20),
         kind in 0..KINDS,
     ) {

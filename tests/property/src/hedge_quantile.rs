@@ -56,7 +56,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_quantile_is_that_of_the_last_two_windows(
+    fn the_quantile_covers_the_last_two_windows(
         part in 0.01..0.99_f64,
         window in 1..20_u32,
         steps in prop::collection::vec((latencies(), prop::bool::weighted(0.8)), 1..120),

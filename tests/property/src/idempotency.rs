@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_remembers_what_the_model_does(capacity in 1..10_usize, steps in steps()) {
+    fn the_store_behaves_like_its_model(capacity in 1..10_usize, steps in steps()) {
         let window = Duration::from_nanos(WINDOW);
         let store = MemoryStore::new(window, capacity).expect("in range");
         let mut both = Both { store, model: Model::default(), runs: Vec::new(), capacity };

@@ -32,7 +32,7 @@ fn takes_time(clock: &FakeClock, metrics: &Metrics) -> CommandBus {
 
 proptest! {
     #[test]
-    fn percentiles_are_those_of_a_sorted_list(
+    fn percentiles_match_a_sorted_list(
         mut nanos in proptest::collection::vec(0..u64::from(u32::MAX), 1..80),
         part in 0.0..=1.0_f64,
     ) {

@@ -65,7 +65,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn it_does_what_a_bucket_of_tokens_does(
+    fn a_rate_limit_behaves_like_a_token_bucket(
         interval in 1_u64..3000,
         burst in 1_u32..6,
         start in 0_u64..1 << 63,
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn a_policy_keeps_the_rate_asked_for_or_a_little_less(
+    fn a_policy_keeps_its_rate_or_a_little_less(
         count in 1_u32..=1_000_000_000,
         nanos in 1_u64..LONGEST_FILL,
         burst in 1_u32..,

@@ -382,7 +382,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_registry_is_a_map_and_drops_every_handler_once(steps in vec(step(), 1..40)) {
+    fn a_registry_behaves_like_a_map_and_drops_every_handler_once(steps in vec(step(), 1..40)) {
         let mut world = World::new();
         steps.iter().for_each(|step| world.step(step));
         let drops = world.drops.clone();

@@ -51,7 +51,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn nested_timeouts_do_what_their_documentation_says(
+    fn nested_timeouts_follow_their_documentation(
         timeouts in prop::collection::vec(1_u32..9, 1..4),
         (with_grace, grace) in (0_usize..3, 0_u32..5),
         derives in any::<bool>(),

@@ -19,20 +19,20 @@ fn any_digit_place() -> impl Strategy<Value = usize> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(trace in any_trace()) {
+    fn a_written_trace_parent_is_read_back(trace in any_trace()) {
         let header = trace.to_string();
         prop_assert_eq!(header.len(), 55);
         prop_assert_eq!(header.parse(), Ok(trace));
     }
 
     #[test]
-    fn what_is_read_is_written_back(header in "00-[0-9a-f]{31}1-[0-9a-f]{15}1-[0-9a-f]{2}") {
+    fn a_parsed_header_is_written_back(header in "00-[0-9a-f]{31}1-[0-9a-f]{15}1-[0-9a-f]{2}") {
         let trace: TraceParent = header.parse().expect("well formed");
         prop_assert_eq!(trace.to_string(), header);
     }
 
     #[test]
-    fn a_child_keeps_all_but_the_parent(trace in any_trace(), parent in any::<[u8; 8]>()) {
+    fn a_child_keeps_the_trace_with_a_new_parent(trace in any_trace(), parent in any::<[u8; 8]>()) {
         let child = trace.child(parent);
         prop_assert_eq!(child.parent_id(), parent);
         prop_assert_eq!(child.trace_id(), trace.trace_id());
@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn a_wrong_digit_is_refused_with_its_place(
+    fn a_wrong_digit_is_refused_with_its_position(
         trace in any_trace(),
         at in any_digit_place(),
         digit in "[^0-9a-f]",
@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn a_header_that_was_cut_is_refused(trace in any_trace(), length in 0..55_usize) {
+    fn a_truncated_header_is_refused(trace in any_trace(), length in 0..55_usize) {
         let header = trace.to_string();
         let error = header[..length].parse::<TraceParent>().expect_err("cut");
         prop_assert_eq!(error.field(), "header");
