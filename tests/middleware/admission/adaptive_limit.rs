@@ -1,5 +1,5 @@
-//! [`AdaptiveLimit`]: what it learns from each outcome, whom it refuses first, and that no permit is
-//! lost. That it finds a capacity: `adaptive_simulation`.
+//! [`AdaptiveLimit`]: learns from each outcome, refuses the least important messages first, and
+//! loses no permit. The tests that it finds a capacity are in `adaptive_simulation`.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::jobs::{Job, Jobs, Sent};
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// What the backend does.
+/// The behaviour of the backend for a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Try {
     Answer,
@@ -54,7 +54,7 @@ impl Message for Try {
     }
 }
 
-/// Takes ten milliseconds of a fake clock.
+/// A handler that takes ten milliseconds of a fake clock.
 struct Tries(FakeClock);
 
 impl Handler<Try> for Tries {
@@ -69,7 +69,8 @@ impl Handler<Try> for Tries {
     }
 }
 
-/// One in use is enough, and one sample a window: each outcome shows.
+/// Returns a limit that adapts after each outcome: one call in use is enough, and each window has
+/// one sample.
 fn eager() -> AdaptiveLimit {
     AdaptiveLimit::aimd(SECOND).initial(2).window(1)
 }
@@ -102,7 +103,7 @@ impl Setup {
     }
 }
 
-/// The limit, two before, after one outcome in each lane.
+/// Returns the limit after one outcome in each lane, where the limit was two before.
 fn limits_after(act: Try) -> [usize; 2] {
     let dispatch: [fn(&CommandBus, Try) -> Outcome<Try>; 2] = [
         |bus, act| bus.execute_blocking(act),
@@ -130,7 +131,7 @@ fn an_answer_is_a_sample_and_an_overload_lowers_the_limit() {
     }
 }
 
-/// The limit after a dispatch that waits and is then ended by `end`.
+/// Returns the limit after a waiting dispatch was ended by `end`.
 fn limit_after_waiting(cx: Context<'_>, end: impl FnOnce(&FakeClock)) -> usize {
     let setup = tries(eager());
     let mut sent = Box::pin(setup.bus.execute_with(Try::Wait, cx));
@@ -143,7 +144,7 @@ fn limit_after_waiting(cx: Context<'_>, end: impl FnOnce(&FakeClock)) -> usize {
     setup.limit()
 }
 
-/// What its caller ends is neutral, however it does: see `haste`.
+/// A call that its caller ends is always neutral, as the tests in `haste` show.
 #[test]
 fn a_dispatch_cut_short_by_its_caller_changes_nothing() {
     let limited = || Context::new().timeout(SECOND);
@@ -182,7 +183,7 @@ fn jobs(limit: AdaptiveLimit) -> (CommandBus, Arc<AdaptiveLimitPolicy>, Jobs) {
     (bus, policy, jobs)
 }
 
-/// Fills a limit with messages of one priority; says how many got in.
+/// Fills a limit with messages of one priority, and returns how many were admitted.
 fn fits(limit: usize, priority: Option<Priority>) -> usize {
     let (bus, policy, _jobs) = jobs(AdaptiveLimit::vegas().initial(limit));
     let mut running = vec![];

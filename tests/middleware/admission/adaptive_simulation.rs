@@ -1,5 +1,6 @@
-//! The limit finds the capacity of a simulated backend: workers that take from one line, and messages
-//! that come twice as fast as they are done. No clock: time is a number.
+//! Checks that the limit finds the capacity of a simulated backend. Its workers take messages from
+//! one queue, and messages arrive twice as fast as they are done. Time is a plain number, without a
+//! clock.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,17 +10,17 @@ use std::time::Duration;
 use arcbus::middleware::adaptive_limit::{AdaptiveLimitPolicy, InFlight};
 use arcbus::middleware::{AdaptiveLimit, Priority};
 
-/// What a worker takes for one message without noise, in microseconds.
+/// Mean time of a worker for a message, in microseconds.
 const SERVICE: u64 = 1_000;
 
 struct Backend {
     workers: usize,
-    /// When each worker is free again, in microseconds.
+    /// The time at which each worker is free again, in microseconds.
     busy: BinaryHeap<Reverse<u64>>,
     service: u64,
-    /// Service times are spread from 0 to twice the mean.
+    /// True if service times are spread from 0 to twice the mean.
     noisy: bool,
-    /// It fails what finds so many before it.
+    /// Number of queued messages at which the backend fails a new message.
     breaks_at: usize,
     random: u64,
 }
@@ -36,7 +37,7 @@ impl Backend {
         }
     }
 
-    /// When a message that comes `now` is done.
+    /// Returns the time at which a message that arrives at `now` is done.
     fn done(&mut self, now: u64) -> u64 {
         let free = match self.busy.len() >= self.workers {
             true => self.busy.pop().map_or(now, |Reverse(free)| free),
@@ -51,7 +52,7 @@ impl Backend {
     }
 
     fn service_time(&mut self) -> u64 {
-        // Knuth's generator; its upper bits.
+        // The upper bits of Knuth's generator.
         self.random = self
             .random
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -63,7 +64,7 @@ impl Backend {
     }
 }
 
-/// What was seen in a run.
+/// The observations of a run.
 struct Seen {
     /// The limit at each message, sorted.
     limits: Vec<usize>,
@@ -71,7 +72,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// The limits between which the middle eight tenths are.
+    /// Returns the range of the middle eight tenths of the limits.
     fn range(&self) -> RangeInclusive<usize> {
         let tenth = self.limits.len() / 10;
         self.limits[tenth]..=self.limits[self.limits.len() - 1 - tenth]
@@ -82,7 +83,7 @@ struct Simulation {
     policy: &'static AdaptiveLimitPolicy,
     backend: Backend,
     now: u64,
-    /// Between two messages, in nanoseconds.
+    /// Time between two messages, in nanoseconds.
     every: u64,
     running: BinaryHeap<Reverse<(u64, usize)>>,
     permits: Vec<Option<(InFlight<'static>, bool)>>,
@@ -156,7 +157,7 @@ fn within(seen: &Seen, expected: RangeInclusive<usize>) {
     );
 }
 
-/// Of what the workers can do at most.
+/// Returns the used part of the workers' capacity.
 fn busy_part(seen: &Seen) -> f64 {
     seen.answered as f64 / (seen.limits.len() as f64 / 2.0)
 }
@@ -204,7 +205,8 @@ fn vegas_bears_noise() {
 
 #[test]
 fn aimd_stays_where_latency_is_borne() {
-    // Half as much again as without load: at one and a half times the capacity.
+    // The latency is half as much again as without load, reached at one and a half times the
+    // capacity.
     let slow = Duration::from_micros(SERVICE * 3 / 2);
     for initial in [20, 400] {
         let limit = AdaptiveLimit::aimd(slow).initial(initial);
@@ -229,7 +231,7 @@ fn a_limit_that_is_not_used_does_not_grow() {
     let slow = Duration::from_secs(1);
     for limit in [AdaptiveLimit::aimd(slow), AdaptiveLimit::vegas()] {
         let mut simulation = Simulation::new(limit, Backend::new(100));
-        // Eight or nine at once.
+        // This rate keeps eight or nine messages running at once.
         simulation.every = SERVICE * 1_000 / 8 + 1;
         let seen = simulation.run(20_000);
         assert_eq!(seen.range(), 20..=20);

@@ -1,4 +1,4 @@
-//! `Authorize`: who may send a message.
+//! `Authorize`: decides for each caller and message whether the message may be sent.
 
 use arcbus::middleware::Authorize;
 use arcbus::{CommandBus, Context, Error, MessageType, Rejection, RejectionKind};

@@ -1,4 +1,5 @@
-//! [`Bulkhead`]: at most so many at once, first come, first served, and no permit is lost.
+//! [`Bulkhead`]: bounds the number of running messages, admits waiters in the order of arrival, and
+//! loses no permit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +15,7 @@ use crate::jobs::{Job, Jobs, Sent};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A bus of jobs under a bulkhead.
+/// A bus whose jobs pass a bulkhead.
 struct Room {
     bus: CommandBus,
     policy: Arc<BulkheadPolicy>,
@@ -29,7 +30,7 @@ impl Room {
         Self::with(bulkhead, |name| handles.get(name))
     }
 
-    /// Each waits up to ten seconds.
+    /// Builds a bulkhead in whose queue each job waits up to ten seconds.
     fn queued(limit: usize, len: usize) -> Self {
         let bulkhead = Bulkhead::new(limit).queue(len, 10 * SECOND);
         let handles = bulkhead.handles();
@@ -57,13 +58,13 @@ impl Room {
         Sent::pending(&self.bus, job, Context::new())
     }
 
-    /// In use, and waiting.
+    /// Returns the number of permits in use, and the number of waiters.
     fn usage(&self) -> (usize, usize) {
         let usage = self.policy.usage();
         (usage.in_use, usage.waiting)
     }
 
-    /// What a job gets that must not wait.
+    /// Returns the limit in the error of a job that must not wait, in each lane.
     fn refused(&self) -> [Option<usize>; 2] {
         each_lane(&self.bus, Job(99)).map(|outcome| match outcome {
             Err(Error::Overloaded { limit }) => Some(limit),
@@ -160,7 +161,7 @@ fn those_who_wait_enter_in_the_order_they_came() {
                 .sum::<usize>(),
             1
         );
-        // Polled in the wrong order: those behind find that it is not their turn.
+        // Polls in the wrong order, so that later waiters find that their turn has not come.
         for index in (turn..3).rev() {
             assert_eq!(waiting[index].poll(), None);
         }
@@ -267,7 +268,7 @@ fn a_waiter_that_is_dropped_lets_those_behind_it_on() {
 
 #[test]
 fn a_dispatch_dropped_at_any_poll_lets_the_next_in() {
-    // Dropped: running, queued, handed a permit, running after the wait.
+    // Drops a dispatch that is running, queued, given a permit, or running after its wait.
     for polls in 0..4 {
         let room = Room::queued(1, 3);
         let running = (polls > 0).then(|| room.send(1));
@@ -410,7 +411,7 @@ fn settings_out_of_range_are_refused() {
     assert!(builder.register(Jobs::default()).build().is_ok());
 }
 
-/// How many run at once, and the most that did.
+/// The number of jobs running now, and the largest number so far.
 #[derive(Default)]
 struct Crowd(AtomicUsize, AtomicUsize);
 

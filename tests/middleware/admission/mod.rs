@@ -1,4 +1,4 @@
-//! Layers that decide if a message may run at all.
+//! Layers that decide whether a message may run at all.
 
 mod adaptive_limit;
 mod adaptive_simulation;

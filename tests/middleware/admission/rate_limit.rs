@@ -1,4 +1,4 @@
-//! The rate limits: refusing, waiting, and by key.
+//! The rate limits, in their variants that refuse, that wait, and that have a limit for each key.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -24,7 +24,7 @@ fn limited<T>(retry_after: Duration) -> Result<T, Error<String>> {
     Err(Error::RateLimited { retry_after })
 }
 
-/// A bus on a fake clock with the layer, and what its handler did.
+/// Builds a bus with the layer on a fake clock, and returns the steps of its handler, too.
 fn bus<L>(layer: L) -> (CommandBus, FakeClock, Steps)
 where
     L: arcbus::Layer<Act>,
@@ -40,7 +40,7 @@ where
     (bus, clock, steps)
 }
 
-/// One message each 10 ms.
+/// Returns a limit of one message in 10 ms.
 fn limit(burst: u32) -> RateLimit {
     RateLimit::new(1, ms(10)).burst(burst)
 }
@@ -154,7 +154,7 @@ fn a_handle_reads_the_state_and_changes_the_rate() {
     assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
 }
 
-/// A second message, from someone.
+/// A second message, which carries the name of its sender.
 #[derive(Clone)]
 struct Mail(&'static str);
 
@@ -193,7 +193,7 @@ fn shared_routes_have_one_limit_and_others_their_own() {
     }
 }
 
-/// Counts its wakes.
+/// A waker that counts its wake-ups.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -254,7 +254,7 @@ fn a_thread_waits_for_its_turn() {
         loop {
             match outcome.recv_timeout(ms(1)) {
                 Ok(outcome) => return assert_eq!(outcome, Ok(1)),
-                // Until the thread has reserved its turn and beyond.
+                // The clock moves until the thread has reserved its turn, and further.
                 Err(_) => clock.advance(ms(1)),
             }
         }
@@ -330,7 +330,7 @@ fn a_cancelled_turn_has_not_started_and_goes_back() {
 
 #[test]
 fn a_dropped_turn_goes_back_wherever_it_is_dropped() {
-    // Polled, woken, polled for nothing.
+    // Drops a dispatch that was polled, woken, or polled without effect.
     for polls in 0..3 {
         let layer = waiting(10);
         let handles = layer.handles();
@@ -365,7 +365,7 @@ fn a_turn_that_was_used_stays_used() {
     assert!(poll_once(next.as_mut()).is_pending());
 }
 
-/// In this order they leave a line of five; those that are left pass one each 10 ms, in their order.
+/// Five waiters leave in this order. The remaining waiters pass in their order, one in 10 ms.
 #[test]
 fn those_who_wait_move_up_when_others_leave() {
     for order in [
@@ -402,7 +402,8 @@ fn those_who_wait_move_up_when_others_leave() {
     }
 }
 
-/// A waiter that moved up while others stood before it: its own alarm rings at the time it had when it came.
+/// A waiter moves up while others are still in front. Its own alarm rings at the time of its
+/// original turn.
 #[test]
 fn a_waiter_that_has_moved_up_is_woken_when_it_becomes_the_first() {
     let (bus, clock, _) = bus(waiting(1000));
@@ -427,7 +428,8 @@ fn a_waiter_that_has_moved_up_is_woken_when_it_becomes_the_first() {
     assert_eq!(poll_with(last.as_mut(), &wakes[2]), Poll::Ready(Ok(2)));
 }
 
-/// The replies of those who pass now, polled whenever one of them is woken.
+/// Returns the replies of the messages that pass now. Each message is polled whenever any of them
+/// is woken.
 fn pass(
     waiting: &mut [Option<Pin<Box<impl Future<Output = Result<u32, Error<String>>>>>>],
     wakes: &Arc<Wakes>,
@@ -471,7 +473,7 @@ fn who_comes_after_a_crowd_has_left_does_not_pay_for_it() {
     assert_eq!(poll_once(next.as_mut()), Poll::Ready(Ok(7)));
 }
 
-/// One that is neither polled nor dropped.
+/// The first waiter is neither polled nor dropped.
 #[test]
 fn one_that_is_not_polled_holds_up_nobody() {
     let (bus, clock, _) = bus(waiting(1000));
@@ -487,7 +489,8 @@ fn one_that_is_not_polled_holds_up_nobody() {
     assert_eq!(poll_once(waits.as_mut()), Poll::Ready(Ok(3)));
 }
 
-/// A crowd of 20,000 that leaves from the front, the back and the middle, each for a moment's work.
+/// A crowd of 20,000 leaves from the front, the back and the middle, where each departure must be
+/// cheap.
 #[test]
 fn a_crowd_leaves_in_no_time() {
     let (bus, _clock, _) = bus(RateLimit::per_second(1000)
@@ -510,7 +513,7 @@ fn a_crowd_leaves_in_no_time() {
     );
 }
 
-/// Says at which of the bus's times it runs.
+/// Replies with the bus's time at which the handler runs.
 struct Late;
 
 impl Handler<Mail> for Late {
@@ -525,7 +528,8 @@ fn the_time_of_the_wait_is_gone_for_those_further_in() {
     let bus = CommandBus::builder()
         .clock(clock.clone())
         .layer(waiting(100))
-        // By the time it lets a message in, two tokens would be missing, if it had not waited.
+        // Without the inner wait, two tokens would be missing when the outer limit lets a message
+        // in.
         .layer(limit(1))
         .register(Late)
         .build()

@@ -1,4 +1,4 @@
-//! Keys that use the limit they are a key of while they are cloned and dropped.
+//! Keys that use their own limit while they are cloned and dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn limit(max_keys: usize) -> Arc<KeyedRateLimitPolicy<Touchy>> {
     Arc::new(policy.expect("in range"))
 }
 
-/// Uses all of `policy` whenever a key is cloned or dropped.
+/// Calls every method of `policy` whenever a key is cloned or dropped.
 fn uses_all(policy: &Arc<KeyedRateLimitPolicy<Touchy>>) {
     let policy = Arc::clone(policy);
     on_touch(move || {
@@ -35,7 +35,7 @@ fn a_key_that_another_was_faster_with_is_dropped_outside_the_lock() {
     within_time(|| {
         let policy = limit(10);
         uses_all(&policy);
-        // Its own clone adds the key first.
+        // The clone of the key adds the key first.
         assert!(policy.check(&Touchy(1), NOW).is_err());
         assert!(calm() > 1, "cloned, and dropped");
         assert_eq!(policy.keys(), 3);

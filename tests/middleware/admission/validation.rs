@@ -1,11 +1,11 @@
-//! `Validation`: an invalid message goes no further than the layer.
+//! `Validation`: stops an invalid message at the layer, before any inner one.
 
 use arcbus::middleware::Validation;
 use arcbus::{CommandBus, Context, Error, Gate, Gated, Message, Outcome};
 
 use crate::acts::{Act, Actor, Steps, each_lane, layers};
 
-/// Notes every message that comes as far as this.
+/// A layer that notes every message that reaches it.
 struct Taken(Steps);
 
 impl<M: Message> Gate<M> for Taken {

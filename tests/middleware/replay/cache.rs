@@ -1,4 +1,5 @@
-//! What is kept, for how long, for whom; and what is not.
+//! The replies that a cache keeps, their time to live and the callers they are for, and the replies
+//! that are not kept.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,7 +135,7 @@ fn errors_are_kept_where_asked_for_but_no_transient_ones() {
     assert_eq!(store.runs(), 7);
 }
 
-/// Gives a reply in the place of an error.
+/// A layer that replaces an error by a reply.
 struct Substitute;
 
 impl arcbus::Middleware<Get> for Substitute {
@@ -267,7 +268,7 @@ fn a_full_cache_makes_room() {
     }
     let stats = handle.stats();
     assert_eq!((stats.entries, stats.evictions, stats.loads), (4, 96, 100));
-    // To be renewed is not to be driven out.
+    // A reply that is being renewed must not be evicted.
     store.clock.advance(SECOND);
     let before = store.runs();
     let kept = (0..100).filter(|name| handle_has(&handle, &name.to_string()));

@@ -1,5 +1,5 @@
-//! Commands change what readers see through a cache, on real threads: no read that begins after a
-//! command's reply sees what was before it.
+//! Commands change the values that readers see through a cache, on real threads. No read that
+//! begins after a command's reply sees an older value.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,9 +13,9 @@ use arcbus::{
 };
 
 const KEYS: usize = 3;
-/// How long each runs; longer where `ARCBUS_STRESS_SECONDS` says so.
+/// Duration of each test, unless `ARCBUS_STRESS_SECONDS` sets a longer one.
 const SHORT: Duration = Duration::from_millis(300);
-/// How long at most, on a machine that has no time for it.
+/// Longest duration of a test, on a machine that is too busy.
 const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
@@ -58,11 +58,11 @@ impl Invalidates<Read> for Write {
 #[derive(Default)]
 struct Shared {
     versions: [AtomicU64; KEYS],
-    /// The version of each key whose command has replied.
+    /// The version of each key up to which the commands have replied.
     replied: [AtomicU64; KEYS],
     stop: AtomicBool,
     reads: AtomicU64,
-    /// Reads during which a command of their key replied.
+    /// Number of reads during which a command of their key replied.
     overlapped: AtomicU64,
 }
 
@@ -72,7 +72,7 @@ fn length() -> Duration {
     seconds.map_or(SHORT, Duration::from_secs)
 }
 
-/// Reads one version, and takes its time before it replies.
+/// Reads a version, and takes its time before it replies.
 async fn read(shared: &Arc<Shared>, msg: Read, _cx: &Context<'_>) -> Result<u64, String> {
     let version = shared.versions[msg.0].load(Ordering::SeqCst);
     for _ in 0..version % 4 {
@@ -93,12 +93,12 @@ fn reader(shared: &Shared, bus: &QueryBus, key: usize) {
         shared
             .overlapped
             .fetch_add(u64::from(after > before), Ordering::Relaxed);
-        // So that hits do not keep the commands from running.
+        // Yields, so that cache hits do not keep the commands from running.
         thread::yield_now();
     }
 }
 
-/// Each key is written by one thread, so that its versions only grow.
+/// Only one thread writes each key, so that the versions of a key only grow.
 fn writer(shared: &Shared, bus: &CommandBus, key: usize) {
     let mut turn = 0_u8;
     while !shared.stop.load(Ordering::Relaxed) {
@@ -153,7 +153,7 @@ fn run(
     (shared, handle.stats())
 }
 
-/// Stops all when one fails.
+/// Runs `work`, and stops all threads if the work fails.
 fn stopping(shared: &Shared, work: impl FnOnce()) {
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
@@ -165,7 +165,7 @@ fn stopping(shared: &Shared, work: impl FnOnce()) {
     work();
 }
 
-/// Whether so much has happened that the test means something.
+/// Returns whether enough has happened for the test to mean something.
 fn enough(shared: &Shared, stats: CacheStats) -> bool {
     let overlapped = shared.overlapped.load(Ordering::Relaxed);
     overlapped > 10 && stats.loads > 100 && stats.waits > 10

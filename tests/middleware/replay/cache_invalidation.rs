@@ -1,4 +1,4 @@
-//! What commands and handles drop from a cache, and when.
+//! The replies that commands and handles drop from a cache, and the moment of the drop.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -17,7 +17,7 @@ use arcbus::{
 
 use crate::cache_support::{Act, Failed, Get, SECOND, Sent, Store, each_lane, get, ready, run_of};
 
-/// What a [`Put`] says it changes.
+/// The keys that a [`Put`] declares as changed.
 #[derive(Clone, Copy, Debug)]
 enum Says {
     Nothing,
@@ -28,7 +28,7 @@ enum Says {
     Panics,
 }
 
-/// How a [`Put`] ends.
+/// The way in which a [`Put`] ends.
 #[derive(Clone, Debug, PartialEq)]
 enum End {
     Reply,
@@ -68,7 +68,7 @@ impl Invalidates<Get> for Put {
     }
 }
 
-/// Sees that nothing is dropped from the cache before the handler is gone.
+/// A handler that checks that the cache still keeps all three replies while it runs.
 struct Puts(CacheHandle<Get>);
 
 impl Handler<Put> for Puts {
@@ -83,7 +83,7 @@ impl Handler<Put> for Puts {
     }
 }
 
-/// Panics after the rest has run.
+/// A layer that panics after the inner service has run.
 struct Panics;
 
 impl Middleware<Put> for Panics {
@@ -125,7 +125,7 @@ fn both() -> Both {
 }
 
 impl Both {
-    /// Keeps three replies; says which are kept after `act`.
+    /// Keeps three replies, and returns those still kept after `act`.
     fn kept_after(&self, act: impl FnOnce(&CommandBus)) -> String {
         for name in ["a", "b", "c"] {
             run_of(self.queries.execute_blocking(get(name)));
@@ -227,7 +227,7 @@ fn what_may_have_changed_something_drops_it() {
     assert_eq!(late, "bc");
 }
 
-/// A lost connection says nothing of what was done before it was lost.
+/// A lost connection says nothing about the acts before its loss.
 #[test]
 fn an_error_after_which_the_command_may_have_acted_drops_what_it_says_it_changes() {
     let both = both();
@@ -239,7 +239,7 @@ fn an_error_after_which_the_command_may_have_acted_drops_what_it_says_it_changes
     }
 }
 
-/// A bus whose commands pass `inner` between the invalidator and their handler.
+/// Builds a bus whose commands pass `inner` between the invalidator and their handler.
 fn inside<L: Layer<Put>>(cache: &Cache, inner: L, handler: impl Handler<Put>) -> CommandBus {
     CommandBus::builder()
         .layer(cache.invalidator::<Get>())
@@ -249,7 +249,7 @@ fn inside<L: Layer<Put>>(cache: &Cache, inner: L, handler: impl Handler<Put>) ->
         .expect("in range")
 }
 
-/// Runs `put` in each lane with a reply in the cache; says how often that was dropped.
+/// Runs `put` in each lane with a reply in the cache, and returns how often the reply was dropped.
 fn drops(bus: &CommandBus, cache: &Cache, put: &Put) -> usize {
     let store = Store::new();
     let queries = store.bus(store.builder().layer(cache.clone()));
@@ -440,7 +440,7 @@ fn a_handle_covers_every_route_that_is_in_use() {
     assert_eq!(users.stats().entries, 1);
 }
 
-/// A reply whose drop, and whose key's look, use the cache.
+/// The drop of a reply, and the predicate on a key, use the cache.
 #[test]
 fn what_is_dropped_from_a_cache_may_use_it() {
     use arcbus::middleware::Cacheable;
@@ -475,7 +475,7 @@ fn what_is_dropped_from_a_cache_may_use_it() {
     let bus = QueryBus::builder()
         .layer(cache)
         .register(from_fn(move |msg: Ask, _: &Context<'_>| {
-            // That under the key 1000 is not to ask again.
+            // The reply under the key 1000 must not ask again.
             let place = if msg.0 == 1000 {
                 Arc::default()
             } else {
@@ -500,7 +500,7 @@ fn what_is_dropped_from_a_cache_may_use_it() {
     }
 }
 
-/// A reply whose drop does something.
+/// A reply that runs a closure when dropped.
 #[derive(Clone)]
 struct Dropped(Arc<dyn Fn() + Send + Sync>);
 

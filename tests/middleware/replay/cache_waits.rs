@@ -1,4 +1,4 @@
-//! One run a key while many wait; and what becomes of those who wait.
+//! A single run for each key while many callers wait, and the end of each wait.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -203,7 +203,7 @@ fn a_wait_ends_with_its_own_timeout_layer_and_the_leader_goes_on() {
         other => panic!("{other:?}"),
     };
     assert_eq!(phase(leader.woken()), Phase::Indeterminate);
-    // It has been named, and has a second left.
+    // This waiter has been named as leader, and has a second left.
     assert_eq!(waiter.poll(), None);
     assert_eq!(store.under_way(), 1);
     let mut third = Sent::pending(&bus, "a");
@@ -276,7 +276,8 @@ fn a_dispatch_dropped_after_any_number_of_polls_leaves_nothing() {
     }
 }
 
-/// Asks its own bus for the same key, or the other one, in the context of its run.
+/// A handler that asks its own bus for the running key, or for the other one, in the context of its
+/// run.
 struct Asks(Arc<std::sync::OnceLock<QueryBus>>, bool);
 
 struct Nested(u32);
@@ -299,7 +300,7 @@ impl Handler<Nested> for Asks {
     async fn handle(&self, msg: Nested, cx: &Context<'_>) -> Result<String, String> {
         let bus = self.0.get().expect("set");
         let key = match msg.0 {
-            // By way of another.
+            // The key is asked for by way of another key.
             0 => 1,
             1 => 0,
             _ => return Ok("reached".into()),

@@ -1,4 +1,4 @@
-//! One run for all who ask at once, of which nothing is kept.
+//! Coalescing: a single run for all concurrent callers, whose reply is not kept afterwards.
 
 use arcbus::middleware::Coalesce;
 use arcbus::{Context, Facts, Layer, Source};

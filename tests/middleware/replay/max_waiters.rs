@@ -1,4 +1,4 @@
-//! How many may wait for one run: as many as like, unless a layer says so.
+//! The number of waiters for a run, which is unbounded unless a layer sets a limit.
 
 use arcbus::middleware::{Cache, Coalesce, Idempotency};
 use arcbus::{
@@ -14,7 +14,7 @@ fn overloaded<R, E>(outcome: &Result<R, Error<E>>, limit: usize) -> bool {
     matches!(outcome, Err(Error::Overloaded { limit: told }) if *told == limit)
 }
 
-/// What one more gets, in each lane.
+/// Returns the outcome of a further waiter, in each lane.
 fn one_more(bus: &QueryBus) -> [Outcome<Get>; 2] {
     let mut sent = Sent::new(bus, "a", Context::new());
     [
@@ -32,10 +32,10 @@ fn no_more_wait(layer: impl Layer<Get>) {
     for outcome in one_more(&bus) {
         assert!(overloaded(&outcome, 2), "{outcome:?}");
     }
-    // Another key has another run.
+    // Another key has its own run.
     store.set("b", Act::Reply);
     assert_eq!(run_of(bus.execute_blocking(get("b"))), 2);
-    // One leaves, and makes room for one.
+    // One waiter leaves, which makes room for another.
     drop(third);
     let mut fourth = Sent::pending(&bus, "a");
     assert!(overloaded(&bus.execute_blocking(get("a")), 2));
@@ -104,7 +104,7 @@ fn one_who_finds_a_stale_reply_is_not_refused() {
     assert_eq!(each_lane(&bus, "a"), [1, 1]);
 }
 
-/// Asks for its own key, in the context of its run.
+/// The handler asks for its own key, in the context of its run.
 #[test]
 fn one_who_would_wait_for_itself_is_told_so_first() {
     async fn asks_itself(_: Get, cx: &Context<'_>) -> Result<(u32, std::sync::Arc<str>), Failed> {

@@ -1,5 +1,5 @@
-//! Keys, replies and predicates that use the layer they are given to, while it uses them: no lock of ours
-//! is held then.
+//! Keys, replies and predicates that use their own layer while the layer uses them. No lock of the
+//! library may be held then.
 
 use std::cell::Cell;
 use std::hash::Hash;
@@ -17,7 +17,7 @@ use crate::hostile::{Touchy, calm, on_touch, within_time};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Key and reply act when they are cloned and dropped.
+/// A query whose key and reply run the action when they are cloned and dropped.
 struct Ask(Touchy);
 
 impl Message for Ask {
@@ -27,7 +27,7 @@ impl Message for Ask {
     type Error = Failed;
 }
 
-/// Its clone and its drop act, too.
+/// An error whose clone and drop run the action, too.
 #[derive(Clone, Debug)]
 struct Failed(#[expect(dead_code, reason = "cloned and dropped")] Touchy);
 
@@ -47,7 +47,7 @@ impl Cacheable for Ask {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Tenant(Touchy);
 
-/// Fails where the number is odd.
+/// Builds a bus whose handler fails for an odd number.
 fn bus<L: Layer<Ask>>(layer: L, clock: &FakeClock) -> QueryBus {
     let answer = |msg: Ask, _: &Context<'_>| match msg.0.0 % 2 {
         0 => Ok(Touchy(msg.0.0)),
@@ -72,7 +72,8 @@ fn ask(bus: &QueryBus, keys: std::ops::Range<u32>) {
     }
 }
 
-/// Whatever one can do with a cache; asks for keys that nobody is at, for it would wait for itself.
+/// Calls every method of a cache. The keys are not in use by other callers, because the call would
+/// wait for itself.
 fn use_all(bus: &QueryBus, handle: &CacheHandle<Ask>) {
     ask(bus, 1000..1004);
     handle.invalidate(&Touchy(0));
@@ -82,7 +83,7 @@ fn use_all(bus: &QueryBus, handle: &CacheHandle<Ask>) {
     ask(bus, 1000..1004);
 }
 
-/// Fills, hits, evicts, lets expire and invalidates, while each clone and drop does all of that.
+/// Fills, hits, evicts, expires and invalidates, while each clone and drop uses the cache as well.
 fn check<L: Layer<Ask>>(layer: L, handle: CacheHandle<Ask>) {
     let clock = FakeClock::new();
     let bus = bus(layer, &clock);
@@ -90,7 +91,7 @@ fn check<L: Layer<Ask>>(layer: L, handle: CacheHandle<Ask>) {
     on_touch(move || use_all(&again, &handle_again));
     ask(&bus, 0..3);
     ask(&bus, 0..3);
-    // More than there is room for.
+    // These are more keys than the cache has room for.
     ask(&bus, 0..100);
     clock.advance(SECOND * 90);
     ask(&bus, 0..3);
@@ -176,7 +177,7 @@ impl Message for Pay {
     type Error = Failed;
 }
 
-/// Fails where the number is odd.
+/// Builds a shop whose handler fails for an odd number.
 fn shop<L: Layer<Pay>>(layer: L, clock: &FakeClock) -> CommandBus {
     let answer = |msg: Pay, _: &Context<'_>| match msg.0 % 2 {
         0 => Ok(Touchy(msg.0)),
@@ -211,7 +212,7 @@ fn replies_may_use_the_keys_they_are_kept_under() {
     });
 }
 
-/// Pays with other keys whenever it is asked something.
+/// A store that pays with other keys at each of its operations.
 struct Busy {
     keys: MemoryStore<Touchy>,
     bus: Arc<OnceLock<CommandBus>>,
@@ -224,7 +225,7 @@ thread_local! {
 impl Busy {
     fn act(&self) {
         let asked = ASKED.replace(ASKED.get() + 1);
-        // What it does is asked of it in turn.
+        // These payments reach the store in turn.
         if asked.is_multiple_of(10)
             && let Some(bus) = self.bus.get()
         {

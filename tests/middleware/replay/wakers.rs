@@ -1,4 +1,5 @@
-//! Wakers that panic or come back, and crowds that leave, while they wait for another's run.
+//! Wakers that panic or re-enter, and crowds that leave, while waiting for the run of another
+//! caller.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +12,14 @@ use arcbus::{Context, FakeClock, QueryBus, from_async_fn};
 use crate::cache_support::{Act, Failed, Get, SECOND, Sent, Store, get, run_of};
 use crate::hostile::{Hooks, each_clone_panics, shuffle, within_time};
 
-/// Those that wait for the run of the first.
+/// Builds callers that wait for the run of the first one.
 fn waited_for(store: &Store, bus: &QueryBus) {
     let leader = Sent::pending(bus, "a");
     let wait = || Box::pin(bus.execute_with(get("a"), Context::new().timeout(SECOND)));
     let clones = each_clone_panics(wait, || assert_eq!(store.clock.next_alarm(), None));
     assert!(clones > 1, "with the run, and with the clock");
     let mut second = Sent::pending(bus, "a");
-    // None of those who left is named in its place.
+    // No caller that has left is named as leader.
     drop(leader);
     assert_eq!(second.wakes(), 1);
     assert_eq!(second.poll(), None);
@@ -98,7 +99,7 @@ fn a_waker_may_come_back_to_the_run_it_waits_for() {
     }
 }
 
-/// Two hundred thousand wait for one run and leave in random order.
+/// Two hundred thousand callers wait for one run and leave in random order.
 #[test]
 fn a_crowd_leaves_a_run_in_time() {
     const CROWD: usize = 200_000;
@@ -111,7 +112,7 @@ fn a_crowd_leaves_a_run_in_time() {
     let last = crowd.split_off(CROWD / 2);
     let start = Instant::now();
     drop(crowd);
-    // The other half is named one after the other.
+    // The remaining half is named as leader one after the other.
     drop(leader);
     drop(last);
     println!("{CROWD} left in {:?}", start.elapsed());

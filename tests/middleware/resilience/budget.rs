@@ -1,4 +1,4 @@
-//! Budgets: how many repeats they let through, and what goes back.
+//! Budgets: the number of repeats that they allow, and the tokens that are given back.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use arcbus::middleware::Budget;
 
 const START: Duration = Duration::from_secs(60);
 
-/// One that saves only.
+/// Returns a budget that has only its savings, without a minimum.
 fn saving(ratio: f64, burst: u32) -> Budget {
     Budget::new(ratio).minimum_per_second(0).burst(burst)
 }
 
-/// How many repeats it lets through at `now`.
+/// Returns how many repeats the budget allows at `now`.
 fn taken(budget: &Budget, now: Duration) -> u32 {
     (0..10_000)
         .take_while(|_| budget.try_take(now))

@@ -1,4 +1,4 @@
-//! The circuit breaker: around handlers, and against a model of itself.
+//! The circuit breaker around handlers, in both lanes of a bus.
 
 mod states;
 
@@ -25,7 +25,7 @@ assert_impl_all!(CircuitBreaker: Send, Sync, Unpin, Clone, Debug);
 assert_impl_all!(CircuitBreakerPolicy: Send, Sync, Unpin, Debug);
 assert_impl_all!(Admission<'_>: Send, Sync, Unpin, Debug);
 
-/// A bus with one route behind a breaker.
+/// A bus with a single route behind a breaker.
 struct Guarded {
     bus: CommandBus,
     steps: Steps,
@@ -59,7 +59,7 @@ impl Guarded {
         guarded
     }
 
-    /// What [`each_lane`] costs in readings of the clock.
+    /// Returns the readings of the clock that [`each_lane`] costs.
     fn reads(&self, act: Act) -> [u64; 2] {
         let reads = |run: &dyn Fn()| {
             let before = self.clock.reads();
@@ -217,7 +217,7 @@ impl Message for Gate {
     type Error = String;
 }
 
-/// Waits until the gate in its message is open.
+/// A handler that waits until the gate in its message opens.
 struct Waiter;
 
 impl Handler<Gate> for Waiter {
@@ -289,7 +289,7 @@ fn a_timeout_inside_it_is_a_failure() {
     }
 }
 
-/// Answers with an error of its own.
+/// A layer that replies with its own error.
 struct Late(Error<String>);
 
 impl arcbus::Middleware<Act> for Late {

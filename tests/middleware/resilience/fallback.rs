@@ -1,4 +1,4 @@
-//! Fallbacks: which errors are replaced, by what, and what is told of it.
+//! Fallbacks: the errors that are replaced, the replacements, and the source that is reported.
 
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn bus<L: Layer<Act>>(layer: L) -> (CommandBus, Steps) {
     (bus.expect("one handler"), steps)
 }
 
-/// Fails in the handler's place.
+/// A layer that fails in the handler's place.
 struct Fails(fn() -> Error<String>);
 
 impl<M: Message<Error = String>> Middleware<M> for Fails {
@@ -44,7 +44,7 @@ impl<M: Message<Error = String>> Middleware<M> for Fails {
     }
 }
 
-/// The outcomes where the rest fails so.
+/// Returns the outcomes of both lanes if the inner service fails with `error`.
 fn failing<L: Layer<Act>>(layer: L, error: fn() -> Error<String>) -> [Outcome<Act>; 2] {
     let bus = CommandBus::builder()
         .layer(layer)
@@ -123,7 +123,7 @@ fn not_found() -> Error<String> {
     Error::HandlerNotFound { message }
 }
 
-/// Its handler's errors are classified.
+/// A message whose handler's error has this class.
 #[derive(Clone)]
 struct Find(Class);
 
@@ -228,7 +228,7 @@ fn panics_of_what_the_user_wrote_become_errors() {
     }
 }
 
-/// Counts its copies; the copy of a fragile one panics.
+/// A reply that counts its copies, and whose copy panics if it is fragile.
 struct Copied {
     copies: Arc<AtomicUsize>,
     fragile: bool,
@@ -243,7 +243,7 @@ impl Clone for Copied {
     }
 }
 
-/// Cannot be copied.
+/// A message that cannot be copied.
 struct Load {
     fails: bool,
 }
@@ -338,7 +338,7 @@ fn a_replica_is_a_fallback_too_and_a_failing_one_is_none() {
     assert_eq!(act.replies(), 2);
 }
 
-/// Waits until polled again, twice, then fails.
+/// A handler that waits for two polls, and then fails.
 struct Wavers(Steps);
 
 impl Handler<Act> for Wavers {
@@ -362,7 +362,7 @@ async fn twice() {
     .await;
 }
 
-/// A handler that fails after two waits, and one in its place that replies after two.
+/// Builds a bus whose handler fails after two waits, with a replica that replies after two waits.
 fn wavering() -> (CommandBus, Steps) {
     let steps = Steps::default();
     let note = steps.clone();
@@ -424,7 +424,7 @@ fn the_callers_token_stops_the_replica() {
     assert_eq!(steps.take(), "gone replica-gone");
 }
 
-/// Where the handler does `meanwhile` and fails, and a replica notes that it runs.
+/// Builds a bus whose handler runs `meanwhile` and fails, and whose replica notes its run.
 fn meanwhile(
     clock: &FakeClock,
     meanwhile: impl Fn() + Send + Sync + 'static,

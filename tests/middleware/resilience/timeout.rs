@@ -1,4 +1,5 @@
-//! Timeouts: what is refused, what is dropped and when, and what a handler sees of its limit.
+//! Timeouts: late dispatches that are refused, handlers that are dropped, and the limit that a
+//! handler sees.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +21,7 @@ use arcbus::{
 use crate::acts::{Act, Actor, Steps, block, layers, poll_once, ready};
 use crate::worker::{Derives, SECOND, Work, Worker, builder, left, worker};
 
-/// A bus with a worker behind `timeout`.
+/// Builds a bus with a worker behind `timeout`.
 fn bus(timeout: Timeout) -> (CommandBus, FakeClock, Steps) {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock).layer(timeout).register(worker).build();
@@ -36,17 +37,17 @@ fn late<E>(phase: Phase, seconds: u32, limit: TimeLimit) -> Error<E> {
     }
 }
 
-/// By the layer.
+/// Returns the error of a dispatch that the layer dropped after `seconds` seconds.
 fn dropped_after<E>(seconds: u32) -> Error<E> {
     late(Phase::Indeterminate, seconds, TimeLimit::Layer)
 }
 
-/// By its caller's deadline.
+/// Returns the error of a dispatch that its caller's deadline ended after `seconds` seconds.
 fn given_up_after<E>(seconds: u32) -> Error<E> {
     late(Phase::Indeterminate, seconds, TimeLimit::Caller)
 }
 
-/// The outcomes in both lanes.
+/// Returns the outcomes of a message in both lanes.
 fn lanes<M: Message<Kind = Command> + Clone>(bus: &CommandBus, msg: M) -> [Outcome<M>; 2] {
     lanes_with(bus, msg, &Context::new())
 }
@@ -62,7 +63,7 @@ fn lanes_with<M: Message<Kind = Command> + Clone>(
     ]
 }
 
-/// Notes `before` and the limit it sees, then `after` the same.
+/// A layer that notes the limit it sees before and after the inner service runs.
 struct Around(Steps, &'static str);
 
 impl<M: Message> Middleware<M> for Around {
@@ -123,7 +124,7 @@ fn a_handler_that_waits_is_woken_by_the_timer_alone() {
     assert!(outcome.unwrap_err().is_indeterminate());
 }
 
-/// Counts the wakers that are alive.
+/// A waker that counts how many of its clones are alive.
 struct Wakes;
 
 impl Wake for Wakes {
@@ -134,7 +135,7 @@ fn poll_with<F: Future + ?Sized>(wakes: &Arc<Wakes>, future: Pin<&mut F>) -> Pol
     future.poll(&mut Task::from_waker(&Waker::from(wakes.clone())))
 }
 
-/// Waits for a reply from outside.
+/// A handler that waits for a reply from outside.
 struct Receives(Mutex<Receiver<u32>>);
 
 impl Handler<Act> for Receives {
@@ -162,7 +163,7 @@ fn a_handler_that_is_ready_on_the_wake_is_answered() {
     assert_eq!(ready(dispatch), Some(Ok(7)));
 }
 
-/// Takes `seconds` without ever waiting.
+/// Returns a handler that takes `seconds` seconds without ever waiting.
 fn busy(clock: &FakeClock) -> impl Handler<Work> {
     let clock = clock.clone();
     from_fn(move |msg: Work, _cx: &Context<'_>| {
@@ -182,7 +183,7 @@ fn a_handler_that_is_late_but_never_waited_is_answered() {
     assert_eq!(lanes(&bus, Work { seconds: 9 }), [Ok(9), Ok(9)]);
 }
 
-/// Lets seconds pass before the rest is run, and tells the layers further in.
+/// A layer that lets seconds pass before the inner service runs, and tells the inner layers.
 struct Delay(FakeClock, u32);
 
 impl<M: Message> Middleware<M> for Delay {
@@ -265,7 +266,7 @@ fn a_callers_shorter_deadline_is_kept_by_the_layer_so_that_others_see_it() {
     assert_eq!(outcomes, [dropped(), dropped()]);
 }
 
-/// Two timeouts with something between them that sees what comes of the inner one.
+/// Builds a bus with two timeouts, and a layer between them that sees the outcome of the inner one.
 fn nested(outer: Timeout, inner: Timeout) -> (CommandBus, FakeClock, Steps) {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock)
@@ -292,7 +293,7 @@ fn of_nested_timeouts_the_shorter_holds() {
     assert_eq!(steps.take(), format!("{one} {one}"));
 }
 
-/// Dispatches a [`Work`] in its own context.
+/// A message whose handler dispatches a [`Work`] in its own context.
 #[derive(Clone, Copy, Debug)]
 struct Delegate;
 
@@ -354,7 +355,7 @@ fn in_the_grace_a_handler_is_told_and_may_still_finish() {
     assert_eq!(steps.take(), "1 0! 0! 0! gone 1 0! 0! 0! gone");
 }
 
-/// Is ready in the first poll in which it is told to end.
+/// A handler that is ready in the first poll after its cancellation.
 struct Told;
 
 impl Handler<Act> for Told {
@@ -415,7 +416,7 @@ fn a_grace_is_seen_through_inner_timeouts_and_derived_contexts() {
     assert_eq!(steps.take(), "1 0! 0! 1 0! 0!");
 }
 
-/// Ends when it is told; says after how many seconds.
+/// A handler that ends when cancelled, and replies with the seconds that it took.
 struct Ends(FakeClock);
 
 impl Handler<Act> for Ends {
@@ -472,7 +473,8 @@ fn a_callers_cancellation_passes_through() {
     assert_eq!(steps.take(), "59! gone", "told, then dropped");
 }
 
-/// Polls two of the rest by turns; the first one that is done drops the other.
+/// A middleware that polls two runs of the inner service by turns, of which the first to end drops
+/// the other.
 struct Race;
 
 impl<M: Message + Clone> Middleware<M> for Race {
@@ -519,7 +521,7 @@ fn a_dispatch_dropped_at_any_poll_leaves_nothing_behind() {
     clock.advance(SECOND * 60);
 }
 
-/// Drops the rest after its first poll.
+/// A middleware that drops the inner service after its first poll.
 struct Impatient(Steps);
 
 impl<M: Message> Middleware<M> for Impatient {
@@ -548,7 +550,7 @@ fn the_limit_is_gone_with_a_rest_that_was_dropped() {
     assert_eq!(steps.take(), "gone - gone -");
 }
 
-/// Panics as its message says: in the second poll, or when it is dropped.
+/// A handler that panics in its second poll or when dropped, as its message says.
 struct Panics(Worker);
 
 struct Bomb;
@@ -705,7 +707,8 @@ fn the_time_can_be_changed_while_it_works() {
     assert!(handles.get("work").is_none());
 }
 
-/// In both lanes: a layer between two timeouts sees no outcome of what the outer one ends.
+/// In both lanes, a layer between two timeouts sees no outcome if the outer timeout ends the
+/// dispatch.
 #[test]
 fn what_an_outer_timeout_ends_has_no_end_inside_it() {
     let (worker, clock, _) = worker();

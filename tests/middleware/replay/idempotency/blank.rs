@@ -1,4 +1,4 @@
-//! An empty or blank key is none.
+//! An empty or blank key counts as no key.
 
 use arcbus::Error;
 use arcbus::middleware::{Idempotency, IdempotencyKey};

@@ -1,11 +1,12 @@
-//! Runs without a known outcome: the command is not run again, and its sender is told.
+//! A run without a known outcome leaves a doubt: the command is not run again, and its sender gets
+//! an error.
 
 use arcbus::middleware::{Idempotency, Timeout};
 use arcbus::{CancelToken, Context, Error, Phase};
 
 use super::pay::{HOUR, NANO, Run, SECOND, Shop, in_doubt, is_conflict};
 
-/// What follows a run of five cents under the key `a` without a known outcome.
+/// Checks that a run of five cents under the key `a` has left a doubt.
 fn is_in_doubt(shop: &Shop) {
     let runs = shop.runs();
     assert_eq!(shop.pays("a", 5), [in_doubt(), in_doubt()]);

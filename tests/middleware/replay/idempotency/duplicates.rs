@@ -1,4 +1,4 @@
-//! Duplicates that come while the first is running.
+//! Duplicates that arrive while the first command is running.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use arcbus::{CancelToken, CommandBus, Context, Error, Phase, Source, TimeLimit, 
 
 use super::pay::{HOUR, NANO, Pay, Run, SECOND, Sent, Shop, failed, in_doubt, is_conflict, keyed};
 
-/// A shop whose first run goes on when the token is cancelled.
+/// Builds a shop whose first run goes on when the token is cancelled.
 fn shop(then: Run) -> (Shop, CancelToken) {
     let (shop, go) = (Shop::new(), CancelToken::new());
     shop.payments.script([Run::after(&go, then)]);
@@ -91,7 +91,8 @@ fn after_a_doubt_none_of_them_runs() {
 
 #[test]
 fn one_that_is_dropped_at_any_poll_strands_nobody() {
-    // Dropped: before it is polled, while it waits, when it is to run, while it runs.
+    // Drops a duplicate before its first poll, while it waits, when its turn comes, and while it
+    // runs.
     for polls in 0..4 {
         let (shop, go) = shop(Run::Fail);
         shop.payments.script([Run::Never]);
@@ -246,7 +247,7 @@ fn one_that_ran_after_a_wait_tells_the_layers_further_in() {
     assert!(crate::acts::ready(second).expect("late").is_err());
 }
 
-/// Waits on threads of their own for the first run of `shop`, in the blocking lane.
+/// Waits for the first run of `shop` in the blocking lane, on separate threads.
 fn blocked(shop: &Shop, cx: Context<'static>, then: impl FnOnce()) -> Result<u32, Error<String>> {
     let waiting = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
@@ -256,7 +257,8 @@ fn blocked(shop: &Shop, cx: Context<'static>, then: impl FnOnce()) -> Result<u32
         };
         let blocking = scope.spawn(dispatch);
         waiting.1.recv().expect("it began");
-        // Nothing tells that it waits; sooner is another order that must do.
+        // No signal says that the thread waits, and an earlier `then` is an order that must work,
+        // too.
         std::thread::sleep(Duration::from_millis(20));
         then();
         blocking.join().expect("no panic")

@@ -1,4 +1,4 @@
-//! What a key is, how long it is kept, and how many of them.
+//! Idempotency keys: their scope, the time for which they are kept, and their largest number.
 
 use arcbus::middleware::idempotency::{IdempotencyAnswer, Room};
 use arcbus::middleware::{Idempotency, IdempotencyKey, RateLimit};
@@ -34,7 +34,7 @@ fn each_key_has_a_run_of_its_own() {
     assert_eq!(shop.pays(" a", 5), [Ok(3), Ok(3)]);
 }
 
-/// Another command.
+/// Another command, which shares its keys with no other.
 #[derive(Clone, Hash)]
 struct Refund;
 
@@ -62,7 +62,7 @@ fn the_same_key_of_another_message_is_another_key() {
     assert_eq!((taken("pay"), taken("refund")), (Some(1), Some(1)));
 }
 
-/// Looks like [`Pay`]: the same contents, the same reply.
+/// A command that looks like [`Pay`], with equal contents and an equal reply.
 #[derive(Clone, Hash)]
 struct PayBack(u32);
 
@@ -185,7 +185,7 @@ fn a_run_that_outlives_its_window_is_waited_for_and_changes_no_later_one() {
     assert!(is_conflict(&shop.pay("a", 5)));
 }
 
-/// A shop with room for so many keys.
+/// Builds a shop with room for `capacity` keys.
 fn shop_with_room(capacity: usize) -> (Shop, std::sync::Arc<Room>) {
     let idempotency = Idempotency::in_memory(HOUR).capacity(capacity);
     let rooms = idempotency.rooms();
@@ -209,7 +209,7 @@ fn a_full_store_refuses_new_keys_and_keeps_the_old_ones() {
     }
     assert_eq!((shop.runs(), room.taken()), (KEYS as u32, KEYS));
 
-    // The first is past its window; one comes in its place, and no second.
+    // The first key is past its window, so one new key takes its place, but no second one.
     shop.clock.advance(HOUR - KEYS as u32 * SECOND);
     assert_eq!(shop.pays("new", 5), [Ok(101), Ok(101)]);
     assert_eq!(shop.pay("newer", 5), full());

@@ -1,4 +1,4 @@
-//! The store in memory by itself, with explicit time.
+//! The store in memory without a bus, with explicit times.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn a_reading_of_the_clock_that_is_older_than_the_last_shortens_no_window() {
     assert!(matches!(begin("c", 10 + WINDOW), Begin::Run(_)));
 }
 
-/// Looks into every shard of the store when it is dropped.
+/// A reply that looks into every shard of the store when dropped.
 struct Looks(Arc<MemoryStore<Looks>>);
 
 impl Drop for Looks {
@@ -53,7 +53,7 @@ fn a_reply_is_dropped_outside_the_lock() {
     let store = Arc::new(MemoryStore::new(second, MANY * 9).expect("in range"));
     let mut late = Vec::new();
     for (name, at) in [("first", 0), ("late", 0), ("forgotten", 0), ("second", 2)] {
-        // What is past its window goes when others come.
+        // A key that is past its window is removed when other keys arrive.
         begin_many(&store, name, second * at, |begin| match begin {
             Begin::Run(run) if name == "late" => late.push(run),
             Begin::Run(run) if name == "forgotten" => store.forget(run),
@@ -61,7 +61,7 @@ fn a_reply_is_dropped_outside_the_lock() {
             known => drop(known),
         });
     }
-    // And at once, what is too late.
+    // A run that finishes too late is removed at once.
     for run in late {
         store.finish(run, Looks(Arc::clone(&store)));
     }

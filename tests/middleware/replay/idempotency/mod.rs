@@ -1,4 +1,4 @@
-//! [`Idempotency`](arcbus::middleware::Idempotency): a command that is sent twice acts once.
+//! [`Idempotency`](arcbus::middleware::Idempotency): runs a command that is sent twice only once.
 
 mod blank;
 mod doubts;

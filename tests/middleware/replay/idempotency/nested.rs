@@ -1,4 +1,5 @@
-//! A command whose handler sends another one, which ends without a known outcome: it is not run again.
+//! A command whose handler sends a nested command that ends without a known outcome is not run
+//! again.
 
 use std::fmt;
 use std::future::pending;
@@ -13,7 +14,7 @@ use arcbus::{
 
 use super::pay::{HOUR, SECOND, keyed};
 
-/// Takes money from a card.
+/// A command that takes money from a card.
 struct Charge;
 
 impl Message for Charge {
@@ -23,7 +24,7 @@ impl Message for Charge {
     type Error = String;
 }
 
-/// Has charged the card, and does not come back.
+/// A handler that charges the card and then never ends.
 #[derive(Clone, Default)]
 struct Card(Arc<AtomicU32>);
 
@@ -73,7 +74,7 @@ impl From<Error<String>> for OrderError {
     }
 }
 
-/// Places orders by a dispatch that is awaited.
+/// A handler of orders that awaits the nested dispatch.
 struct Orders(CommandBus);
 
 impl Handler<Order> for Orders {
@@ -91,7 +92,8 @@ struct Shop {
 }
 
 impl Shop {
-    /// The charge is given a second; `orders` makes the handler of orders.
+    /// Builds a shop in which a charge may take a second, with the handler of orders made by
+    /// `orders`.
     fn new<H: Handler<Order>>(orders: impl FnOnce(CommandBus) -> H) -> Self {
         let (card, clock) = (Card::default(), FakeClock::new());
         let builder = || CommandBus::builder().clock(clock.clone());
@@ -108,7 +110,7 @@ impl Shop {
         Self { bus, card, clock }
     }
 
-    /// On a thread of its own, whose time runs out once the card has been charged.
+    /// Places an order on a separate thread, whose time runs out after the card has been charged.
     fn place_blocking(&self) -> Outcome<Order> {
         let charged = self.card.charged();
         thread::scope(|scope| {

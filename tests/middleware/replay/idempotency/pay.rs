@@ -1,4 +1,4 @@
-//! A command whose handler does what a script says, and a bus of it.
+//! A command whose handler follows a script, and a bus with this command.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -18,14 +18,14 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const NANO: Duration = Duration::from_nanos(1);
 
-/// Invalid if it is nothing.
+/// A command that is invalid if the amount is zero.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Pay(pub(crate) u32);
 
 impl Message for Pay {
     const NAME: &'static str = "pay";
     type Kind = Command;
-    /// The number of the run.
+    /// The number of the run that made the reply.
     type Reply = u32;
     type Error = String;
 
@@ -38,14 +38,14 @@ impl Message for Pay {
     }
 }
 
-/// What a run does.
+/// The behaviour of a run.
 #[derive(Clone, Debug)]
 pub(crate) enum Run {
     Answer,
     Fail,
     Panic,
     Never,
-    /// Waits for the token, then goes on.
+    /// Waits for the token, then continues with the inner behaviour.
     After(CancelToken, Box<Run>),
 }
 
@@ -55,12 +55,12 @@ impl Run {
     }
 }
 
-/// Does what the script says, one entry a run, and then answers.
+/// A handler that follows the script, one entry for each run, and replies after the script's end.
 #[derive(Clone, Default)]
 pub(crate) struct Payments {
     runs: Arc<AtomicU32>,
     script: Arc<Mutex<VecDeque<Run>>>,
-    /// How many runs there are whose future is not gone.
+    /// Number of runs whose future has not been dropped yet.
     running: Arc<AtomicUsize>,
 }
 
@@ -77,7 +77,7 @@ impl Payments {
         self.lock().extend(runs);
     }
 
-    /// How often it ran.
+    /// Returns how many runs have begun.
     pub(crate) fn runs(&self) -> u32 {
         self.runs.load(Ordering::Relaxed)
     }
@@ -114,7 +114,7 @@ impl Handler<Pay> for Payments {
     }
 }
 
-/// Notes where the replies come from.
+/// A layer that notes the source of each reply.
 #[derive(Clone, Default)]
 pub(crate) struct Sources(pub(crate) Arc<Mutex<Vec<Source>>>);
 
@@ -126,7 +126,7 @@ impl<M: Message> Middleware<M> for Sources {
     }
 }
 
-/// A bus of payments.
+/// A bus that takes payments, with its clock and its handler.
 pub(crate) struct Shop {
     pub(crate) bus: CommandBus,
     pub(crate) payments: Payments,
@@ -135,7 +135,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// In memory, for an hour.
+    /// Builds a shop that keeps its keys in memory for an hour.
     pub(crate) fn new() -> Self {
         Self::with(Idempotency::in_memory(HOUR))
     }
@@ -144,7 +144,7 @@ impl Shop {
         Self::inside(layer, |builder| builder)
     }
 
-    /// With layers further in.
+    /// Builds a shop with additional inner layers.
     pub(crate) fn inside<L, S>(
         layer: L,
         inner: impl FnOnce(BusBuilder<Command, arcbus::More<WithSources, L>>) -> BusBuilder<Command, S>,
@@ -176,18 +176,18 @@ impl Shop {
         self.payments.runs()
     }
 
-    /// On this thread.
+    /// Pays in the blocking lane, on this thread.
     pub(crate) fn pay(&self, key: &str, cents: u32) -> Outcome<Pay> {
         self.bus.execute_blocking_with(Pay(cents), keyed(key))
     }
 
-    /// As a future that is ready at once.
+    /// Pays in the async lane, whose future must be ready at once.
     pub(crate) fn pay_awaited(&self, key: &str, cents: u32) -> Outcome<Pay> {
         let mut sent = self.send(key, cents);
         sent.poll().expect("it does not wait")
     }
 
-    /// In both lanes.
+    /// Pays in both lanes, first in the blocking one.
     pub(crate) fn pays(&self, key: &str, cents: u32) -> [Outcome<Pay>; 2] {
         [self.pay(key, cents), self.pay_awaited(key, cents)]
     }
@@ -204,7 +204,7 @@ impl Shop {
         }
     }
 
-    /// Sends, and polls once: it must wait.
+    /// Sends a payment and polls once, after which it must be waiting.
     pub(crate) fn pending(&self, key: &str, cents: u32) -> Sent<'_> {
         self.send(key, cents).waits()
     }
@@ -216,7 +216,7 @@ pub(crate) fn keyed(key: &str) -> Context<'static> {
     Context::new().with(IdempotencyKey::new(key))
 }
 
-/// A dispatch that is polled by hand, and how often it was woken.
+/// A dispatch that is polled by hand, with the number of its wake-ups.
 pub(crate) struct Sent<'a> {
     future: Pin<Box<dyn Future<Output = Outcome<Pay>> + Send + 'a>>,
     wakes: Arc<Wakes>,
@@ -258,7 +258,7 @@ pub(crate) fn failed() -> Outcome<Pay> {
     Err(Error::Handler("failed".into()))
 }
 
-/// Whether it was refused as something else than the first.
+/// Returns whether the command was rejected because its payload differs from the first.
 pub(crate) fn is_conflict(outcome: &Outcome<Pay>) -> bool {
     match outcome {
         Err(Error::Rejected(rejection)) => rejection.kind() == arcbus::RejectionKind::Conflict,

@@ -1,4 +1,4 @@
-//! Stores of a user's: that take their time, and that fail.
+//! Stores that a user has written, which take their time and may fail.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use arcbus::{CommandBus, Context, Error, Source, from_fn};
 use super::pay::{self, HOUR, Pay, Sent, Shop, failed, in_doubt, is_conflict, keyed};
 use crate::acts::each_lane_with;
 
-/// A store in memory that waits before and after each thing it does, and fails if it is told to.
+/// A store in memory that waits before and after each of its operations, and fails on demand.
 #[derive(Clone)]
 struct Slow {
     keys: Arc<MemoryStore<u32>>,
@@ -191,7 +191,8 @@ fn those_who_wait_while_the_store_writes_get_the_reply_with_it() {
 
 #[test]
 fn who_comes_while_the_store_writes_the_reply_waits_for_it() {
-    // Two polls to begin, one to run; the third waits for the reply to be written.
+    // The command needs two polls to begin and one to run, and its third waits for the reply to be
+    // written.
     let shop = shop(&Slow::new(1));
     let mut first = shop.pending("a", 5);
     assert_eq!((first.poll(), shop.runs()), (None, 0));

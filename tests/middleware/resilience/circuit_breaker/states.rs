@@ -1,4 +1,4 @@
-//! The state machine alone, driven by hand.
+//! The state machine of the breaker alone, driven by hand.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use arcbus::middleware::circuit_breaker::{CircuitBreaker, CircuitBreakerPolicy, 
 const MS: Duration = Duration::from_millis(1);
 const OPEN: Duration = Duration::from_millis(1000);
 
-/// One that opens with the second failure in a row, and asks for two probes.
+/// Returns a breaker that opens after two consecutive failures and needs two probes to close.
 fn consecutive() -> CircuitBreaker {
     CircuitBreaker::consecutive(2)
         .open_for(OPEN)
@@ -20,7 +20,7 @@ fn made(breaker: CircuitBreaker) -> CircuitBreakerPolicy {
     breaker.policy().expect("in range")
 }
 
-/// A call that takes no time.
+/// Makes a call that takes no time and ends in `verdict`.
 fn call(breaker: &CircuitBreakerPolicy, now: Duration, verdict: Verdict) {
     let admission = breaker.try_admit(now).expect("let through");
     admission.complete(verdict, now);

@@ -1,4 +1,4 @@
-//! An adaptive limit, with callers that have no patience.
+//! An adaptive limit with impatient callers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::hasty::{ENDS, HANGS, LANES, Lane, MS, Rig, Way, call, rig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Each sample is a window.
+/// Returns limits of each kind, in which each sample is a window.
 fn kinds() -> [AdaptiveLimit; 2] {
     [AdaptiveLimit::aimd(SECOND * 30), AdaptiveLimit::vegas()].map(|limit| limit.window(1))
 }
@@ -33,7 +33,7 @@ fn each(check: impl Fn(AdaptiveLimit, Option<u32>, (Lane, Way))) {
     }
 }
 
-/// The limit, what is in flight, and the latency that was measured.
+/// Returns the limit, the number of calls in flight, and the measured latency.
 fn seen(policy: &AdaptiveLimitPolicy) -> (usize, usize, Option<Duration>) {
     let usage = policy.usage();
     (usage.limit, usage.in_flight, policy.latency())

@@ -1,4 +1,4 @@
-//! A circuit breaker of each kind, with callers that have no patience.
+//! A circuit breaker of each kind with impatient callers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::hasty::{ENDS, HANGS, LANES, Lane, MS, Rig, Way, call, rig, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Each kind opens after two failures.
+/// Returns a breaker of each kind, which opens after two failures.
 fn kinds() -> [CircuitBreaker; 3] {
     let window = [
         CircuitBreaker::count_window(10).minimum_calls(2),
@@ -23,7 +23,7 @@ fn kinds() -> [CircuitBreaker; 3] {
     [CircuitBreaker::consecutive(2), calls, time]
 }
 
-/// With a timeout inside, or without.
+/// Builds a bus with the breaker, with or without a timeout inside.
 fn guarded(breaker: CircuitBreaker, timeout: Option<u32>) -> (Rig, Arc<CircuitBreakerPolicy>) {
     let handles = breaker.handles();
     let timeout = timeout.map(|ms| Timeout::new(MS * ms));
@@ -35,7 +35,7 @@ fn counts(reading: Reading) -> (State, u64, u64) {
     (reading.state(), reading.calls(), reading.failures())
 }
 
-/// For each kind of window, each end and each place of a limit.
+/// Runs `check` for each kind of window, each end of a call and each place of a limit.
 fn each(check: impl Fn(CircuitBreaker, Option<u32>, (Lane, Way))) {
     for end in ENDS {
         for timeout in [None, Some(30_000)] {
@@ -46,7 +46,8 @@ fn each(check: impl Fn(CircuitBreaker, Option<u32>, (Lane, Way))) {
     }
 }
 
-/// The case of a report: a breaker that was open for half a minute, and a limit that had fallen from 20 to 1.
+/// A user reported this case: a breaker was open for half a minute, and a limit had fallen from 20
+/// to 1.
 #[test]
 fn hasty_callers_of_a_healthy_backend_do_not_keep_out_a_patient_one() {
     for end in ENDS {
@@ -133,7 +134,7 @@ fn the_limit_of_a_layer_inside_is_a_failure_whatever_the_callers_deadline() {
     }
 }
 
-/// For the breaker a timeout further out is a caller: it may leave a call no time at all.
+/// For the breaker, an outer timeout is a caller, which may leave a call no time at all.
 #[test]
 fn the_limit_of_a_layer_outside_is_as_a_callers() {
     for lane in LANES {
@@ -169,7 +170,7 @@ fn the_time_of_slow_calls_is_the_default() {
     }
 }
 
-/// Half-open, with one probe and a minute for it.
+/// Returns a half-open breaker that allows one probe and a minute for it.
 fn half_open(breaker: CircuitBreaker) -> (Rig, Arc<CircuitBreakerPolicy>) {
     let breaker = breaker
         .open_for(SECOND)
@@ -213,7 +214,7 @@ fn a_probe_that_its_caller_ended_after_slow_after_opens_it_again() {
     }
 }
 
-/// One of them is always out, also when the time for the end of probes is over.
+/// A probe is always out, even when the time for probes has ended.
 #[test]
 fn a_stream_of_hasty_probes_does_not_open_it_again() {
     let breaker = CircuitBreaker::consecutive(1)
@@ -233,7 +234,7 @@ fn a_stream_of_hasty_probes_does_not_open_it_again() {
     }
     assert_eq!(policy.state(), State::HalfOpen);
     out.abandon(at(5_000));
-    // One that hangs does.
+    // A hanging probe does reopen the breaker.
     let _hangs = admit(5_000);
     assert!(policy.try_admit(at(6_000)).is_err());
     assert_eq!(policy.state(), State::Open);

@@ -1,4 +1,4 @@
-//! A hedge whose delay is measured, with callers that have no patience.
+//! A hedge with a measured delay and impatient callers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use crate::hasty::{ENDS, HANGS, Lane, MS, Rig, Way, rig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Known to have a delay of some 10 ms. Each sample is a window, and no hedge is ever begun.
+/// Builds a hedge with a known delay of about 10 ms. Each sample is a window, and no hedge ever
+/// starts.
 fn hedged(hedge: Hedge, timeout: Option<u32>) -> (Rig, Arc<HedgePolicy>) {
     let hedge = hedge.budget(spent());
     let handles = hedge.handles();
@@ -25,7 +26,7 @@ fn measured() -> Hedge {
     Hedge::quantile(0.9).samples(1)
 }
 
-/// Nothing is left in it.
+/// Returns a budget with no tokens left.
 fn spent() -> Budget {
     let budget = Budget::new(0.1).minimum_per_second(0).burst(1);
     assert!(budget.try_take(SECOND));

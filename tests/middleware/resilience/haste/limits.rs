@@ -1,4 +1,4 @@
-//! Whose limit ended a dispatch, in both lanes.
+//! The owner of the limit that ended a dispatch, in both lanes.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn stopped(ms: u32, limit: TimeLimit) -> Outcome<Call> {
     ended(Phase::Indeterminate, ms, limit)
 }
 
-/// What comes of a call that hangs, in both lanes.
+/// Asserts the error of a call that hangs, in both lanes.
 #[track_caller]
 fn assert_ended<S: Stack<Call>>(
     layers: impl Fn(BusBuilder<Query>) -> BusBuilder<Query, S>,
@@ -54,7 +54,7 @@ fn where_both_come_at_once_it_is_the_callers() {
     assert_ended(two, &within(5), &stopped(5, TimeLimit::Caller));
 }
 
-/// The ticks of a clock are not even by themselves.
+/// The ticks of a clock are odd as well as even.
 #[test]
 fn an_odd_nanosecond_decides_nothing() {
     for (layer, caller, limit) in [
@@ -94,7 +94,7 @@ fn of_nested_layers_the_one_that_came_first_ends_it() {
     }
 }
 
-/// Is polled only when all limits have passed.
+/// The dispatch is polled only after all limits have passed.
 #[test]
 fn a_late_wake_tells_the_limit_that_came_first() {
     let clock = FakeClock::new();
@@ -163,7 +163,7 @@ fn a_wait_for_a_turn_says_whose_limit_ended_it() {
     }
 }
 
-/// Has the backend called, in its own context.
+/// A handler that calls the backend in its own context.
 #[derive(Clone, Copy, Debug)]
 struct Relay;
 
@@ -189,7 +189,7 @@ impl Handler<Relay> for Relays {
     }
 }
 
-/// The handler that dispatches in turn is the caller of that dispatch, with all the limits it has.
+/// A handler is the caller of its nested dispatch, and passes on all its limits.
 #[test]
 fn in_a_dispatch_inside_another_every_limit_further_out_is_the_callers() {
     for (outer, inner, caller, patience, expected) in [

@@ -1,4 +1,5 @@
-//! Callers in a hurry: whose limit ended a dispatch, and that a caller's haste is not held against the backend.
+//! Impatient callers: the owner of the limit that ended a dispatch, and no evidence against the
+//! backend.
 
 mod adaptive;
 mod breaker;

@@ -1,5 +1,5 @@
-//! A handler that dispatches in turn, with all its limits: what its caller ends further in is neutral further
-//! out as well.
+//! A handler that makes a nested dispatch with all its limits. A nested dispatch that its caller
+//! ended is neutral for the outer layers as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::hasty::{Backend, Call, ENDS, HANGS, LANES, Lane, MS, Way, call, send,
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Has the backend called, in its own context.
+/// A message whose handler calls the backend in its own context.
 #[derive(Clone, Debug)]
 struct Relay(Call);
 
@@ -34,7 +34,7 @@ impl Handler<Relay> for Relays {
     }
 }
 
-/// A breaker around each handler.
+/// A chain of two buses, with a breaker around each handler.
 struct Chain {
     outer: QueryBus,
     breakers: [Arc<CircuitBreakerPolicy>; 2],
@@ -79,7 +79,8 @@ impl Chain {
         [0, 1].map(|nth| self.breakers[nth].state())
     }
 
-    /// As [`Rig::hasty`](crate::hasty::Rig::hasty).
+    /// Sends a call of a caller whose patience is too short, like
+    /// [`Rig::hasty`](crate::hasty::Rig::hasty).
     fn hasty(&self, (lane, way): (Lane, Way), patience: u32, takes: u32) {
         let (msg, cx) = match way {
             Way::Token => crate::hasty::cancelled(patience, takes),
@@ -100,7 +101,8 @@ impl Chain {
 const CLOSED: [State; 2] = [State::Closed; 2];
 const OPEN: [State; 2] = [State::Open; 2];
 
-/// The lanes of the nested dispatch and of the one around it. One that is awaited may not block inside.
+/// Returns the lanes of the nested and of the outer dispatch. An async dispatch may not block
+/// inside.
 fn ends() -> impl Iterator<Item = (Lane, (Lane, Way))> {
     let all = LANES
         .into_iter()
@@ -132,7 +134,7 @@ fn slow_after_opens_every_breaker_on_the_way() {
     }
 }
 
-/// The handler in the middle is the backend of one and the caller of the other.
+/// The handler in the middle is the backend of the outer and the caller of the nested dispatch.
 #[test]
 fn the_limit_of_a_layer_is_a_failure_outside_it_and_haste_inside_it() {
     for (nested, (lane, _)) in ends() {

@@ -1,4 +1,4 @@
-//! What replies in the handler's place, and what remembers, with callers that have no patience.
+//! Layers that reply in the handler's place or remember outcomes, with impatient callers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,7 +53,7 @@ fn metrics_tell_the_callers_limit_from_a_layers() {
     }
 }
 
-/// Looks something up, which takes 30 ms, by a client that keeps the deadline.
+/// A lookup that takes 30 ms, by a client that keeps the deadline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Lookup;
 
@@ -71,7 +71,7 @@ impl Cacheable for Lookup {
     }
 }
 
-/// A bus with a handler that replies how often it was run.
+/// Builds a bus whose handler replies with the number of its runs.
 fn lookups<S: arcbus::Stack<Lookup>>(
     layers: impl FnOnce(arcbus::BusBuilder<Query>) -> arcbus::BusBuilder<Query, S>,
 ) -> (QueryBus, FakeClock) {
@@ -103,7 +103,7 @@ fn an_error_of_a_hasty_caller_is_not_kept_for_a_patient_one() {
     }
 }
 
-/// What others wait for does not end with its first caller's patience.
+/// A load for which others wait does not end with its first caller's patience.
 #[test]
 fn who_waits_for_a_hasty_callers_load_loads_anew() {
     let cached = lookups_that_wait(|bus| bus.layer(Cache::ttl(SECOND).cache_errors(SECOND)));
@@ -121,7 +121,7 @@ fn who_waits_for_a_hasty_callers_load_loads_anew() {
     }
 }
 
-/// Waits for a token; replies how often it was run.
+/// Builds a bus whose handler waits for a token, and replies with the number of its runs.
 fn lookups_that_wait<S: arcbus::Stack<Lookup>>(
     layers: impl FnOnce(arcbus::BusBuilder<Query>) -> arcbus::BusBuilder<Query, S>,
 ) -> (QueryBus, FakeClock, CancelToken) {
@@ -169,7 +169,7 @@ fn a_command_that_its_caller_ended_is_in_doubt() {
                 Lane::Blocking => bus.execute_blocking_with(Charge, cx),
                 Lane::Awaiting => block(bus.execute_with(Charge, cx)),
             };
-            // The blocking lane waits in real time.
+            // The blocking lane waits in real time, so the timeout is short.
             let hasty = send(keyed().timeout(MS));
             assert!(hasty.unwrap_err().is_timeout(), "{lane:?}");
             assert_eq!(send(keyed()), Err(Error::InDoubt), "{lane:?}");

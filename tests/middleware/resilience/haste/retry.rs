@@ -1,4 +1,4 @@
-//! A retry and its budget, with callers that have no patience.
+//! A retry and its budget with impatient callers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::hasty::{ENDS, LANES, MS, Way, call, cancelled, rig, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Nothing is left in it.
+/// Returns a budget with no tokens left.
 fn spent() -> Budget {
     let budget = Budget::new(0.5).minimum_per_second(0).burst(1);
     assert!(budget.try_take(SECOND));
@@ -40,7 +40,7 @@ fn what_a_caller_ends_is_not_repeated_and_takes_nothing_out() {
     }
 }
 
-/// The handler fails when its caller has gone, by itself or because it was told.
+/// The handler fails after its caller has gone, by itself or because it was cancelled.
 #[test]
 fn a_failure_after_the_caller_has_gone_takes_nothing_out() {
     for (lane, way) in ENDS {

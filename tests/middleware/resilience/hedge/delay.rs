@@ -1,4 +1,4 @@
-//! The delay while it works, and when it is changed.
+//! The delay of a running hedge, and changes to it.
 
 use arcbus::InvalidSetting;
 use arcbus::middleware::Hedge;

@@ -1,4 +1,4 @@
-//! Dispatches that are dropped half way, and attempts that panic when they are.
+//! Dispatches that are dropped half way, and attempts that panic when they are dropped.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +33,7 @@ fn a_dispatch_dropped_at_any_wait_leaves_no_attempt_behind() {
     }
 }
 
-/// Panics when it is dropped.
+/// A value that panics when dropped, and counts its drops.
 struct Bomb(Arc<AtomicUsize>);
 
 impl Drop for Bomb {
@@ -43,7 +43,8 @@ impl Drop for Bomb {
     }
 }
 
-/// Each attempt waits for ever and panics when it is dropped, but for the last, which replies.
+/// Builds a bus whose attempts wait for ever and panic when dropped, except the last one, which
+/// replies.
 fn bombs(attempts: u32) -> (QueryBus, FakeClock, Arc<AtomicUsize>) {
     let (clock, exploded) = (FakeClock::new(), Arc::new(AtomicUsize::new(0)));
     let state = (attempts, exploded.clone());

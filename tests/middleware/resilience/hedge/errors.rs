@@ -1,4 +1,4 @@
-//! Attempts that fail, and callers that go.
+//! Attempts that fail, and callers that go away.
 
 use arcbus::middleware::{Bulkhead, Hedge, Timeout};
 use arcbus::{
@@ -41,18 +41,19 @@ fn a_first_attempt_that_fails_before_its_hedge_fails_the_dispatch() {
 fn how_two_attempts_end() {
     type Case = ([(u32, End); 2], u32, Result<u32, &'static str>);
     let cases: [Case; 12] = [
-        // The first fails, the hedge goes on.
+        // The first attempt fails, and the hedge goes on.
         ([(12, Fail), (5, Reply)], 15, Ok(2)),
         ([(12, Panic), (5, Reply)], 15, Ok(2)),
-        // The hedge fails, the first goes on.
+        // The hedge fails, and the first attempt goes on.
         ([(20, Reply), (5, Fail)], 20, Ok(1)),
         ([(20, Reply), (0, Panic)], 20, Ok(1)),
-        // Both fail: the error of the first, whichever that was.
+        // Both attempts fail, and the outcome is the error of the first attempt, even if it came
+        // last.
         ([(12, Fail), (5, Fail)], 15, Err("failed 1")),
         ([(20, Fail), (5, Fail)], 20, Err("failed 1")),
         ([(20, Panic), (5, Fail)], 20, Err("panicked 1")),
         ([(12, Fail), (5, Panic)], 15, Err("failed 1")),
-        // An answer that is none ends it.
+        // An error that blames the message is an answer, and ends the dispatch.
         ([(12, Refuse), (5, Reply)], 12, Err("refused 1")),
         ([(20, Reply), (5, Refuse)], 15, Err("refused 2")),
         ([(12, Fail), (5, Refuse)], 15, Err("refused 2")),
@@ -176,7 +177,7 @@ fn a_timeout_outside_ends_all_attempts() {
     assert_eq!(hedged.steps.take(), "1> 2> <1 <2");
 }
 
-/// A bus with `layer` between hedge and handler.
+/// Builds a bus with `layer` between hedge and handler.
 fn with_inner<L: arcbus::Layer<Ask>>(hedge: Hedge, layer: L) -> (QueryBus, FakeClock, Steps) {
     let (clock, steps) = (FakeClock::new(), Steps::default());
     let replicas = Replicas {
@@ -191,7 +192,7 @@ fn with_inner<L: arcbus::Layer<Ask>>(hedge: Hedge, layer: L) -> (QueryBus, FakeC
     (bus, clock, steps)
 }
 
-/// Polls once a millisecond until it is done.
+/// Polls once in each millisecond until the dispatch is done.
 fn run(bus: &QueryBus, clock: &FakeClock, msg: Ask) -> (u32, Result<u32, Error<String>>) {
     let mut dispatch = Box::pin(bus.execute(msg));
     for ms in 0..1_000 {

@@ -1,4 +1,4 @@
-//! Hedges: when they are begun, which attempt is the outcome, and what is left behind.
+//! Hedges: the start of each attempt, the choice of the outcome, and the cleanup of the losers.
 
 mod delay;
 mod drops;

@@ -1,4 +1,4 @@
-//! The measured delay: what is a sample, and what is computed of them.
+//! The measured delay: the samples, and the quantile computed from them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn hedged(samples: u32) -> Hedged {
     Hedged::new(Hedge::quantile(0.5).samples(samples))
 }
 
-/// Up to a sixteenth above, as the histogram knows it.
+/// Asserts that the delay is at most a sixteenth above, the precision of the histogram.
 fn assert_near(delay: Option<Duration>, exact: Duration) {
     let delay = delay.expect("enough samples");
     assert!(
@@ -57,7 +57,8 @@ fn a_first_attempt_that_lost_counts_with_the_time_it_had_taken() {
     let hedged = hedged(2);
     hedged.policy().answered(MS * 10);
     hedged.policy().answered(MS * 10);
-    // Two windows of attempts that would take for ever, each lost to a hedge after ten and five more.
+    // Two windows of attempts that would take for ever, each of which loses to a hedge after ten
+    // milliseconds and five more.
     for _ in 0..4 {
         let (ms, outcome) = hedged.send(ask([(5_000, Reply), (5, Reply)])).run();
         assert!((15..=40).contains(&ms), "{ms}");
@@ -73,23 +74,23 @@ fn what_ends_otherwise_counts_once_it_is_past_the_delay() {
     let hedged = hedged(1);
     hedged.policy().answered(MS * 10);
     assert_eq!(hedged.policy().samples(), 1);
-    // Failed soon, dropped soon: no samples.
+    // An attempt that soon failed or was dropped is no sample.
     assert!(hedged.send(ask([(2, Fail)])).run().1.is_err());
     let mut sent = hedged.send(ask([(100, Reply)]));
     assert_eq!((sent.poll(), sent.pass(5)), (None, None));
     drop(sent);
     assert_eq!(hedged.policy().samples(), 1);
-    // An answer that is none is one.
+    // An error that blames the message is an answer, and so a sample.
     assert!(hedged.send(ask([(2, Refuse)])).run().1.is_err());
     assert_eq!(hedged.policy().samples(), 2);
     assert_near(hedged.policy().delay(), MS * 2);
-    // Dropped late, it is its caller's haste.
+    // An attempt that is dropped late ends by its caller's haste.
     let mut sent = hedged.send(ask([(100, Reply), (100, Reply)]));
     assert_eq!((sent.poll(), sent.pass(50)), (None, None));
     drop(sent);
     assert_eq!(hedged.policy().samples(), 2);
     assert_near(hedged.policy().delay(), MS * 2);
-    // Failed late.
+    // An attempt that fails late is a sample.
     for ms in [50, 70] {
         assert!(hedged.send(ask([(ms, Fail), (1, Fail)])).run().1.is_err());
     }

@@ -1,4 +1,4 @@
-//! A query whose attempts take as long, and end, as it says.
+//! A query that says how long each of its attempts takes, and how it ends.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,22 +13,22 @@ use crate::acts::{Noted, Steps, block, poll_once};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 
-/// How an attempt ends.
+/// The way in which an attempt ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum End {
     Reply,
-    /// An error of which another attempt may do better.
+    /// Fails with an error on which another attempt may do better.
     Fail,
-    /// One of which none can.
+    /// Fails with an error on which no other attempt can do better.
     Refuse,
     Panic,
 }
 
-/// What the attempts do: so many milliseconds, and then.
+/// The behaviour of the attempts: a number of milliseconds, and then an end.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     plans: Vec<(u32, End)>,
-    /// Its handlers let the time pass themselves: a millisecond a poll.
+    /// True if the handlers move the clock themselves, by a millisecond at each poll.
     drives: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn ask<const N: usize>(plans: [(u32, End); N]) -> Ask {
 impl Message for Ask {
     const NAME: &'static str = "ask";
     type Kind = Query;
-    /// The number of the attempt.
+    /// The number of the attempt that replied.
     type Reply = u32;
     type Error = String;
 
@@ -54,7 +54,7 @@ impl Message for Ask {
     }
 }
 
-/// Notes `2>` when the second attempt begins and `<2` when its future is gone.
+/// A handler that notes `2>` when the second attempt begins, and `<2` when its future is dropped.
 #[derive(Clone)]
 pub(crate) struct Replicas {
     pub(crate) clock: FakeClock,
@@ -106,7 +106,7 @@ impl Hedged {
         Self::between(|clock| QueryBus::builder().clock(clock), hedge)
     }
 
-    /// With these layers around the hedge.
+    /// Builds a bus with these layers around the hedge.
     pub(crate) fn between<S: Stack<Ask>>(
         outside: impl FnOnce(FakeClock) -> arcbus::BusBuilder<Query, S>,
         hedge: Hedge,
@@ -134,7 +134,7 @@ impl Hedged {
         &self.policy
     }
 
-    /// Fired, won, exhausted.
+    /// Returns the numbers of hedges that started, that won, and that the budget prevented.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let HedgeCounts {
             fired,
@@ -156,7 +156,7 @@ impl Hedged {
         }
     }
 
-    /// The outcomes in both lanes, of handlers that let the time pass themselves.
+    /// Returns the outcomes of both lanes, with handlers that move the clock themselves.
     pub(crate) fn lanes(&self, msg: &Ask) -> [Outcome<Ask>; 2] {
         self.lanes_with(msg, &Context::new())
     }
@@ -171,14 +171,14 @@ impl Hedged {
     }
 }
 
-/// A dispatch that is polled by hand.
+/// A dispatch that is polled by hand while the test moves the clock.
 pub(crate) struct Sent<'a> {
     clock: FakeClock,
     dispatch: Pin<Box<dyn Future<Output = Outcome<Ask>> + 'a>>,
 }
 
 impl Sent<'_> {
-    /// Polls, and says what came of it.
+    /// Polls once, and returns the outcome if the dispatch has ended.
     pub(crate) fn poll(&mut self) -> Option<Outcome<Ask>> {
         match poll_once(self.dispatch.as_mut()) {
             Poll::Ready(outcome) => Some(outcome),
@@ -186,7 +186,7 @@ impl Sent<'_> {
         }
     }
 
-    /// Lets so many milliseconds pass, and polls after each.
+    /// Moves the clock by `ms` milliseconds, and polls after each of them.
     pub(crate) fn pass(&mut self, ms: u32) -> Option<Outcome<Ask>> {
         (0..ms).find_map(|_| {
             self.clock.advance(MS);
@@ -194,7 +194,8 @@ impl Sent<'_> {
         })
     }
 
-    /// Polls at once and after each millisecond, until it is done: what, and after how many.
+    /// Polls at once and after each millisecond until the end. Returns the number of milliseconds
+    /// and the outcome.
     pub(crate) fn run(&mut self) -> (u32, Outcome<Ask>) {
         if let Some(outcome) = self.poll() {
             return (0, outcome);

@@ -1,4 +1,4 @@
-//! The ranges of the settings, and what a hedge says of itself.
+//! The ranges of the settings of a hedge, and the facts that it states.
 
 use std::time::Duration;
 

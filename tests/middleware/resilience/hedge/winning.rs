@@ -1,4 +1,4 @@
-//! Which attempt is the outcome, and when.
+//! The choice of the attempt that is the outcome, and the moment of the choice.
 
 use std::sync::Arc;
 use std::task::{Context as Task, Wake, Waker};
@@ -193,7 +193,7 @@ fn a_quiet_service_can_hedge() {
     }
 }
 
-/// Notes how long the dispatch has taken, in milliseconds.
+/// A layer that notes how long the dispatch has taken, in milliseconds.
 struct Elapsed(Steps, &'static str);
 
 impl<M: Message> Middleware<M> for Elapsed {
@@ -271,7 +271,7 @@ fn a_hedge_in_a_later_attempt_of_a_retry_has_another_number_than_the_run_beside_
     assert_eq!(hedged.steps.take(), "1> <1 2> 3> <3 <2");
 }
 
-/// Says of one attempt, before it replies, that it comes from a fallback.
+/// A layer that marks the reply of one attempt as coming from a fallback.
 struct Claims(u32);
 
 impl<M: Message> Middleware<M> for Claims {

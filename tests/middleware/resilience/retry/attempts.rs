@@ -1,4 +1,4 @@
-//! How many attempts there are, and what comes of them.
+//! The number of attempts, and the outcome that they lead to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use arcbus::{
 use crate::acts::{layers, ready};
 use crate::asking::{Ask, FAIL, Step, down, rig};
 
-/// Without pauses and without a budget.
+/// Returns a retry without pauses and without a budget.
 fn at_once(attempts: u32) -> Retry {
     Retry::fixed(attempts, Duration::ZERO).without_budget()
 }
@@ -119,7 +119,7 @@ fn a_shared_layer_counts_for_its_routes_together() {
 fn retries_stand_inside_each_other() {
     let builder = QueryBus::builder().layer(at_once(2)).layer(at_once(2));
     let rig = rig(builder);
-    // The inner one begins its attempts anew in each of the outer one.
+    // The inner retry begins its attempts anew in each attempt of the outer one.
     let (outcome, steps) = rig.both(|_| FAIL);
     assert_eq!(outcome, Err(down(Class::Transient)));
     assert_eq!(steps, "1 2 2 3");
@@ -131,7 +131,7 @@ fn a_command_that_is_idempotent_is_repeated() {
     assert_eq!(rig.both(third_replies), (Ok(3), "1 2 3".into()));
 }
 
-/// Counts its clones.
+/// A message that counts its clones.
 struct Counted(Arc<AtomicU32>);
 
 impl Clone for Counted {

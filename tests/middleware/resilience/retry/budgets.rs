@@ -1,4 +1,4 @@
-//! Repeats within a budget.
+//! Repeats that are bounded by a budget.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use arcbus::{Class, QueryBus};
 
 use crate::asking::{FAIL, Step, down, ms, rig};
 
-/// Of so many repeats, and a quarter a message.
+/// Returns a budget of `burst` repeats, to which each message adds a quarter.
 fn budget(burst: u32) -> Budget {
     Budget::new(0.25).minimum_per_second(0).burst(burst)
 }
@@ -91,7 +91,8 @@ fn a_layer_has_a_budget_of_its_own_unless_it_is_given_one() {
     for _ in 0..1_000 {
         assert_eq!(rig.run(|_| FAIL), Err(down(Class::Transient)));
     }
-    // A burst of 100, a minimum of 10, a fifth of the messages but the first, which finds it full.
+    // A burst of 100, a minimum of 10, and a fifth for each message but the first, which finds the
+    // budget full.
     assert_eq!(rig.steps.take().split(' ').count(), 1_000 + 100 + 10 + 199);
 }
 
@@ -106,7 +107,7 @@ fn two_layers_share_a_budget() {
 
 #[test]
 fn a_pause_that_is_dropped_gives_back_what_it_took() {
-    // Taken of what is saved, and of the minimum.
+    // The repeat is paid from the savings, or else from the minimum.
     for (budget, saved) in [(budget(1), 1.0), (budget(1).minimum_per_second(1), 0.0)] {
         let rig = rig(QueryBus::builder().layer(Retry::fixed(2, ms(10)).budget(budget.clone())));
         if saved == 0.0 {
@@ -120,7 +121,7 @@ fn a_pause_that_is_dropped_gives_back_what_it_took() {
             }
             drop(dispatch);
         }
-        // Three first attempts have paid in less than one.
+        // Three first attempts have deposited less than one repeat.
         assert_eq!(rig.attempts(), "1 1 1");
         assert_eq!(rig.run(|_| FAIL), Err(down(Class::Transient)));
         assert_eq!((rig.attempts().as_str(), budget.exhausted()), ("1 2", 0));

@@ -1,4 +1,4 @@
-//! After which errors there is another attempt.
+//! The errors after which another attempt is made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -85,7 +85,7 @@ fn what_a_layer_refuses_for_now_is_attempted_again() {
     }
 }
 
-/// Errors after which nothing is attempted again, whatever a predicate says.
+/// Errors after which no attempt follows, even if a predicate agrees.
 const NEVER: [fn(u32) -> Step; 11] = [
     |n| {
         refused(

@@ -1,4 +1,4 @@
-//! What the layers around a retry and inside it see.
+//! The effects of a retry that its outer and inner layers see.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use arcbus::{Context, Error, Gate, Gated, Message, Middleware, Next, Outcome, Qu
 
 use crate::asking::{Ask, FAIL, Step, ms, query, rig};
 
-/// Notes for each run through it: the attempt, how long it took, whether it had a reply, and its source.
+/// Notes for each run through the layer the attempt, its duration, the presence of a reply, and the
+/// source.
 #[derive(Clone, Default)]
 struct Watch(Arc<Mutex<Vec<Run>>>);
 
@@ -83,7 +84,8 @@ fn a_breaker_inside_is_asked_for_each_attempt_and_waited_for() {
     let rig = rig(QueryBus::builder()
         .layer(Retry::fixed(3, ms(10)))
         .layer(breaker));
-    // The first opens it; the second is refused and waits until it is half open.
+    // The first attempt opens the breaker, and the second is refused and waits until the breaker is
+    // half open.
     let second_replies = |attempt| if attempt == 1 { FAIL } else { Step::Reply };
     assert_eq!(rig.run(second_replies), Ok(3));
     assert_eq!(rig.steps.take(), "1@0 3@40");
@@ -92,7 +94,7 @@ fn a_breaker_inside_is_asked_for_each_attempt_and_waited_for() {
 #[test]
 fn later_attempts_inherit_what_the_first_has() {
     struct Tenant(u32);
-    /// Refuses what has no tenant, or another.
+    /// A gate that rejects a message without a tenant, or of another tenant.
     struct OfTenant;
     impl Middleware<Ask> for OfTenant {
         async fn handle(&self, msg: Ask, cx: &Context<'_>, next: &impl Next<Ask>) -> Outcome<Ask> {
@@ -113,7 +115,7 @@ fn later_attempts_inherit_what_the_first_has() {
     );
 }
 
-/// Says of each attempt that it comes from a fallback, unless it is the second.
+/// A layer that marks each attempt except the second as coming from a fallback.
 struct Claims;
 
 impl<M: Message> Middleware<M> for Claims {

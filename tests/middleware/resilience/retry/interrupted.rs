@@ -1,4 +1,4 @@
-//! Retries of callers that go, or whose time is over.
+//! Retries of callers that go away, or whose time is over.
 
 use std::time::Duration;
 
@@ -167,7 +167,8 @@ fn a_timeout_around_it_holds_on_a_thread_too() {
     let policy = handles.get("ask").expect("registered");
     let clock = rig.clock.clone();
     let blocked = rig.block_with(second_waits, Context::new(), || {
-        // Not before the second attempt: the pause would end too late.
+        // The clock moves after the second attempt has started, because before that the pause would
+        // end too late.
         clock.advance(if policy.repeats() == 0 { ms(1) } else { hour });
     });
     assert!(blocked.is_err_and(|error| error.is_timeout() && error.is_indeterminate()));

@@ -1,4 +1,4 @@
-//! Retries, through a bus.
+//! Retries, tested through a bus in both lanes.
 
 mod attempts;
 mod backoff;

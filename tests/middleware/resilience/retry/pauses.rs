@@ -1,4 +1,4 @@
-//! How long a message waits between two attempts.
+//! The pauses of a message between two attempts.
 
 use arcbus::middleware::Retry;
 use arcbus::middleware::retry::Jitter;
@@ -6,7 +6,7 @@ use arcbus::{Class, Context, Error, QueryBus};
 
 use crate::asking::{Down, FAIL, Step, down, ms, rig};
 
-/// The attempts and their times in milliseconds.
+/// Returns the attempts with their times in milliseconds.
 fn times(retry: Retry, script: fn(u32) -> Step) -> String {
     let rig = rig(QueryBus::builder().layer(retry));
     let _ = rig.run(script);

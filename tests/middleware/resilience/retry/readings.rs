@@ -1,4 +1,4 @@
-//! How often the clock is read for a message that is attempted again.
+//! The number of clock readings for a message that is repeated.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The settings of a retry: their ranges, and what they say of it.
+//! The settings of a retry: their ranges, their display, and the facts that they state.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::asking::{Ask, Down, ms};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The setting that a registration is refused for.
+/// Returns the setting for which a registration is refused.
 fn refused(retry: Retry) -> Option<&'static str> {
     let by = retry.clone().retry_if(|_: &Error<Down>| true);
     let handler = || arcbus::from_fn(|_: Ask, _: &arcbus::Context<'_>| Ok(1));
