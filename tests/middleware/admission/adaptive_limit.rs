@@ -146,7 +146,7 @@ fn limit_after_waiting(cx: Context<'_>, end: impl FnOnce(&FakeClock)) -> usize {
 
 /// A call that its caller ends is always neutral, as the tests in `haste` show.
 #[test]
-fn a_dispatch_cut_short_by_its_caller_changes_nothing() {
+fn a_dispatch_ended_by_its_caller_does_not_change_the_limit() {
     let limited = || Context::new().timeout(SECOND);
     let past_deadline = limit_after_waiting(limited(), |clock| clock.advance(SECOND));
     assert_eq!(past_deadline, 2);
@@ -213,7 +213,7 @@ fn fits(limit: usize, priority: Option<Priority>) -> usize {
 }
 
 #[test]
-fn each_priority_has_its_part_of_the_limit() {
+fn each_priority_has_its_share_of_the_limit() {
     let priorities = [
         Some(Priority::Background),
         Some(Priority::Low),
@@ -263,7 +263,7 @@ fn the_least_important_are_refused_first() {
 }
 
 #[test]
-fn overloads_of_those_who_entered_together_lower_the_limit_once() {
+fn overloads_of_concurrent_calls_lower_the_limit_once() {
     let policy = AdaptiveLimit::aimd(SECOND)
         .initial(100)
         .policy()
@@ -286,7 +286,7 @@ fn overloads_of_those_who_entered_together_lower_the_limit_once() {
 }
 
 #[test]
-fn a_wait_before_it_is_no_latency_of_the_backend() {
+fn a_wait_in_an_outer_layer_is_not_backend_latency() {
     let limit = eager();
     let (handles, jobs, clock) = (limit.handles(), Jobs::default(), FakeClock::new());
     let bus = CommandBus::builder()
@@ -333,7 +333,7 @@ fn the_range_is_changed_live() {
 }
 
 #[test]
-fn a_limit_that_is_absent_is_none() {
+fn an_absent_limit_does_not_limit() {
     let setup = tries(eager());
     let bus = CommandBus::builder()
         .clock(setup.clock.clone())

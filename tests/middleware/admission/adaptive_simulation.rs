@@ -193,7 +193,7 @@ fn vegas_does_not_take_a_slower_backend_for_a_loaded_one() {
 }
 
 #[test]
-fn vegas_bears_noise() {
+fn vegas_tolerates_noise() {
     let mut backend = Backend::new(100);
     backend.noisy = true;
     let mut simulation = Simulation::new(AdaptiveLimit::vegas(), backend);
@@ -204,7 +204,7 @@ fn vegas_bears_noise() {
 }
 
 #[test]
-fn aimd_stays_where_latency_is_borne() {
+fn aimd_settles_at_the_tolerated_latency() {
     // The latency is half as much again as without load, reached at one and a half times the
     // capacity.
     let slow = Duration::from_micros(SERVICE * 3 / 2);
@@ -217,7 +217,7 @@ fn aimd_stays_where_latency_is_borne() {
 }
 
 #[test]
-fn aimd_stays_where_nothing_fails() {
+fn aimd_keeps_its_limit_without_failures() {
     let mut backend = Backend::new(1_000);
     backend.breaks_at = 100;
     let limit = AdaptiveLimit::aimd(Duration::from_secs(1));
@@ -227,7 +227,7 @@ fn aimd_stays_where_nothing_fails() {
 }
 
 #[test]
-fn a_limit_that_is_not_used_does_not_grow() {
+fn an_unused_limit_does_not_grow() {
     let slow = Duration::from_secs(1);
     for limit in [AdaptiveLimit::aimd(slow), AdaptiveLimit::vegas()] {
         let mut simulation = Simulation::new(limit, Backend::new(100));

@@ -20,7 +20,7 @@ fn refusals(bus: &CommandBus, cx: &Context<'_>) -> Vec<Rejection> {
 }
 
 #[test]
-fn a_caller_is_unknown_forbidden_or_let_in() {
+fn a_caller_is_unauthenticated_forbidden_or_admitted() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .layer(Authorize::caller(|user: &User| user.admin, "admins only"))

@@ -113,7 +113,7 @@ fn every_outcome_gives_its_permit_back() {
 }
 
 #[test]
-fn who_finds_a_permit_reads_no_clock() {
+fn a_free_permit_is_taken_without_reading_the_clock() {
     for room in [Room::new(1), Room::queued(1, 1)] {
         room.jobs.finish(1);
         let outcomes = each_lane(&room.bus, Job(1));
@@ -123,7 +123,7 @@ fn who_finds_a_permit_reads_no_clock() {
 }
 
 #[test]
-fn a_dispatch_cut_short_gives_its_permit_back_after_the_handler_is_gone() {
+fn an_interrupted_dispatch_returns_its_permit_after_its_handler_is_dropped() {
     let room = Room::queued(1, 1);
     let token = CancelToken::new();
     let mut cancelled = Sent::pending(&room.bus, 1, Context::new().cancel_on(token.clone()));
@@ -146,7 +146,7 @@ fn a_dispatch_cut_short_gives_its_permit_back_after_the_handler_is_gone() {
 }
 
 #[test]
-fn those_who_wait_enter_in_the_order_they_came() {
+fn waiters_enter_in_the_order_of_arrival() {
     let room = Room::queued(1, 3);
     let mut running = room.send(1);
     let mut waiting = [2, 3, 4].map(|job| room.send(job));
@@ -173,7 +173,7 @@ fn those_who_wait_enter_in_the_order_they_came() {
 }
 
 #[test]
-fn nobody_passes_those_who_wait() {
+fn a_newcomer_does_not_pass_waiters() {
     let room = Room::queued(1, 1);
     let mut running = room.send(1);
     let mut waiting = room.send(2);
@@ -190,7 +190,7 @@ fn nobody_passes_those_who_wait() {
 }
 
 #[test]
-fn who_finds_the_queue_full_is_refused() {
+fn a_full_queue_refuses_a_newcomer() {
     let room = Room::queued(1, 2);
     let running = room.send(1);
     let waiting = [2, 3].map(|job| room.send(job));
@@ -202,7 +202,7 @@ fn who_finds_the_queue_full_is_refused() {
 }
 
 #[test]
-fn a_wait_ends_with_its_time() {
+fn a_wait_ends_after_its_longest_time() {
     let room = Room::queued(1, 2);
     let running = room.send(1);
     let mut first = room.send(2);
@@ -233,7 +233,7 @@ fn a_wait_ends_with_the_deadline() {
 }
 
 #[test]
-fn a_turn_that_comes_with_the_end_of_the_wait_is_taken_but_not_one_after_the_deadline() {
+fn a_turn_is_taken_at_the_end_of_the_wait_but_not_after_the_deadline() {
     let room = Room::queued(1, 2);
     let running = room.send(1);
     let mut patient = room.send(2);
@@ -250,7 +250,7 @@ fn a_turn_that_comes_with_the_end_of_the_wait_is_taken_but_not_one_after_the_dea
 }
 
 #[test]
-fn a_waiter_that_is_dropped_lets_those_behind_it_on() {
+fn a_dropped_waiter_lets_later_waiters_move_up() {
     let room = Room::queued(1, 3);
     let mut running = room.send(1);
     let (queued, handed, mut last) = (room.send(2), room.send(3), room.send(4));
@@ -308,7 +308,7 @@ fn a_blocking_dispatch_waits_for_its_turn() {
 }
 
 #[test]
-fn a_blocking_dispatch_gives_up_when_its_time_is_over() {
+fn a_blocking_dispatch_gives_up_after_its_longest_wait() {
     let room = Room::queued(1, 1);
     let _running = room.send(1);
     std::thread::scope(|scope| {
@@ -323,7 +323,7 @@ fn a_blocking_dispatch_gives_up_when_its_time_is_over() {
 }
 
 #[test]
-fn a_higher_limit_lets_those_who_wait_in() {
+fn a_higher_limit_admits_waiters() {
     let room = Room::queued(1, 3);
     let _running = room.send(1);
     let waiting = [2, 3, 4].map(|job| room.send(job));
@@ -333,7 +333,7 @@ fn a_higher_limit_lets_those_who_wait_in() {
 }
 
 #[test]
-fn a_lower_limit_lets_those_who_run_finish() {
+fn a_lower_limit_lets_running_dispatches_finish() {
     let room = Room::new(3);
     let mut running = [1, 2, 3].map(|job| room.send(job));
     room.policy.set_limit(1).expect("in range");
@@ -348,7 +348,7 @@ fn a_lower_limit_lets_those_who_run_finish() {
 }
 
 #[test]
-fn routes_have_a_bulkhead_each_unless_they_share_it() {
+fn each_route_has_its_own_bulkhead_unless_shared() {
     let build = |shared: bool| {
         let (jobs, steps) = (Jobs::default(), Steps::default());
         let bulkhead = Bulkhead::new(1);
@@ -371,7 +371,7 @@ fn routes_have_a_bulkhead_each_unless_they_share_it() {
 }
 
 #[test]
-fn a_layer_that_is_absent_limits_nothing() {
+fn an_absent_layer_limits_nothing() {
     let room = Room::new(1);
     let _first = room.send(1);
     let bus = CommandBus::builder()

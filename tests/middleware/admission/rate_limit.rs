@@ -50,7 +50,7 @@ fn waiting(longest: u64) -> RateLimit<Wait> {
 }
 
 #[test]
-fn what_is_too_much_is_refused_in_both_lanes() {
+fn a_message_over_the_rate_is_refused_in_both_lanes() {
     let (bus, clock, steps) = bus(limit(2));
     assert_eq!(each_lane(&bus, Act::Answer(1)), [Ok(1), Ok(1)]);
     let refused = || limited(ms(10));
@@ -63,7 +63,7 @@ fn what_is_too_much_is_refused_in_both_lanes() {
 }
 
 #[test]
-fn every_message_counts_whatever_becomes_of_it() {
+fn every_message_takes_a_token_with_any_outcome() {
     let (bus, _clock, _) = bus(limit(4));
     assert!(bus.execute_blocking(Act::Fail).unwrap_err().is_handler());
     assert!(bus.execute_blocking(Act::Invalid).unwrap_err().is_invalid());
@@ -170,7 +170,7 @@ fn sent(_: Mail, _: &Context<'_>) -> Result<u32, String> {
 }
 
 #[test]
-fn shared_routes_have_one_limit_and_others_their_own() {
+fn shared_routes_have_a_common_limit_and_other_routes_their_own() {
     for shared in [true, false] {
         let builder = CommandBus::builder().clock(FakeClock::new());
         let built = if shared {
@@ -280,7 +280,7 @@ fn a_message_that_would_be_late_is_refused_at_once() {
 }
 
 #[test]
-fn a_turn_that_is_woken_too_late_does_not_begin() {
+fn a_turn_woken_too_late_does_not_start() {
     let (bus, clock, steps) = bus(waiting(1000));
     assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
     let cx = Context::new().timeout(ms(15));
@@ -307,7 +307,7 @@ fn a_turn_that_is_woken_too_late_does_not_begin() {
 }
 
 #[test]
-fn a_cancelled_turn_has_not_started_and_goes_back() {
+fn a_cancelled_turn_is_not_started_and_given_back() {
     let (bus, _clock, steps) = bus(waiting(10));
     assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
     let token = CancelToken::new();
@@ -329,7 +329,7 @@ fn a_cancelled_turn_has_not_started_and_goes_back() {
 }
 
 #[test]
-fn a_dropped_turn_goes_back_wherever_it_is_dropped() {
+fn a_dropped_turn_is_given_back_from_any_place_in_the_queue() {
     // Drops a dispatch that was polled, woken, or polled without effect.
     for polls in 0..3 {
         let layer = waiting(10);
@@ -367,7 +367,7 @@ fn a_turn_that_was_used_stays_used() {
 
 /// Five waiters leave in this order. The remaining waiters pass in their order, one in 10 ms.
 #[test]
-fn those_who_wait_move_up_when_others_leave() {
+fn waiters_move_up_when_other_waiters_leave() {
     for order in [
         vec![0],
         vec![2],
@@ -405,7 +405,7 @@ fn those_who_wait_move_up_when_others_leave() {
 /// A waiter moves up while others are still in front. Its own alarm rings at the time of its
 /// original turn.
 #[test]
-fn a_waiter_that_has_moved_up_is_woken_when_it_becomes_the_first() {
+fn a_waiter_that_moves_up_to_the_front_is_woken() {
     let (bus, clock, _) = bus(waiting(1000));
     assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
     let wakes = [0; 3].map(|_| Arc::<Wakes>::default());
@@ -450,7 +450,7 @@ fn pass(
 }
 
 #[test]
-fn who_comes_after_a_crowd_has_left_does_not_pay_for_it() {
+fn a_newcomer_does_not_wait_for_a_crowd_that_has_left() {
     let (bus, clock, _) = bus(waiting(1000));
     assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
     let begin = |nth| {
@@ -475,7 +475,7 @@ fn who_comes_after_a_crowd_has_left_does_not_pay_for_it() {
 
 /// The first waiter is neither polled nor dropped.
 #[test]
-fn one_that_is_not_polled_holds_up_nobody() {
+fn an_unpolled_waiter_holds_up_no_other_waiter() {
     let (bus, clock, _) = bus(waiting(1000));
     assert_eq!(bus.execute_blocking(Act::Answer(0)), Ok(0));
     let begin = |nth| {
@@ -523,7 +523,7 @@ impl Handler<Mail> for Late {
 }
 
 #[test]
-fn the_time_of_the_wait_is_gone_for_those_further_in() {
+fn inner_layers_do_not_get_back_the_time_of_the_wait() {
     let clock = FakeClock::new();
     let bus = CommandBus::builder()
         .clock(clock.clone())

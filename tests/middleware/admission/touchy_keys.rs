@@ -31,7 +31,7 @@ fn uses_all(policy: &Arc<KeyedRateLimitPolicy<Touchy>>) {
 }
 
 #[test]
-fn a_key_that_another_was_faster_with_is_dropped_outside_the_lock() {
+fn a_key_inserted_twice_is_dropped_outside_the_lock() {
     within_time(|| {
         let policy = limit(10);
         uses_all(&policy);
@@ -43,7 +43,7 @@ fn a_key_that_another_was_faster_with_is_dropped_outside_the_lock() {
 }
 
 #[test]
-fn a_key_there_is_no_room_for_is_dropped_outside_the_lock() {
+fn a_refused_key_is_dropped_outside_the_lock() {
     within_time(|| {
         let policy = limit(1);
         assert!(policy.check(&Touchy(9), NOW).is_ok());

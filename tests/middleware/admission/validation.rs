@@ -20,7 +20,7 @@ impl<M: Message> Gate<M> for Taken {
 }
 
 #[test]
-fn an_invalid_message_takes_nothing_further_in() {
+fn an_invalid_message_takes_no_inner_permit() {
     let steps = Steps::default();
     let bus = CommandBus::builder()
         .layer(Validation::new())

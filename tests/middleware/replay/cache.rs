@@ -19,7 +19,7 @@ fn exact(ttl: Duration) -> Cache {
 }
 
 #[test]
-fn a_reply_is_given_until_its_time_is_over() {
+fn a_kept_reply_is_served_until_its_ttl_ends() {
     let (store, sources) = (Store::new(), Sources::default());
     let layer = store
         .builder()
@@ -38,7 +38,7 @@ fn a_reply_is_given_until_its_time_is_over() {
 }
 
 #[test]
-fn each_key_has_a_reply_of_its_own() {
+fn each_key_has_its_own_reply() {
     let store = Store::new();
     let bus = store.bus(store.builder().layer(exact(SECOND)));
     assert_eq!(each_lane(&bus, "a"), [1, 1]);
@@ -47,7 +47,7 @@ fn each_key_has_a_reply_of_its_own() {
 }
 
 #[test]
-fn a_query_as_its_own_key_covers_every_parameter() {
+fn a_query_that_is_its_own_key_covers_every_parameter() {
     use arcbus::middleware::Cacheable;
 
     #[derive(Clone, PartialEq, Eq, Hash)]
@@ -103,7 +103,7 @@ fn errors_and_panics_are_not_kept() {
 }
 
 #[test]
-fn errors_are_kept_where_asked_for_but_no_transient_ones() {
+fn errors_are_kept_on_request_unless_transient() {
     let store = Store::new();
     let cache = exact(SECOND * 60).cache_errors(SECOND * 2);
     let bus = store.bus(store.builder().layer(cache));
@@ -156,7 +156,7 @@ impl arcbus::Middleware<Get> for Substitute {
 }
 
 #[test]
-fn a_substitute_further_in_is_not_kept() {
+fn a_substitute_of_an_inner_layer_is_not_kept() {
     let (store, sources) = (Store::new(), Sources::default());
     let builder = store.builder().wrap(sources.layer()).layer(exact(SECOND));
     let bus = store.bus(builder.wrap(Substitute));
@@ -169,7 +169,7 @@ fn a_substitute_further_in_is_not_kept() {
 }
 
 #[test]
-fn a_reply_varies_by_what_the_layer_is_told() {
+fn a_reply_varies_by_the_configured_values() {
     #[derive(Clone, PartialEq, Eq, Hash)]
     struct Tenant(u32);
 
@@ -203,7 +203,7 @@ fn a_reply_varies_by_what_the_layer_is_told() {
 }
 
 #[test]
-fn a_stale_reply_is_given_while_one_dispatch_makes_the_new_one() {
+fn a_stale_reply_is_served_while_a_single_dispatch_renews_it() {
     let (store, sources) = (Store::new(), Sources::default());
     let cache = exact(SECOND).stale_while_revalidate(SECOND * 2);
     let handle = cache.handle::<Get>();
@@ -233,7 +233,7 @@ fn a_stale_reply_is_given_while_one_dispatch_makes_the_new_one() {
 }
 
 #[test]
-fn a_failed_renewal_gives_the_stale_reply_unless_the_error_says_more() {
+fn a_failed_renewal_serves_the_stale_reply_unless_the_error_must_be_seen() {
     let (store, sources) = (Store::new(), Sources::default());
     let cache = exact(SECOND).stale_while_revalidate(SECOND * 2);
     let bus = store.bus(store.builder().wrap(sources.layer()).layer(cache));
@@ -324,7 +324,7 @@ fn a_replaced_handler_does_not_answer_from_the_cache_of_the_old_one() {
 }
 
 #[test]
-fn a_cache_that_is_switched_off_keeps_nothing() {
+fn a_cache_switched_off_keeps_no_reply() {
     let store = Store::new();
     let bus = store.bus(store.builder().layer(None::<Cache>));
     assert_eq!(each_lane(&bus, "a"), [1, 2]);

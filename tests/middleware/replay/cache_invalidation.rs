@@ -142,7 +142,7 @@ impl Both {
 }
 
 #[test]
-fn a_command_drops_what_it_says_it_changes() {
+fn a_command_drops_the_keys_that_it_changes() {
     let both = both();
     for (says, kept) in [
         (Says::Nothing, "abc"),
@@ -160,7 +160,7 @@ fn a_command_drops_what_it_says_it_changes() {
 }
 
 #[test]
-fn what_has_changed_nothing_drops_nothing() {
+fn a_command_without_an_effect_drops_no_key() {
     let both = both();
     for end in [End::Fail(Failed::Permanent), End::Refused] {
         let put = Put(Says::Key, end.clone());
@@ -181,7 +181,7 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[test]
-fn what_may_have_changed_something_drops_it() {
+fn a_command_that_may_have_acted_drops_its_keys() {
     let both = both();
     let panicked = Put(Says::Key, End::Panic);
     assert_eq!(
@@ -229,7 +229,7 @@ fn what_may_have_changed_something_drops_it() {
 
 /// A lost connection says nothing about the acts before its loss.
 #[test]
-fn an_error_after_which_the_command_may_have_acted_drops_what_it_says_it_changes() {
+fn an_error_after_a_possible_act_drops_the_keys_of_the_command() {
     let both = both();
     for failed in [Failed::Transient, Failed::Unclassified] {
         let put = Put(Says::Key, End::Fail(failed));
@@ -269,7 +269,7 @@ fn drops(bus: &CommandBus, cache: &Cache, put: &Put) -> usize {
 }
 
 #[test]
-fn an_earlier_attempt_that_may_have_acted_is_not_hidden_by_the_last_one() {
+fn a_possible_act_of_an_earlier_attempt_is_not_hidden_by_the_last_attempt() {
     let cache = Cache::ttl(SECOND * 60);
     let retry = Retry::fixed(2, Duration::ZERO);
     let bus = inside(
@@ -284,7 +284,7 @@ fn an_earlier_attempt_that_may_have_acted_is_not_hidden_by_the_last_one() {
 }
 
 #[test]
-fn an_error_made_of_another_does_not_hide_that_the_command_may_have_acted() {
+fn a_mapped_error_does_not_hide_a_possible_act_of_the_command() {
     let cache = Cache::ttl(SECOND * 60);
     let refused = |_: Error<Failed>, _: &Context<'_>| Rejection::forbidden("no").into();
     let bus = inside(
@@ -296,7 +296,7 @@ fn an_error_made_of_another_does_not_hide_that_the_command_may_have_acted() {
 }
 
 #[test]
-fn what_surely_was_not_begun_drops_nothing() {
+fn a_command_that_never_started_drops_no_key() {
     let never = |_: Put, _: &Context<'_>| -> Result<(), Failed> { panic!("it is not begun") };
     let put = Put(Says::Key, End::Reply);
 
@@ -330,7 +330,7 @@ fn what_surely_was_not_begun_drops_nothing() {
 }
 
 #[test]
-fn a_panic_of_classify_drops_what_the_command_says_it_changes() {
+fn a_panic_of_classify_drops_the_keys_of_the_command() {
     struct Odd;
     impl Message for Odd {
         const NAME: &'static str = "odd";
@@ -363,7 +363,7 @@ fn a_panic_of_classify_drops_what_the_command_says_it_changes() {
 }
 
 #[test]
-fn a_run_under_way_at_an_invalidation_is_not_kept_and_nobody_joins_it() {
+fn a_running_load_is_neither_kept_nor_joined_after_an_invalidation() {
     type Invalidate = fn(&CacheHandle<Get>);
     let ways: [Invalidate; 3] = [
         |users| users.invalidate("a"),
@@ -389,7 +389,7 @@ fn a_run_under_way_at_an_invalidation_is_not_kept_and_nobody_joins_it() {
 }
 
 #[test]
-fn one_that_waits_for_an_invalidated_run_that_fails_is_not_kept_either() {
+fn the_reply_of_a_waiter_after_a_failed_invalidated_load_is_not_kept() {
     let store = Store::new();
     let cache = Cache::ttl(SECOND);
     let users = cache.handle::<Get>();
@@ -420,7 +420,7 @@ fn a_stale_reply_is_invalidated_as_well() {
 }
 
 #[test]
-fn a_handle_covers_every_route_that_is_in_use() {
+fn a_handle_covers_every_route_in_use() {
     let (one, two) = (Store::new(), Store::new());
     let cache = Cache::ttl(SECOND);
     let first = one.bus(one.builder().layer(cache.clone()));
@@ -442,7 +442,7 @@ fn a_handle_covers_every_route_that_is_in_use() {
 
 /// The drop of a reply, and the predicate on a key, use the cache.
 #[test]
-fn what_is_dropped_from_a_cache_may_use_it() {
+fn a_reply_dropped_from_a_cache_may_use_the_cache() {
     use arcbus::middleware::Cacheable;
     use arcbus::{Query, from_fn};
     use std::sync::OnceLock;
@@ -527,7 +527,7 @@ impl arcbus::middleware::Cacheable for Make {
 }
 
 #[test]
-fn what_was_invalidated_under_way_is_dropped_outside_of_the_locks() {
+fn an_invalidated_load_is_dropped_outside_the_locks() {
     let cache = Cache::ttl(SECOND * 60);
     let handle = cache.handle::<Make>();
     let make = move |msg: Make, _: &Context<'_>| {
@@ -548,7 +548,7 @@ fn what_was_invalidated_under_way_is_dropped_outside_of_the_locks() {
 }
 
 #[test]
-fn one_whose_drop_panics_keeps_no_other_in_a_cache() {
+fn a_reply_whose_drop_panics_does_not_keep_other_replies_in_the_cache() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     let cache = Cache::ttl(SECOND * 60);

@@ -28,7 +28,7 @@ fn until(holds: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_hundred_who_wait_get_the_reply_of_one_run() {
+fn a_hundred_waiters_get_the_reply_of_a_single_load() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let (bus, handle, sources) = cached(&store);
@@ -48,7 +48,7 @@ fn a_hundred_who_wait_get_the_reply_of_one_run() {
 }
 
 #[test]
-fn a_stampede_of_threads_makes_one_run() {
+fn a_stampede_of_threads_makes_a_single_load() {
     for _ in 0..20 {
         let store = Store::new();
         store.set("a", Act::Wait);
@@ -73,7 +73,7 @@ fn a_stampede_of_threads_makes_one_run() {
 }
 
 #[test]
-fn when_the_leader_is_dropped_the_one_who_has_waited_longest_leads() {
+fn the_longest_waiter_becomes_leader_when_the_leader_is_dropped() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let (bus, _, _) = cached(&store);
@@ -91,7 +91,7 @@ fn when_the_leader_is_dropped_the_one_who_has_waited_longest_leads() {
 }
 
 #[test]
-fn one_that_is_dropped_when_it_is_named_names_the_next() {
+fn a_waiter_dropped_as_new_leader_names_the_next() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let (bus, _, _) = cached(&store);
@@ -105,7 +105,7 @@ fn one_that_is_dropped_when_it_is_named_names_the_next() {
 }
 
 #[test]
-fn one_that_is_dropped_while_it_waits_leaves_nothing() {
+fn a_dropped_waiter_leaves_nothing_behind() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let (bus, _, _) = cached(&store);
@@ -117,7 +117,7 @@ fn one_that_is_dropped_while_it_waits_leaves_nothing() {
 }
 
 #[test]
-fn when_the_leader_fails_the_next_runs_the_rest_itself() {
+fn after_a_failed_leader_the_next_waiter_runs_its_own_load() {
     for act in [Act::Fail(Failed::Permanent), Act::Panic] {
         let store = Store::new();
         store.set("a", Act::Wait);
@@ -135,7 +135,7 @@ fn when_the_leader_fails_the_next_runs_the_rest_itself() {
 }
 
 #[test]
-fn a_kept_error_goes_to_all_who_wait() {
+fn a_kept_error_is_returned_to_all_waiters() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let cache = Cache::ttl(SECOND).cache_errors(SECOND);
@@ -227,7 +227,7 @@ fn a_wait_ends_with_its_own_cancellation() {
 }
 
 #[test]
-fn one_whose_time_is_over_when_it_is_named_does_not_begin() {
+fn a_waiter_named_after_its_deadline_does_not_start_a_load() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let (bus, _, _) = cached(&store);
@@ -256,7 +256,7 @@ fn one_whose_time_is_over_when_it_is_named_does_not_begin() {
 }
 
 #[test]
-fn a_dispatch_dropped_after_any_number_of_polls_leaves_nothing() {
+fn a_dispatch_dropped_after_any_number_of_polls_leaves_nothing_behind() {
     let store = Store::new();
     let (bus, handle, _) = cached(&store);
     for leads in [true, false] {
@@ -315,7 +315,7 @@ impl Handler<Nested> for Asks {
 }
 
 #[test]
-fn a_handler_that_asks_for_its_own_key_is_told() {
+fn a_handler_that_asks_for_its_own_key_gets_would_deadlock() {
     for blocking in [true, false] {
         let place = Arc::new(std::sync::OnceLock::new());
         let bus = QueryBus::builder()
@@ -336,7 +336,7 @@ fn a_handler_that_asks_for_its_own_key_is_told() {
 }
 
 #[test]
-fn a_handler_that_asks_for_its_own_key_from_another_task_is_told() {
+fn a_handler_that_asks_for_its_own_key_from_another_task_gets_would_deadlock() {
     let place = Arc::new(std::sync::OnceLock::<QueryBus>::new());
     let inner = Arc::clone(&place);
     let bus = QueryBus::builder()
@@ -359,7 +359,7 @@ fn a_handler_that_asks_for_its_own_key_from_another_task_is_told() {
 }
 
 #[test]
-fn what_runs_inside_still_sees_its_limit_and_its_values() {
+fn a_load_sees_the_limit_and_the_values_of_its_context() {
     let bus = QueryBus::builder()
         .layer(Timeout::new(SECOND * 3600))
         .layer(Cache::ttl(SECOND))

@@ -6,7 +6,7 @@ use arcbus::{Context, Facts, Layer, Source};
 use crate::cache_support::{Act, Get, Sent, Sources, Store, each_lane, run_of};
 
 #[test]
-fn who_asks_while_another_runs_gets_its_reply_and_the_next_begins_anew() {
+fn a_caller_joins_a_running_load_and_the_next_caller_starts_a_new_load() {
     let (store, sources) = (Store::new(), Sources::default());
     let coalesce = Coalesce::new();
     let handle = coalesce.handle::<Get>();
@@ -24,7 +24,7 @@ fn who_asks_while_another_runs_gets_its_reply_and_the_next_begins_anew() {
 }
 
 #[test]
-fn callers_that_differ_do_not_share_a_run() {
+fn callers_that_differ_do_not_share_a_load() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let bus = store.bus(store.builder().layer(Coalesce::new().vary_by::<u8>()));
@@ -38,7 +38,7 @@ fn callers_that_differ_do_not_share_a_run() {
 }
 
 #[test]
-fn who_asks_after_an_invalidation_joins_no_older_run() {
+fn a_caller_after_an_invalidation_joins_no_older_load() {
     for all in [true, false] {
         let store = Store::new();
         store.set("a", Act::Wait);
@@ -58,7 +58,7 @@ fn who_asks_after_an_invalidation_joins_no_older_run() {
 }
 
 #[test]
-fn it_can_be_switched_off_and_says_what_it_does() {
+fn a_coalescing_layer_can_be_switched_off_and_states_its_facts() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let bus = store.bus(store.builder().layer(None::<Coalesce>));

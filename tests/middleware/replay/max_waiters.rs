@@ -46,7 +46,7 @@ fn no_more_wait(layer: impl Layer<Get>) {
 }
 
 #[test]
-fn one_more_than_may_wait_is_refused_in_both_lanes() {
+fn a_waiter_above_the_limit_is_refused_in_both_lanes() {
     within_time(|| {
         no_more_wait(Cache::ttl(SECOND).max_waiters(2));
         no_more_wait(Cache::ttl(SECOND).max_waiters(2).vary_by::<u8>());
@@ -58,7 +58,7 @@ fn one_more_than_may_wait_is_refused_in_both_lanes() {
 }
 
 #[test]
-fn one_who_is_named_waits_no_more() {
+fn a_waiter_named_as_leader_no_longer_counts() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let bus = store.bus(store.builder().layer(Coalesce::new().max_waiters(1)));
@@ -72,7 +72,7 @@ fn one_who_is_named_waits_no_more() {
 }
 
 #[test]
-fn those_refused_are_counted() {
+fn refused_waiters_are_counted() {
     let store = Store::new();
     store.set("a", Act::Wait);
     let cache = Cache::ttl(SECOND).max_waiters(1);
@@ -90,7 +90,7 @@ fn those_refused_are_counted() {
 }
 
 #[test]
-fn one_who_finds_a_stale_reply_is_not_refused() {
+fn a_caller_served_a_stale_reply_is_not_refused() {
     let store = Store::new();
     let cache = Cache::ttl(SECOND)
         .jitter(0.0)
@@ -106,7 +106,7 @@ fn one_who_finds_a_stale_reply_is_not_refused() {
 
 /// The handler asks for its own key, in the context of its run.
 #[test]
-fn one_who_would_wait_for_itself_is_told_so_first() {
+fn a_deadlock_is_reported_before_a_full_queue() {
     async fn asks_itself(_: Get, cx: &Context<'_>) -> Result<(u32, std::sync::Arc<str>), Failed> {
         let bus = cx.get::<QueryBus>().expect("given").clone();
         let _waits = Sent::pending(&bus, "a");
@@ -128,7 +128,7 @@ fn one_who_would_wait_for_itself_is_told_so_first() {
 }
 
 #[test]
-fn one_more_than_may_wait_for_a_command_is_refused_in_both_lanes() {
+fn a_duplicate_above_the_limit_is_refused_in_both_lanes() {
     within_time(|| {
         let shop = Shop::with(Idempotency::in_memory(HOUR).max_waiters(1));
         let token = arcbus::CancelToken::new();
@@ -144,7 +144,7 @@ fn one_more_than_may_wait_for_a_command_is_refused_in_both_lanes() {
 }
 
 #[test]
-fn none_may_not_wait() {
+fn a_limit_of_zero_waiters_is_refused() {
     fn field<B>(built: Result<B, RegistrationError>) -> &'static str {
         match built {
             Err(RegistrationError::InvalidSetting(invalid)) => invalid.field(),
@@ -188,7 +188,7 @@ fn none_may_not_wait() {
 }
 
 #[test]
-fn what_explains_a_route_knows_the_bound() {
+fn explain_knows_the_bound_on_waiters() {
     let errors =
         |layers: arcbus::Explanation| layers.errors().contains(&arcbus::ErrorKind::Overloaded);
     let cache = || Cache::ttl(SECOND);

@@ -109,7 +109,7 @@ fn cache() -> Cache {
 }
 
 #[test]
-fn keys_and_replies_may_use_the_cache_they_are_in() {
+fn keys_and_replies_may_use_their_own_cache() {
     within_time(|| {
         let cache = cache();
         let handle = cache.handle::<Ask>();
@@ -118,7 +118,7 @@ fn keys_and_replies_may_use_the_cache_they_are_in() {
 }
 
 #[test]
-fn errors_may_use_the_cache_they_are_in() {
+fn errors_may_use_their_own_cache() {
     within_time(|| {
         let cache = cache().cache_errors(SECOND);
         let handle = cache.handle::<Ask>();
@@ -127,7 +127,7 @@ fn errors_may_use_the_cache_they_are_in() {
 }
 
 #[test]
-fn values_of_the_context_may_use_the_cache_they_are_a_key_of() {
+fn values_that_vary_a_key_may_use_the_cache() {
     within_time(|| {
         let cache = cache().vary_by::<Tenant>();
         let handle = cache.handle::<Ask>();
@@ -136,7 +136,7 @@ fn values_of_the_context_may_use_the_cache_they_are_a_key_of() {
 }
 
 #[test]
-fn keys_and_replies_may_use_what_coalesces_them() {
+fn keys_and_replies_may_use_their_own_coalescing_layer() {
     within_time(|| {
         let coalesce = Coalesce::new();
         let handle = coalesce.handle::<Ask>();
@@ -145,7 +145,7 @@ fn keys_and_replies_may_use_what_coalesces_them() {
 }
 
 #[test]
-fn a_predicate_may_use_the_cache_it_judges() {
+fn a_predicate_may_use_its_own_cache() {
     within_time(|| {
         let clock = FakeClock::new();
         let cache = cache();
@@ -198,7 +198,7 @@ fn pay(bus: &CommandBus, numbers: std::ops::Range<u32>) {
 }
 
 #[test]
-fn replies_may_use_the_keys_they_are_kept_under() {
+fn replies_may_use_their_idempotency_keys() {
     within_time(|| {
         let clock = FakeClock::new();
         let bus = shop(Idempotency::in_memory(SECOND).capacity(64), &clock);
@@ -262,7 +262,7 @@ impl Store<Pay> for Busy {
 }
 
 #[test]
-fn a_store_may_use_the_bus_whose_keys_it_keeps() {
+fn a_store_may_use_its_own_bus() {
     within_time(|| {
         let clock = FakeClock::new();
         let of_the_store = Arc::new(OnceLock::new());

@@ -50,7 +50,7 @@ fn a_quiet_service_has_its_minimum_each_second() {
 }
 
 #[test]
-fn messages_pay_in_their_share_and_no_more_than_the_burst() {
+fn messages_deposit_their_share_up_to_the_burst() {
     let budget = saving(0.25, 2);
     assert_eq!(taken(&budget, START), 2);
     (0..3).for_each(|_| budget.deposit());
@@ -70,7 +70,7 @@ fn a_ratio_above_one_pays_for_several() {
 }
 
 #[test]
-fn clones_are_one_budget_and_settings_make_another() {
+fn clones_share_a_budget_and_changed_settings_make_another() {
     let budget = saving(1.0, 1);
     let clone = budget.clone();
     assert!(clone.try_take(START));
@@ -104,7 +104,7 @@ fn settings_out_of_range_are_named() {
 }
 
 #[test]
-fn it_shows_itself() {
+fn a_budget_shows_itself() {
     let budget = saving(0.5, 3);
     assert!(budget.try_take(START));
     let shown = format!("{budget:?}");

@@ -82,7 +82,7 @@ fn refused(retry_after: Duration) -> Outcome<Act> {
 }
 
 #[test]
-fn it_opens_refuses_and_closes_in_each_lane() {
+fn a_breaker_opens_refuses_and_closes_in_each_lane() {
     let Guarded {
         bus, steps, clock, ..
     } = Guarded::opened(consecutive());
@@ -99,7 +99,7 @@ fn it_opens_refuses_and_closes_in_each_lane() {
 }
 
 #[test]
-fn a_panic_is_a_failure_and_an_invalid_message_is_nothing() {
+fn a_panic_is_a_failure_and_an_invalid_message_does_not_count() {
     let guarded = guarded(consecutive());
     let _ = each_lane(&guarded.bus, Act::Invalid);
     assert_eq!(guarded.policy.reading().failures(), 0);
@@ -231,7 +231,7 @@ impl Handler<Gate> for Waiter {
 }
 
 #[test]
-fn a_late_success_does_not_close_what_has_opened_since() {
+fn a_late_success_does_not_close_a_reopened_breaker() {
     let breaker = consecutive().half_open_probes(1).shared();
     let clock = FakeClock::new();
     let bus = CommandBus::builder()
@@ -260,7 +260,7 @@ fn a_late_success_does_not_close_what_has_opened_since() {
 }
 
 #[test]
-fn a_timeout_inside_it_is_a_failure() {
+fn an_inner_timeout_is_a_failure() {
     let verdict = |phase, limit| {
         let guarded = guarded(consecutive());
         let late = move || Error::Timeout {
@@ -314,7 +314,7 @@ impl Message for Takes {
 }
 
 #[test]
-fn slow_calls_open_it() {
+fn slow_calls_open_a_breaker() {
     let clock = FakeClock::new();
     let hands = clock.clone();
     let breaker = CircuitBreaker::time_window(OPEN)
@@ -339,7 +339,7 @@ fn slow_calls_open_it() {
 }
 
 #[test]
-fn it_reads_the_clock_no_more_than_it_must() {
+fn a_breaker_reads_the_clock_only_when_needed() {
     let reads = |breaker, act| guarded(breaker).reads(act);
     let slow = |breaker: CircuitBreaker| breaker.slow_calls(OPEN, 1.0);
     let (count, time) = (
@@ -370,7 +370,7 @@ fn it_reads_the_clock_no_more_than_it_must() {
 }
 
 #[test]
-fn routes_share_one_where_asked() {
+fn routes_share_a_breaker_on_request() {
     let breaker = consecutive();
     let handles = breaker.handles();
     let bus = CommandBus::builder()
@@ -392,7 +392,7 @@ fn routes_share_one_where_asked() {
 }
 
 #[test]
-fn each_route_has_its_own_otherwise() {
+fn each_route_has_its_own_breaker_otherwise() {
     let breaker = CircuitBreaker::consecutive(1);
     let handles = breaker.handles();
     let bus = CommandBus::builder()
@@ -411,7 +411,7 @@ fn each_route_has_its_own_otherwise() {
 }
 
 #[test]
-fn it_is_controlled_while_it_works() {
+fn a_running_breaker_is_controlled_by_its_handle() {
     let guarded = guarded(consecutive());
     guarded.policy.force_open();
     assert_eq!(guarded.bus.execute_blocking(Act::Answer(1)), refused(OPEN));
@@ -437,7 +437,7 @@ fn listeners_learn_the_name_of_the_route() {
 }
 
 #[test]
-fn it_is_listed_and_its_settings_are_checked() {
+fn a_breaker_is_listed_and_its_settings_are_checked() {
     let guarded = guarded(consecutive());
     assert_eq!(layers(&guarded.bus), ["CircuitBreaker"]);
     let refused = CommandBus::builder()

@@ -65,7 +65,7 @@ fn a_failure_is_replaced_and_a_reply_is_not() {
 }
 
 #[test]
-fn an_error_that_says_nothing_of_the_backend_stays() {
+fn a_neutral_error_is_not_replaced() {
     type Case = (fn() -> Error<String>, bool);
     let cases: [Case; 15] = [
         (|| Error::Handler("down".into()), true),
@@ -163,7 +163,7 @@ fn a_permanent_error_is_an_answer() {
 }
 
 #[test]
-fn the_closure_chooses_what_is_replaced() {
+fn a_closure_chooses_the_replaced_errors() {
     let only_invalid = || Fallback::value(9).when(|error: &Error<String>| error.is_invalid());
     let (bus, _) = bus(only_invalid());
     assert_eq!(each_lane(&bus, Act::Invalid), [Ok(9), Ok(9)]);
@@ -212,7 +212,7 @@ fn another_handler_gets_the_message_and_its_error_is_the_outcome() {
 }
 
 #[test]
-fn panics_of_what_the_user_wrote_become_errors() {
+fn panics_of_user_code_become_errors() {
     type Ask = fn(&Error<String>, &Act) -> Option<u32>;
     let panicking: Ask = |_, _| panic!("in the closure");
     let (with, _) = bus(Fallback::with(panicking));
@@ -266,7 +266,7 @@ fn load(msg: Load) -> Result<Copied, String> {
 }
 
 #[test]
-fn a_value_copies_no_message_and_itself_only_when_it_is_used() {
+fn a_fixed_reply_copies_no_message_and_is_cloned_only_when_used() {
     for fragile in [false, true] {
         let copies = Arc::new(AtomicUsize::new(0));
         let value = Copied {
@@ -318,7 +318,7 @@ fn metrics_tell_a_substitute_from_a_reply() {
 }
 
 #[test]
-fn a_replica_is_a_fallback_too_and_a_failing_one_is_none() {
+fn a_replica_works_as_a_fallback_and_a_failing_replica_does_not() {
     let metrics = Metrics::new();
     let replica = from_fn(|msg: Act, _: &Context<'_>| match msg {
         Act::Fail => Ok(1),
@@ -392,7 +392,7 @@ fn both_handlers_may_wait_in_both_lanes() {
 }
 
 #[test]
-fn a_dispatch_dropped_at_any_wait_drops_the_handler_that_runs() {
+fn a_dispatch_dropped_at_any_wait_drops_its_running_handler() {
     for polls in 0..=4 {
         let (bus, steps) = wavering();
         let mut dispatch = Box::pin(bus.execute(Act::Wait));
@@ -448,7 +448,7 @@ fn meanwhile(
 }
 
 #[test]
-fn no_replica_is_asked_for_a_caller_who_has_gone() {
+fn no_replica_is_asked_after_the_caller_has_gone() {
     let clock = FakeClock::new();
     let down = || Err(Error::Handler("down".to_owned()));
     let later = clock.clone();
@@ -480,7 +480,7 @@ fn timed<S: arcbus::Stack<Act>>(builder: BusBuilder<Command, S>) -> Outcome<Act>
 }
 
 #[test]
-fn a_handler_that_a_timeout_has_ended_is_replaced() {
+fn a_timed_out_handler_is_replaced() {
     assert!(timed(CommandBus::builder()).unwrap_err().is_timeout());
     let slow = timed(CommandBus::builder().layer(Fallback::value(9)));
     assert_eq!(slow, Ok(9));
@@ -524,7 +524,7 @@ fn it_says_what_it_may_do() {
 }
 
 #[test]
-fn a_command_that_may_have_acted_is_not_given_to_another_handler() {
+fn a_command_that_may_have_acted_is_not_sent_to_the_fallback() {
     let replica = Steps::default();
     let (bus, _) = bus(Fallback::handler(Actor(replica.clone())));
     for outcome in each_lane(&bus, Act::Panic) {

@@ -82,14 +82,14 @@ impl<M: Message> Middleware<M> for Around {
 }
 
 #[test]
-fn a_handler_that_is_ready_in_time_is_answered() {
+fn the_reply_of_a_handler_ready_in_time_is_returned() {
     let (bus, _, steps) = bus(Timeout::new(SECOND * 5));
     assert_eq!(lanes(&bus, Work { seconds: 3 }), [Ok(3), Ok(3)]);
     assert_eq!(steps.take(), "4 3 2 4 3 2");
 }
 
 #[test]
-fn a_handler_that_waits_too_long_is_dropped() {
+fn a_handler_over_its_time_is_dropped() {
     let (bus, _, steps) = bus(Timeout::new(SECOND * 2));
     let dropped = || Err(dropped_after(2));
     assert_eq!(lanes(&bus, Work { seconds: 3 }), [dropped(), dropped()]);
@@ -97,7 +97,7 @@ fn a_handler_that_waits_too_long_is_dropped() {
 }
 
 #[test]
-fn a_handler_that_waits_is_woken_by_the_timer_alone() {
+fn a_waiting_handler_is_woken_by_the_timer_alone() {
     let (clock, steps) = (FakeClock::new(), Steps::default());
     let bus = builder(&clock)
         .layer(Timeout::new(SECOND))
@@ -149,7 +149,7 @@ impl Handler<Act> for Receives {
 }
 
 #[test]
-fn a_handler_that_is_ready_on_the_wake_is_answered() {
+fn the_reply_of_a_handler_ready_on_the_wake_is_returned() {
     let (clock, (sender, receiver)) = (FakeClock::new(), channel());
     let bus = builder(&clock)
         .layer(Timeout::new(SECOND))
@@ -173,7 +173,7 @@ fn busy(clock: &FakeClock) -> impl Handler<Work> {
 }
 
 #[test]
-fn a_handler_that_is_late_but_never_waited_is_answered() {
+fn the_reply_of_a_late_handler_that_never_waited_is_returned() {
     let clock = FakeClock::new();
     let bus = builder(&clock)
         .layer(Timeout::new(SECOND))
@@ -196,7 +196,7 @@ impl<M: Message> Middleware<M> for Delay {
 }
 
 #[test]
-fn what_is_late_already_is_refused() {
+fn a_dispatch_already_late_is_refused() {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock)
         .wrap(Around(steps.clone(), "seen"))
@@ -214,7 +214,7 @@ fn what_is_late_already_is_refused() {
 }
 
 #[test]
-fn the_time_counts_from_the_end_of_a_wait_further_out() {
+fn the_time_counts_from_the_end_of_an_outer_wait() {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock)
         .wrap(Delay(clock.clone(), 7))
@@ -228,7 +228,7 @@ fn the_time_counts_from_the_end_of_a_wait_further_out() {
 }
 
 #[test]
-fn the_limit_holds_inside_and_is_put_back() {
+fn the_limit_holds_for_inner_layers_and_is_restored() {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock)
         .wrap(Around(steps.clone(), "out"))
@@ -246,7 +246,7 @@ fn the_limit_holds_inside_and_is_put_back() {
 }
 
 #[test]
-fn a_callers_shorter_deadline_is_kept_by_the_layer_so_that_others_see_it() {
+fn a_shorter_deadline_of_the_caller_is_kept_for_inner_layers() {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock)
         .wrap(Around(steps.clone(), "out"))
@@ -346,7 +346,7 @@ fn a_nested_dispatch_has_the_limit() {
 }
 
 #[test]
-fn in_the_grace_a_handler_is_told_and_may_still_finish() {
+fn a_handler_in_its_grace_is_cancelled_and_may_still_finish() {
     let (bus, _, steps) = bus(Timeout::new(SECOND * 2).grace(SECOND * 3));
     assert_eq!(lanes(&bus, Work { seconds: 4 }), [Ok(4), Ok(4)]);
     assert_eq!(steps.take(), "1 0! 0! 0! 1 0! 0! 0!");
@@ -369,7 +369,7 @@ impl Handler<Act> for Told {
 }
 
 #[test]
-fn a_handler_is_polled_in_its_grace_also_when_the_wake_came_after_it() {
+fn a_late_wake_still_polls_the_handler_for_its_grace() {
     let clock = FakeClock::new();
     let bus = builder(&clock)
         .layer(Timeout::new(SECOND).grace(SECOND))
@@ -428,7 +428,7 @@ impl Handler<Act> for Ends {
 }
 
 #[test]
-fn a_handler_can_wait_for_its_end() {
+fn a_handler_can_await_its_cancellation() {
     let clock = FakeClock::new();
     let plain = builder(&clock).register(Ends(clock.clone()));
     let plain = plain.build().expect("one name");
@@ -489,7 +489,7 @@ impl<M: Message + Clone> Middleware<M> for Race {
 }
 
 #[test]
-fn limits_of_futures_that_are_polled_by_turns_do_not_mix() {
+fn limits_of_interleaved_futures_do_not_mix() {
     let (worker, clock, steps) = worker();
     let timeout = Timeout::new(SECOND * 60)
         .per_message(|msg: &Work, _cx: &Context<'_>| Some(SECOND * (msg.seconds + 10)));
@@ -536,7 +536,7 @@ impl<M: Message> Middleware<M> for Impatient {
 }
 
 #[test]
-fn the_limit_is_gone_with_a_rest_that_was_dropped() {
+fn the_limit_ends_with_a_dropped_inner_future() {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock)
         .wrap(Impatient(steps.clone()))
@@ -571,7 +571,7 @@ impl Handler<Act> for Panics {
 }
 
 #[test]
-fn a_panic_of_the_rest_goes_no_further() {
+fn a_panic_of_the_inner_service_does_not_leave_a_timeout() {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock)
         .wrap(Around(steps.clone(), "out"))
@@ -598,7 +598,7 @@ fn a_panic_of_the_rest_goes_no_further() {
 }
 
 #[test]
-fn the_limit_is_put_back_after_a_panic_of_a_middleware() {
+fn the_limit_is_restored_after_a_panic_of_a_middleware() {
     struct Catches(Steps);
     impl<M: Message> Middleware<M> for Catches {
         async fn handle(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Outcome<M> {
@@ -633,7 +633,7 @@ fn the_limit_is_put_back_after_a_panic_of_a_middleware() {
 }
 
 #[test]
-fn a_message_that_does_not_wait_costs_one_reading_of_the_clock() {
+fn a_message_without_a_wait_costs_one_reading_of_the_clock() {
     let (bus, clock, _) = bus(Timeout::new(SECOND));
     let reads = |cx: Context<'static>| {
         let before = clock.reads();
@@ -689,7 +689,7 @@ fn the_time_can_depend_on_the_route_and_on_the_message() {
 }
 
 #[test]
-fn the_time_can_be_changed_while_it_works() {
+fn the_time_can_be_changed_on_a_running_timeout() {
     let timeout = Timeout::new(SECOND * 30).grace(SECOND);
     let handles = timeout.handles();
     let (bus, _, _) = bus(timeout);
@@ -710,7 +710,7 @@ fn the_time_can_be_changed_while_it_works() {
 /// In both lanes, a layer between two timeouts sees no outcome if the outer timeout ends the
 /// dispatch.
 #[test]
-fn what_an_outer_timeout_ends_has_no_end_inside_it() {
+fn a_dispatch_ended_by_an_outer_timeout_counts_as_dropped_inside() {
     let (worker, clock, _) = worker();
     let metrics = Metrics::new();
     let bus = builder(&clock)
@@ -729,7 +729,7 @@ fn what_an_outer_timeout_ends_has_no_end_inside_it() {
 }
 
 #[test]
-fn one_policy_can_stand_for_several_routes() {
+fn a_policy_can_serve_several_routes() {
     let (worker, clock, _) = worker();
     let timeout = Timeout::new(SECOND * 2);
     let handles = timeout.handles();
@@ -768,7 +768,7 @@ fn settings_out_of_range_are_refused_with_the_registration() {
 }
 
 #[test]
-fn a_timeout_that_is_none_is_not_there() {
+fn a_none_timeout_does_not_limit() {
     let (worker, clock, steps) = worker();
     let bus = builder(&clock)
         .layer(None::<Timeout>)
@@ -781,7 +781,7 @@ fn a_timeout_that_is_none_is_not_there() {
 }
 
 #[test]
-fn a_time_that_no_clock_reaches_is_no_limit() {
+fn a_time_beyond_every_clock_is_no_limit() {
     let (bus, _, steps) = bus(Timeout::new(Duration::from_nanos(u64::MAX - 1)));
     assert_eq!(lanes(&bus, Work { seconds: 1 }), [Ok(1), Ok(1)]);
     assert_eq!(steps.take(), "- -");

@@ -17,7 +17,7 @@ fn a_blank_key_protects_nothing_in_both_lanes() {
 }
 
 #[test]
-fn what_ran_with_a_blank_key_is_counted() {
+fn a_run_with_a_blank_key_is_counted() {
     let layer = Idempotency::in_memory(HOUR);
     let handles = layer.handles();
     let shop = Shop::with(layer);
@@ -30,7 +30,7 @@ fn what_ran_with_a_blank_key_is_counted() {
 }
 
 #[test]
-fn a_blank_key_is_refused_where_one_is_required() {
+fn a_blank_key_is_refused_if_a_key_is_required() {
     for key in BLANK {
         let shop = Shop::with(Idempotency::in_memory(HOUR).require_key());
         for outcome in shop.pays(key, 5) {
@@ -45,7 +45,7 @@ fn a_blank_key_is_refused_where_one_is_required() {
 }
 
 #[test]
-fn a_blank_key_that_a_closure_makes_is_none() {
+fn a_blank_key_of_a_closure_counts_as_no_key() {
     let layer = Idempotency::in_memory(HOUR);
     let layer = layer.key(|_: &Pay, _: &arcbus::Context<'_>| Some(IdempotencyKey::new("  ")));
     let shop = Shop::with(layer);

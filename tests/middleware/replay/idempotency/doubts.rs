@@ -18,7 +18,7 @@ fn is_in_doubt(shop: &Shop) {
 }
 
 #[test]
-fn after_a_panic() {
+fn a_panic_leaves_a_doubt() {
     for awaited in [false, true] {
         let shop = Shop::new();
         shop.payments.script([Run::Panic]);
@@ -32,7 +32,7 @@ fn after_a_panic() {
 }
 
 #[test]
-fn after_a_timeout_half_way() {
+fn a_timeout_half_way_leaves_a_doubt() {
     let shop = Shop::inside(Idempotency::in_memory(HOUR), |builder| {
         builder.layer(Timeout::new(SECOND))
     });
@@ -45,7 +45,7 @@ fn after_a_timeout_half_way() {
 }
 
 #[test]
-fn after_a_deadline_or_a_cancellation_of_the_caller() {
+fn a_deadline_or_a_cancellation_of_the_caller_leaves_a_doubt() {
     let shop = Shop::new();
     shop.payments.script([Run::Never]);
     let mut late = shop
@@ -66,7 +66,7 @@ fn after_a_deadline_or_a_cancellation_of_the_caller() {
 }
 
 #[test]
-fn after_a_blocking_dispatch_that_was_cut_short() {
+fn an_interrupted_blocking_dispatch_leaves_a_doubt() {
     let (shop, token) = (Shop::new(), CancelToken::new());
     shop.payments.script([Run::Never]);
     let cx = super::pay::keyed("a").cancel_on(token.clone());
@@ -83,7 +83,7 @@ fn after_a_blocking_dispatch_that_was_cut_short() {
 }
 
 #[test]
-fn after_a_dispatch_that_was_dropped() {
+fn a_dropped_dispatch_leaves_a_doubt() {
     let shop = Shop::new();
     drop(shop.send("a", 5));
     assert_eq!(shop.runs(), 0, "never polled: nothing has begun");
@@ -97,7 +97,7 @@ fn after_a_dispatch_that_was_dropped() {
 }
 
 #[test]
-fn but_not_after_a_deadline_that_passed_before_the_handler() {
+fn a_deadline_before_the_handler_leaves_no_doubt() {
     let shop = Shop::inside(Idempotency::in_memory(HOUR), |builder| {
         builder.layer(
             Timeout::new(SECOND).per_message(|msg: &super::pay::Pay, _: &Context<'_>| {

@@ -25,7 +25,7 @@ fn late(seconds: u32, limit: TimeLimit) -> Option<Result<u32, Error<String>>> {
 }
 
 #[test]
-fn they_wait_for_its_reply() {
+fn duplicates_wait_for_the_reply_of_the_run() {
     let (shop, go) = shop(Run::Answer);
     let mut first = shop.pending("a", 5);
     let mut others = [0; 3].map(|_| shop.pending("a", 5));
@@ -43,7 +43,7 @@ fn they_wait_for_its_reply() {
 }
 
 #[test]
-fn with_another_payload_they_are_refused_at_once() {
+fn duplicates_with_another_payload_are_refused_at_once() {
     let (shop, go) = shop(Run::Answer);
     let mut first = shop.pending("a", 5);
     for refused in shop.pays("a", 6) {
@@ -55,7 +55,7 @@ fn with_another_payload_they_are_refused_at_once() {
 }
 
 #[test]
-fn after_its_plain_error_the_next_runs_and_the_others_get_that_reply() {
+fn after_a_plain_error_the_next_duplicate_runs_for_all_others() {
     let (shop, go) = shop(Run::Fail);
     let mut first = shop.pending("a", 5);
     let mut others = [0; 3].map(|_| shop.pending("a", 5));
@@ -70,7 +70,7 @@ fn after_its_plain_error_the_next_runs_and_the_others_get_that_reply() {
 }
 
 #[test]
-fn after_a_doubt_none_of_them_runs() {
+fn after_a_doubt_no_duplicate_runs() {
     for dropped in [false, true] {
         let (shop, go) = shop(Run::Panic);
         let mut first = shop.pending("a", 5);
@@ -90,7 +90,7 @@ fn after_a_doubt_none_of_them_runs() {
 }
 
 #[test]
-fn one_that_is_dropped_at_any_poll_strands_nobody() {
+fn a_duplicate_dropped_at_any_poll_strands_no_other() {
     // Drops a duplicate before its first poll, while it waits, when its turn comes, and while it
     // runs.
     for polls in 0..4 {
@@ -122,7 +122,7 @@ fn one_that_is_dropped_at_any_poll_strands_nobody() {
 }
 
 #[test]
-fn they_wait_no_longer_than_their_deadline() {
+fn duplicates_wait_until_their_deadline() {
     let (shop, go) = shop(Run::Answer);
     let mut first = shop.pending("a", 5);
     let mut hurried = shop
@@ -140,7 +140,7 @@ fn they_wait_no_longer_than_their_deadline() {
 }
 
 #[test]
-fn they_wait_no_longer_than_a_timeout_further_out() {
+fn duplicates_wait_until_an_outer_timeout() {
     let go = CancelToken::new();
     let payments = super::pay::Payments::default();
     payments.script([Run::after(&go, Run::Answer)]);
@@ -167,7 +167,7 @@ fn they_wait_no_longer_than_a_timeout_further_out() {
 }
 
 #[test]
-fn they_wait_no_longer_than_they_are_wanted() {
+fn duplicates_wait_until_they_are_cancelled() {
     let (shop, go) = shop(Run::Answer);
     let mut first = shop.pending("a", 5);
     let token = CancelToken::new();
@@ -182,7 +182,7 @@ fn they_wait_no_longer_than_they_are_wanted() {
 }
 
 #[test]
-fn a_reply_that_came_is_given_late_too_but_no_run_is_begun_late() {
+fn a_late_duplicate_gets_a_known_reply_but_starts_no_run() {
     for (then, outcome) in [
         (Run::Answer, Some(Ok(1))),
         (Run::Fail, late(2, TimeLimit::Caller)),
@@ -203,7 +203,7 @@ fn a_reply_that_came_is_given_late_too_but_no_run_is_begun_late() {
 }
 
 #[test]
-fn a_cancelled_one_whose_turn_has_come_hands_it_on() {
+fn a_cancelled_duplicate_passes_its_turn_on() {
     let (shop, go) = shop(Run::Fail);
     let mut first = shop.pending("a", 5);
     let token = CancelToken::new();
@@ -219,7 +219,7 @@ fn a_cancelled_one_whose_turn_has_come_hands_it_on() {
 }
 
 #[test]
-fn one_that_ran_after_a_wait_tells_the_layers_further_in() {
+fn a_run_after_a_wait_tells_the_inner_layers_its_start() {
     let (go, payments) = (CancelToken::new(), super::pay::Payments::default());
     payments.script([Run::after(&go, Run::Fail), Run::Never]);
     let clock = arcbus::FakeClock::new();
@@ -266,7 +266,7 @@ fn blocked(shop: &Shop, cx: Context<'static>, then: impl FnOnce()) -> Result<u32
 }
 
 #[test]
-fn a_blocking_one_waits_too() {
+fn a_blocking_duplicate_waits_too() {
     let (shop, go) = shop(Run::Answer);
     let mut first = shop.pending("a", 5);
     let outcome = blocked(&shop, keyed("a"), || {
@@ -277,7 +277,7 @@ fn a_blocking_one_waits_too() {
 }
 
 #[test]
-fn a_blocking_one_gives_up_in_time() {
+fn a_blocking_duplicate_gives_up_in_time() {
     let (shop, _go) = shop(Run::Answer);
     let _first = shop.pending("a", 5);
     let outcome = blocked(&shop, keyed("a").timeout(HOUR), || shop.clock.advance(HOUR));
@@ -292,7 +292,7 @@ fn a_blocking_one_gives_up_in_time() {
 }
 
 #[test]
-fn of_many_threads_with_the_same_keys_each_key_runs_once() {
+fn each_key_runs_once_on_many_threads() {
     const KEYS: usize = 50;
     const THREADS: usize = 8;
     static RUNS: [AtomicU32; KEYS] = [const { AtomicU32::new(0) }; KEYS];

@@ -11,7 +11,7 @@ use super::pay::{HOUR, NANO, Pay, Payments, Run, SECOND, Shop, failed, is_confli
 use crate::acts::{each_lane, each_lane_with, layers};
 
 #[test]
-fn the_second_gets_the_first_reply_in_both_lanes_and_is_told_so() {
+fn a_duplicate_gets_the_first_reply_in_both_lanes_with_its_source() {
     for awaited_first in [false, true] {
         let shop = Shop::new();
         let first = match awaited_first {
@@ -27,7 +27,7 @@ fn the_second_gets_the_first_reply_in_both_lanes_and_is_told_so() {
 }
 
 #[test]
-fn each_key_has_a_run_of_its_own() {
+fn each_key_has_its_own_run() {
     let shop = Shop::new();
     assert_eq!(shop.pays("a", 5), [Ok(1), Ok(1)]);
     assert_eq!(shop.pays("b", 5), [Ok(2), Ok(2)]);
@@ -46,7 +46,7 @@ impl Message for Refund {
 }
 
 #[test]
-fn the_same_key_of_another_message_is_another_key() {
+fn an_equal_key_of_another_message_is_another_key() {
     let idempotency = Idempotency::in_memory(HOUR);
     let rooms = idempotency.rooms();
     let bus = CommandBus::builder()
@@ -74,7 +74,7 @@ impl Message for PayBack {
 }
 
 #[test]
-fn messages_that_look_alike_have_their_own_keys_and_do_not_wait_for_each_other() {
+fn similar_messages_have_their_own_keys_and_do_not_wait_for_each_other() {
     let idempotency = Idempotency::in_memory(HOUR);
     let rooms = idempotency.rooms();
     let (payments, done) = (Payments::default(), arcbus::CancelToken::new());
@@ -115,7 +115,7 @@ fn another_payload_is_refused_with_message_and_key() {
 }
 
 #[test]
-fn what_ended_in_a_plain_error_runs_again() {
+fn a_run_that_ended_in_a_plain_error_runs_again() {
     let shop = Shop::new();
     shop.payments.script([Run::Fail, Run::Fail]);
     assert_eq!(shop.pays("a", 5), [failed(), failed()]);
@@ -127,7 +127,7 @@ fn what_ended_in_a_plain_error_runs_again() {
 }
 
 #[test]
-fn what_was_refused_further_in_runs_again() {
+fn a_run_that_an_inner_layer_refused_runs_again() {
     let shop = Shop::new();
     for invalid in shop.pays("a", 0) {
         assert!(invalid.expect_err("nothing to pay").is_invalid());
@@ -171,7 +171,7 @@ fn a_window_counts_from_the_beginning_of_the_run() {
 }
 
 #[test]
-fn a_run_that_outlives_its_window_is_waited_for_and_changes_no_later_one() {
+fn a_run_that_outlives_its_window_is_awaited_and_changes_no_later_run() {
     let shop = Shop::new();
     let done = arcbus::CancelToken::new();
     shop.payments.script([Run::after(&done, Run::Answer)]);
@@ -194,7 +194,7 @@ fn shop_with_room(capacity: usize) -> (Shop, std::sync::Arc<Room>) {
 }
 
 #[test]
-fn a_full_store_refuses_new_keys_and_keeps_the_old_ones() {
+fn a_full_store_refuses_new_keys_and_keeps_old_keys() {
     const KEYS: usize = 100;
     let (shop, room) = shop_with_room(KEYS);
     let key = |n: usize| format!("key {n}");
@@ -218,7 +218,7 @@ fn a_full_store_refuses_new_keys_and_keeps_the_old_ones() {
 }
 
 #[test]
-fn a_key_that_is_forgotten_makes_room() {
+fn a_forgotten_key_makes_room() {
     let (shop, room) = shop_with_room(1);
     shop.payments.script([Run::Fail]);
     assert_eq!(shop.pay("a", 5), failed());
@@ -228,7 +228,7 @@ fn a_key_that_is_forgotten_makes_room() {
 }
 
 #[test]
-fn many_that_fail_leave_nothing_behind() {
+fn many_failed_runs_leave_nothing_behind() {
     let (shop, room) = shop_with_room(2);
     shop.payments.script(vec![Run::Fail; 1000]);
     for n in 0..1000 {
@@ -239,7 +239,7 @@ fn many_that_fail_leave_nothing_behind() {
 }
 
 #[test]
-fn a_message_without_a_key_runs_each_time_unless_it_needs_one() {
+fn a_message_without_a_key_runs_each_time_unless_a_key_is_required() {
     let shop = Shop::new();
     assert_eq!(each_lane(&shop.bus, Pay(5)), [Ok(1), Ok(2)]);
     assert_eq!(shop.clock.reads(), 0);
@@ -289,7 +289,7 @@ fn a_replaced_handler_does_not_make_a_duplicate_run_again() {
 }
 
 #[test]
-fn a_replaced_handler_is_waited_for() {
+fn a_run_of_a_replaced_handler_is_awaited() {
     let (bus, registrar) = CommandBus::builder()
         .layer(Idempotency::in_memory(HOUR))
         .open()
@@ -309,7 +309,7 @@ fn a_replaced_handler_is_waited_for() {
 }
 
 #[test]
-fn clones_of_a_layer_share_what_is_known_and_other_layers_do_not() {
+fn clones_of_a_layer_share_their_records_and_other_layers_do_not() {
     let layer = Idempotency::in_memory(HOUR);
     let one = Shop::with(layer.clone());
     let two = Shop::inside(layer, |builder| builder.clock(one.clock.clone()));
@@ -321,7 +321,7 @@ fn clones_of_a_layer_share_what_is_known_and_other_layers_do_not() {
 }
 
 #[test]
-fn a_layer_that_is_absent_remembers_nothing() {
+fn an_absent_layer_remembers_nothing() {
     let shop = Shop::with(None::<Idempotency>);
     assert_eq!(shop.pays("a", 5), [Ok(1), Ok(2)]);
     assert_eq!(layers(&shop.bus), ["Sources"]);
@@ -350,7 +350,7 @@ fn settings_out_of_range_are_refused() {
 }
 
 #[test]
-fn one_reading_of_the_clock_a_key() {
+fn each_key_costs_one_reading_of_the_clock() {
     let shop = Shop::new();
     assert_eq!(shop.pay("a", 5), Ok(1));
     assert_eq!(shop.clock.reads(), 1);
@@ -360,7 +360,7 @@ fn one_reading_of_the_clock_a_key() {
 }
 
 #[test]
-fn its_types_are_sent_and_shared_and_shown() {
+fn idempotency_types_are_send_sync_and_debug() {
     fn is_all<T: Send + Sync + std::fmt::Debug>() {}
     is_all::<Idempotency>();
     is_all::<IdempotencyKey>();

@@ -8,7 +8,7 @@ use arcbus::middleware::idempotency::{Begin, Fingerprint, IdempotencyKey, Memory
 const WINDOW: u64 = 20;
 
 #[test]
-fn a_reading_of_the_clock_that_is_older_than_the_last_shortens_no_window() {
+fn an_older_reading_of_the_clock_shortens_no_window() {
     let nanos = Duration::from_nanos;
     let store = MemoryStore::<()>::new(nanos(WINDOW), 2).expect("in range");
     let payload = Fingerprint::of(&0);

@@ -101,7 +101,7 @@ fn a_store_is_asked_by_message_and_key() {
 }
 
 #[test]
-fn a_store_that_fails_before_refuses_and_nothing_runs() {
+fn a_store_that_fails_before_the_run_refuses_the_command() {
     let store = Slow::new(0);
     let shop = shop(&store);
     store.fail("begin");
@@ -120,7 +120,7 @@ fn a_store_that_fails_before_refuses_and_nothing_runs() {
 }
 
 #[test]
-fn a_store_that_fails_after_gives_the_outcome_and_leaves_a_doubt() {
+fn a_store_that_fails_after_the_run_leaves_the_outcome_and_a_doubt() {
     let store = Slow::new(0);
     let shop = shop(&store);
     store.fail("finish");
@@ -141,7 +141,7 @@ fn poll_to_the_end(sent: &mut Sent<'_>) -> arcbus::Outcome<Pay> {
 }
 
 #[test]
-fn dropped_at_any_wait_of_the_store_a_command_never_acts_twice() {
+fn a_command_dropped_at_any_wait_of_the_store_never_acts_twice() {
     for script in [pay::Run::Answer, pay::Run::Fail] {
         let mut ends = Vec::new();
         for polls in 0.. {
@@ -180,7 +180,7 @@ fn a_blocking_dispatch_waits_for_its_store() {
 }
 
 #[test]
-fn those_who_wait_while_the_store_writes_get_the_reply_with_it() {
+fn duplicates_get_the_reply_once_the_store_has_written_it() {
     let store = Slow::new(1);
     let shop = shop(&store);
     let (mut first, mut second) = (shop.pending("a", 5), shop.pending("a", 5));
@@ -190,7 +190,7 @@ fn those_who_wait_while_the_store_writes_get_the_reply_with_it() {
 }
 
 #[test]
-fn who_comes_while_the_store_writes_the_reply_waits_for_it() {
+fn a_duplicate_that_arrives_during_the_stores_write_waits_for_it() {
     // The command needs two polls to begin and one to run, and its third waits for the reply to be
     // written.
     let shop = shop(&Slow::new(1));
@@ -219,7 +219,7 @@ fn a_run_of_another_process_is_in_doubt_here() {
 }
 
 #[test]
-fn a_reply_is_kept_as_it_was_given() {
+fn a_reply_is_kept_unchanged() {
     let bus = CommandBus::builder()
         .layer(Idempotency::in_store(Slow::new(0), HOUR))
         .register(from_fn(|msg: Pay, _: &Context<'_>| Ok(msg.0)))

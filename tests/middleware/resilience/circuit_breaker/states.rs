@@ -47,7 +47,7 @@ fn retry_after(breaker: &CircuitBreakerPolicy, now: Duration) -> Option<Duration
 }
 
 #[test]
-fn failures_in_a_row_open_it() {
+fn consecutive_failures_open_a_breaker() {
     let breaker = made(consecutive());
     calls(&breaker, MS, &[Failure, Success, Failure, Neutral]);
     assert_eq!(breaker.state(), State::Closed);
@@ -57,7 +57,7 @@ fn failures_in_a_row_open_it() {
 }
 
 #[test]
-fn it_says_when_to_try_again() {
+fn a_refusal_has_the_time_of_the_next_try() {
     let breaker = opened(consecutive());
     assert_eq!(retry_after(&breaker, Duration::ZERO), Some(OPEN));
     assert_eq!(retry_after(&breaker, OPEN - MS), Some(MS));
@@ -77,7 +77,7 @@ fn no_more_probes_go_out_than_asked_for() {
 }
 
 #[test]
-fn a_probe_that_is_dropped_or_says_nothing_is_given_back() {
+fn a_dropped_or_neutral_probe_is_given_back() {
     let breaker = opened(consecutive().half_open_probes(1));
     for _ in 0..3 {
         drop(breaker.try_admit(OPEN).expect("a probe"));
@@ -90,7 +90,7 @@ fn a_probe_that_is_dropped_or_says_nothing_is_given_back() {
 }
 
 #[test]
-fn a_probe_that_fails_opens_it_again() {
+fn a_failed_probe_reopens_a_breaker() {
     let breaker = opened(consecutive());
     calls(&breaker, OPEN, &[Success, Failure]);
     assert_eq!(breaker.state(), State::Open);
@@ -98,7 +98,7 @@ fn a_probe_that_fails_opens_it_again() {
 }
 
 #[test]
-fn the_open_interval_grows_until_it_closes() {
+fn the_open_interval_grows_until_the_breaker_closes() {
     let breaker = consecutive().half_open_probes(1).open_growth(3.0, 5 * OPEN);
     let breaker = opened(breaker);
     let mut now = Duration::ZERO;
@@ -113,7 +113,7 @@ fn the_open_interval_grows_until_it_closes() {
 }
 
 #[test]
-fn a_late_success_does_not_close_what_has_opened_since() {
+fn a_late_success_does_not_close_a_reopened_breaker() {
     let breaker = made(consecutive().half_open_probes(1));
     let late = breaker.try_admit(MS).expect("closed");
     calls(&breaker, MS, &[Failure, Failure]);
@@ -155,7 +155,7 @@ fn a_late_failure_is_not_counted_in_a_new_window() {
 }
 
 #[test]
-fn a_probe_that_hangs_opens_it_again() {
+fn a_hanging_probe_reopens_a_breaker() {
     let breaker = opened(consecutive().half_open_for(5 * MS));
     let hangs = breaker.try_admit(OPEN).expect("a probe");
     assert_eq!(retry_after(&breaker, OPEN + 5 * MS), Some(OPEN));
@@ -175,7 +175,7 @@ fn a_quiet_half_open_breaker_waits_for_calls() {
 }
 
 #[test]
-fn half_open_is_judged_by_count_whatever_leaves_the_window() {
+fn half_open_is_judged_by_count_not_by_the_window() {
     let breaker = CircuitBreaker::time_window(16 * MS)
         .minimum_calls(2)
         .open_for(OPEN)
@@ -187,7 +187,7 @@ fn half_open_is_judged_by_count_whatever_leaves_the_window() {
 }
 
 #[test]
-fn probes_are_judged_by_the_rate_where_there_is_one() {
+fn probes_are_judged_by_the_failure_rate_if_set() {
     let breaker = || {
         opened(
             CircuitBreaker::count_window(2)
@@ -205,7 +205,7 @@ fn probes_are_judged_by_the_rate_where_there_is_one() {
 }
 
 #[test]
-fn a_window_of_one() {
+fn a_window_of_a_single_call_works() {
     let breaker = made(CircuitBreaker::count_window(1));
     calls(&breaker, MS, &[Success, Success]);
     assert_eq!(breaker.reading().calls(), 1);
@@ -234,7 +234,7 @@ fn a_time_window_does_not_forget_at_its_boundary() {
 }
 
 #[test]
-fn a_time_window_forgets_what_is_as_old_as_it_is_long() {
+fn a_time_window_forgets_calls_older_than_its_length() {
     for length in [16 * MS, 10 * MS, Duration::from_nanos(123_456_789)] {
         for start in [Duration::ZERO, 3 * MS, Duration::from_nanos(1 << 62)] {
             let held = |age: Duration| {
@@ -253,7 +253,7 @@ fn a_time_window_forgets_what_is_as_old_as_it_is_long() {
 }
 
 #[test]
-fn the_call_that_reaches_the_minimum_opens_it() {
+fn the_call_that_reaches_the_minimum_opens_a_breaker() {
     for breaker in [
         CircuitBreaker::count_window(10).minimum_calls(4),
         CircuitBreaker::time_window(OPEN).minimum_calls(4),
@@ -267,7 +267,7 @@ fn the_call_that_reaches_the_minimum_opens_it() {
 }
 
 #[test]
-fn slow_calls_open_it_whether_they_fail_or_not() {
+fn slow_calls_open_a_breaker_even_if_they_succeed() {
     for breaker in [
         CircuitBreaker::count_window(10),
         CircuitBreaker::time_window(OPEN),
@@ -290,7 +290,7 @@ fn slow_calls_open_it_whether_they_fail_or_not() {
 }
 
 #[test]
-fn a_slow_probe_opens_it_again() {
+fn a_slow_probe_reopens_a_breaker() {
     let breaker = CircuitBreaker::count_window(2)
         .slow_calls(5 * MS, 0.5)
         .half_open_probes(2);
@@ -301,7 +301,7 @@ fn a_slow_probe_opens_it_again() {
 }
 
 #[test]
-fn forced_open_it_refuses_whatever_the_time() {
+fn a_breaker_forced_open_refuses_at_any_time() {
     let breaker = made(consecutive());
     breaker.force_open();
     assert_eq!(retry_after(&breaker, MS), Some(OPEN));
@@ -312,7 +312,7 @@ fn forced_open_it_refuses_whatever_the_time() {
 }
 
 #[test]
-fn forced_closed_it_counts_and_never_opens() {
+fn a_breaker_forced_closed_counts_and_never_opens() {
     let breaker = made(CircuitBreaker::count_window(5));
     breaker.force_closed();
     calls(&breaker, MS, &[Failure; 7]);
@@ -327,7 +327,7 @@ fn forced_closed_it_counts_and_never_opens() {
 }
 
 #[test]
-fn disabled_it_counts_nothing() {
+fn a_disabled_breaker_counts_nothing() {
     let breaker = made(CircuitBreaker::count_window(5));
     breaker.disable();
     calls(&breaker, MS, &[Failure; 7]);
@@ -336,7 +336,7 @@ fn disabled_it_counts_nothing() {
 }
 
 #[test]
-fn with_metrics_only_it_goes_through_its_states_and_refuses_nobody() {
+fn a_metrics_only_breaker_changes_state_and_refuses_no_call() {
     let breaker = made(consecutive());
     breaker.metrics_only();
     calls(&breaker, MS, &[Failure, Failure]);
@@ -358,7 +358,7 @@ fn with_metrics_only_it_goes_through_its_states_and_refuses_nobody() {
 }
 
 #[test]
-fn limits_change_while_it_works() {
+fn limits_of_a_running_breaker_can_change() {
     let breaker = made(CircuitBreaker::count_window(10).minimum_calls(2));
     let mut limits = breaker.limits();
     (limits.failure_rate, limits.open_for) = (0.8, 7 * OPEN);
@@ -379,7 +379,7 @@ fn limits_change_while_it_works() {
 }
 
 #[test]
-fn slow_calls_can_be_asked_for_later() {
+fn slow_calls_can_be_configured_later() {
     let breaker = made(CircuitBreaker::count_window(10).minimum_calls(1));
     let before = breaker.try_admit(MS).expect("closed");
     let mut limits = breaker.limits();
@@ -393,7 +393,7 @@ fn slow_calls_can_be_asked_for_later() {
 }
 
 #[test]
-fn fewer_probes_than_are_done_already_do_not_block_it() {
+fn fewer_probes_than_already_done_do_not_block_a_breaker() {
     let breaker = opened(consecutive().half_open_probes(10));
     calls(&breaker, OPEN, &[Success; 5]);
     let mut limits = breaker.limits();
@@ -404,7 +404,7 @@ fn fewer_probes_than_are_done_already_do_not_block_it() {
 }
 
 #[test]
-fn listeners_are_told_and_may_panic() {
+fn listeners_are_notified_and_may_panic() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
     let breaker = opened(consecutive().on_transition(move |change| {

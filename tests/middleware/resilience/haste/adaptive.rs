@@ -40,7 +40,7 @@ fn seen(policy: &AdaptiveLimitPolicy) -> (usize, usize, Option<Duration>) {
 }
 
 #[test]
-fn what_a_caller_ends_changes_nothing_and_is_no_sample() {
+fn a_call_ended_by_its_caller_is_no_sample_and_does_not_change_the_limit() {
     each(|limit, timeout, end| {
         let (rig, policy) = limited(limit.slow_after(SECOND), timeout);
         for _ in 0..20 {
@@ -52,7 +52,7 @@ fn what_a_caller_ends_changes_nothing_and_is_no_sample() {
 }
 
 #[test]
-fn what_a_caller_ends_after_slow_after_is_an_overload() {
+fn a_call_ended_by_its_caller_after_slow_after_is_an_overload() {
     each(|limit, timeout, end| {
         let (rig, policy) = limited(limit.slow_after(SECOND), timeout);
         rig.hasty(end, 990, HANGS);
@@ -63,7 +63,7 @@ fn what_a_caller_ends_after_slow_after_is_an_overload() {
 }
 
 #[test]
-fn without_slow_after_no_haste_lowers_it() {
+fn without_slow_after_haste_does_not_lower_the_limit() {
     each(|limit, timeout, end| {
         let (rig, policy) = limited(limit, timeout);
         rig.hasty(end, 5_000, HANGS);
@@ -90,7 +90,7 @@ fn the_limit_of_a_layer_is_an_overload_inside_and_outside() {
 }
 
 #[test]
-fn an_error_that_comes_when_the_caller_has_gone_changes_nothing() {
+fn an_error_after_the_caller_has_gone_does_not_change_the_limit() {
     for lane in LANES {
         for limit in kinds() {
             let handles = limit.handles();

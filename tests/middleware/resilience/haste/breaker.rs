@@ -49,7 +49,7 @@ fn each(check: impl Fn(CircuitBreaker, Option<u32>, (Lane, Way))) {
 /// A user reported this case: a breaker was open for half a minute, and a limit had fallen from 20
 /// to 1.
 #[test]
-fn hasty_callers_of_a_healthy_backend_do_not_keep_out_a_patient_one() {
+fn hasty_callers_of_a_healthy_backend_do_not_lock_out_a_patient_caller() {
     for end in ENDS {
         for adaptive in [AdaptiveLimit::aimd(SECOND), AdaptiveLimit::vegas()] {
             let handles = adaptive.handles();
@@ -68,7 +68,7 @@ fn hasty_callers_of_a_healthy_backend_do_not_keep_out_a_patient_one() {
 }
 
 #[test]
-fn what_a_caller_ends_counts_for_nothing() {
+fn a_hasty_caller_does_not_open_the_breaker() {
     each(|breaker, timeout, end| {
         let (rig, policy) = guarded(breaker.slow_after(SECOND), timeout);
         for _ in 0..20 {
@@ -80,7 +80,7 @@ fn what_a_caller_ends_counts_for_nothing() {
 }
 
 #[test]
-fn what_a_caller_ends_after_slow_after_is_a_failure() {
+fn a_call_ended_by_its_caller_after_slow_after_is_a_failure() {
     each(|breaker, timeout, end| {
         let (rig, policy) = guarded(breaker.slow_after(SECOND), timeout);
         rig.hasty(end, 990, HANGS);
@@ -94,7 +94,7 @@ fn what_a_caller_ends_after_slow_after_is_a_failure() {
 }
 
 #[test]
-fn without_slow_after_no_haste_opens_it() {
+fn without_slow_after_haste_does_not_open_the_breaker() {
     each(|breaker, timeout, end| {
         let (rig, policy) = guarded(breaker, timeout);
         for _ in 0..4 {
@@ -122,7 +122,7 @@ fn a_streak_is_neither_extended_nor_ended_by_haste() {
 }
 
 #[test]
-fn the_limit_of_a_layer_inside_is_a_failure_whatever_the_callers_deadline() {
+fn an_inner_timeout_is_a_failure_under_any_deadline_of_the_caller() {
     for lane in LANES {
         for breaker in kinds() {
             let (rig, policy) = guarded(breaker, Some(10));
@@ -136,7 +136,7 @@ fn the_limit_of_a_layer_inside_is_a_failure_whatever_the_callers_deadline() {
 
 /// For the breaker, an outer timeout is a caller, which may leave a call no time at all.
 #[test]
-fn the_limit_of_a_layer_outside_is_as_a_callers() {
+fn an_outer_timeout_counts_like_a_deadline_of_the_caller() {
     for lane in LANES {
         for (limit, state) in [(999, State::Closed), (1000, State::Open)] {
             for breaker in kinds() {
@@ -189,7 +189,7 @@ fn half_open(breaker: CircuitBreaker) -> (Rig, Arc<CircuitBreakerPolicy>) {
 }
 
 #[test]
-fn a_hasty_probe_gives_its_place_back_and_decides_nothing() {
+fn a_hasty_probe_returns_its_permit_and_keeps_the_breaker_half_open() {
     for end in ENDS {
         for breaker in kinds() {
             let (rig, policy) = half_open(breaker);
@@ -204,7 +204,7 @@ fn a_hasty_probe_gives_its_place_back_and_decides_nothing() {
 }
 
 #[test]
-fn a_probe_that_its_caller_ended_after_slow_after_opens_it_again() {
+fn a_probe_ended_by_its_caller_after_slow_after_reopens_the_breaker() {
     for end in ENDS {
         for breaker in kinds() {
             let (rig, policy) = half_open(breaker);
@@ -216,7 +216,7 @@ fn a_probe_that_its_caller_ended_after_slow_after_opens_it_again() {
 
 /// A probe is always out, even when the time for probes has ended.
 #[test]
-fn a_stream_of_hasty_probes_does_not_open_it_again() {
+fn a_stream_of_hasty_probes_does_not_reopen_the_breaker() {
     let breaker = CircuitBreaker::consecutive(1)
         .half_open_probes(2)
         .half_open_for(SECOND)
@@ -241,7 +241,7 @@ fn a_stream_of_hasty_probes_does_not_open_it_again() {
 }
 
 #[test]
-fn slow_after_can_be_changed_while_it_works() {
+fn slow_after_can_be_changed_on_a_running_breaker() {
     for breaker in kinds() {
         let (rig, policy) = guarded(breaker, None);
         let mut limits = policy.limits();
@@ -258,7 +258,7 @@ fn slow_after_can_be_changed_while_it_works() {
 
 /// An error that the handler makes of its caller's deadline is the caller's doing as well.
 #[test]
-fn an_error_that_comes_when_the_caller_has_gone_counts_for_nothing() {
+fn an_error_after_the_caller_has_gone_does_not_count() {
     for lane in LANES {
         for breaker in kinds() {
             let handles = breaker.handles();

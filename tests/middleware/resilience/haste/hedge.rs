@@ -42,7 +42,7 @@ fn each(check: impl Fn(Option<u32>, (Lane, Way))) {
 }
 
 #[test]
-fn what_a_caller_ends_is_no_sample() {
+fn a_call_ended_by_its_caller_is_no_sample() {
     each(|timeout, end| {
         let (rig, policy) = hedged(measured().slow_after(SECOND), timeout);
         let delay = policy.delay();
@@ -58,7 +58,7 @@ fn what_a_caller_ends_is_no_sample() {
 }
 
 #[test]
-fn what_a_caller_ends_after_slow_after_is_at_least_so_slow() {
+fn a_call_ended_by_its_caller_after_slow_after_is_a_slow_sample() {
     each(|timeout, end| {
         let (rig, policy) = hedged(measured().slow_after(SECOND), timeout);
         rig.hasty(end, 1010, HANGS);
@@ -69,7 +69,7 @@ fn what_a_caller_ends_after_slow_after_is_at_least_so_slow() {
 }
 
 #[test]
-fn what_a_caller_ends_pays_nothing_in() {
+fn a_call_ended_by_its_caller_deposits_nothing_in_the_budget() {
     each(|_, end| {
         let budget = Budget::new(0.5).minimum_per_second(0).burst(1);
         assert!(budget.try_take(SECOND));

@@ -37,7 +37,7 @@ fn assert_ended<S: Stack<Call>>(
 }
 
 #[test]
-fn the_earlier_of_the_callers_and_the_layers_ends_it() {
+fn the_earlier_of_the_callers_and_a_layers_limit_ends_a_dispatch() {
     let layer = |bus: BusBuilder<Query>| bus.layer(Timeout::new(MS * 5));
     assert_ended(layer, &within(4), &stopped(4, TimeLimit::Caller));
     assert_ended(layer, &within(6), &stopped(5, TimeLimit::Layer));
@@ -47,7 +47,7 @@ fn the_earlier_of_the_callers_and_the_layers_ends_it() {
 }
 
 #[test]
-fn where_both_come_at_once_it_is_the_callers() {
+fn the_callers_limit_counts_if_both_fall_on_one_moment() {
     let layer = |bus: BusBuilder<Query>| bus.layer(Timeout::new(MS * 5));
     assert_ended(layer, &within(5), &stopped(5, TimeLimit::Caller));
     let two = |bus: BusBuilder<Query>| layer(bus).layer(Timeout::new(MS * 5));
@@ -78,7 +78,7 @@ fn an_odd_nanosecond_decides_nothing() {
 }
 
 #[test]
-fn of_nested_layers_the_one_that_came_first_ends_it() {
+fn the_earliest_limit_of_nested_layers_ends_a_dispatch() {
     let layers = |outer: u32, inner: u32| {
         move |bus: BusBuilder<Query>| {
             bus.layer(Timeout::new(MS * outer))
@@ -96,7 +96,7 @@ fn of_nested_layers_the_one_that_came_first_ends_it() {
 
 /// The dispatch is polled only after all limits have passed.
 #[test]
-fn a_late_wake_tells_the_limit_that_came_first() {
+fn a_late_wake_reports_the_earliest_limit() {
     let clock = FakeClock::new();
     let bus = |outer, inner| {
         QueryBus::builder()
@@ -124,7 +124,7 @@ fn a_late_wake_tells_the_limit_that_came_first() {
 }
 
 #[test]
-fn a_layer_whose_grace_has_begun_ends_it_itself() {
+fn a_layer_in_its_grace_ends_the_dispatch_itself() {
     let grace = |bus: BusBuilder<Query>| bus.layer(Timeout::new(MS * 3).grace(MS * 9));
     assert_ended(grace, &Context::new(), &stopped(12, TimeLimit::Layer));
     assert_ended(grace, &within(6), &stopped(6, TimeLimit::Layer));
@@ -132,7 +132,7 @@ fn a_layer_whose_grace_has_begun_ends_it_itself() {
 }
 
 #[test]
-fn what_was_late_before_it_began_says_whose_limit_it_was() {
+fn a_dispatch_late_before_its_start_names_the_owner_of_the_limit() {
     let mut slept = rig(|bus| bus.layer(Timeout::new(MS * 5)));
     let late = Context::new().deadline(slept.clock.now());
     slept.clock.advance(MS * 2);
@@ -151,7 +151,7 @@ fn what_was_late_before_it_began_says_whose_limit_it_was() {
 }
 
 #[test]
-fn a_wait_for_a_turn_says_whose_limit_ended_it() {
+fn a_wait_for_a_turn_names_the_owner_of_the_limit() {
     for (layer, caller, limit) in [(9, 90, TimeLimit::Layer), (90, 9, TimeLimit::Caller)] {
         let queue = RateLimit::new(1, MS * 5).burst(1).wait_at_most(MS * 50);
         let rig = rig(|bus| bus.layer(Timeout::new(MS * layer)).layer(queue));
@@ -191,7 +191,7 @@ impl Handler<Relay> for Relays {
 
 /// A handler is the caller of its nested dispatch, and passes on all its limits.
 #[test]
-fn in_a_dispatch_inside_another_every_limit_further_out_is_the_callers() {
+fn limits_of_an_outer_dispatch_are_the_callers_in_a_nested_dispatch() {
     for (outer, inner, caller, patience, expected) in [
         (5, None, None, None, stopped(5, TimeLimit::Caller)),
         (9, Some(4), None, None, stopped(4, TimeLimit::Layer)),

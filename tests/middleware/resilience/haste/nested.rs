@@ -111,7 +111,7 @@ fn ends() -> impl Iterator<Item = (Lane, (Lane, Way))> {
 }
 
 #[test]
-fn haste_opens_no_breaker_on_the_way() {
+fn haste_opens_no_breaker_of_a_nested_dispatch() {
     for (nested, end) in ends() {
         let chain = chain(None, Some(30_000), nested);
         for _ in 0..10 {
@@ -124,7 +124,7 @@ fn haste_opens_no_breaker_on_the_way() {
 }
 
 #[test]
-fn slow_after_opens_every_breaker_on_the_way() {
+fn slow_after_opens_every_breaker_of_a_nested_dispatch() {
     for (nested, end) in ends() {
         let chain = chain(None, Some(30_000), nested);
         for _ in 0..2 {
@@ -136,7 +136,7 @@ fn slow_after_opens_every_breaker_on_the_way() {
 
 /// The handler in the middle is the backend of the outer and the caller of the nested dispatch.
 #[test]
-fn the_limit_of_a_layer_is_a_failure_outside_it_and_haste_inside_it() {
+fn a_timeout_is_a_failure_for_outer_layers_and_haste_for_inner_layers() {
     for (nested, (lane, _)) in ends() {
         let outer = chain(Some(10), Some(30_000), nested);
         let inner = chain(None, Some(10), nested);

@@ -19,7 +19,7 @@ use crate::hasty::{HANGS, LANES, Lane, MS, call, rig, send, within};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_fallback_does_not_stand_in_for_a_caller_that_has_gone() {
+fn a_fallback_does_not_run_after_the_caller_has_gone() {
     for lane in LANES {
         let metrics = Metrics::new();
         let rig = rig(|bus| {
@@ -94,7 +94,7 @@ fn lookups<S: arcbus::Stack<Lookup>>(
 }
 
 #[test]
-fn an_error_of_a_hasty_caller_is_not_kept_for_a_patient_one() {
+fn an_error_of_a_hasty_caller_is_not_kept_for_a_patient_caller() {
     for lane in LANES {
         let (bus, _) = lookups(|bus| bus.layer(Cache::ttl(SECOND).cache_errors(SECOND)));
         assert!(send(&bus, lane, Lookup, within(3)).is_err());
@@ -105,7 +105,7 @@ fn an_error_of_a_hasty_caller_is_not_kept_for_a_patient_one() {
 
 /// A load for which others wait does not end with its first caller's patience.
 #[test]
-fn who_waits_for_a_hasty_callers_load_loads_anew() {
+fn a_waiter_of_a_hasty_callers_load_loads_anew() {
     let cached = lookups_that_wait(|bus| bus.layer(Cache::ttl(SECOND).cache_errors(SECOND)));
     let coalesced = lookups_that_wait(|bus| bus.layer(Coalesce::new()));
     for (bus, clock, token) in [cached, coalesced] {
@@ -153,7 +153,7 @@ impl Message for Charge {
 }
 
 #[test]
-fn a_command_that_its_caller_ended_is_in_doubt() {
+fn a_command_ended_by_its_caller_is_in_doubt() {
     for lane in LANES {
         for timeout in [None, Some(SECOND)] {
             let bus = CommandBus::builder()

@@ -17,7 +17,7 @@ fn spent() -> Budget {
 }
 
 #[test]
-fn what_a_caller_ends_is_not_repeated_and_takes_nothing_out() {
+fn a_call_ended_by_its_caller_is_not_repeated_and_costs_no_budget() {
     for end in ENDS {
         for timeout in [None, Some(30_000)] {
             let budget = spent();
@@ -42,7 +42,7 @@ fn what_a_caller_ends_is_not_repeated_and_takes_nothing_out() {
 
 /// The handler fails after its caller has gone, by itself or because it was cancelled.
 #[test]
-fn a_failure_after_the_caller_has_gone_takes_nothing_out() {
+fn a_failure_after_the_caller_has_gone_costs_no_budget() {
     for (lane, way) in ENDS {
         if way == Way::Drop {
             continue;
@@ -64,7 +64,7 @@ fn a_failure_after_the_caller_has_gone_takes_nothing_out() {
 }
 
 #[test]
-fn a_message_that_ends_by_itself_pays_in_once() {
+fn a_message_that_ends_by_itself_deposits_once() {
     for lane in LANES {
         let budget = spent();
         let rig = rig(|bus| bus.layer(Retry::fixed(3, MS).budget(budget.clone())));

@@ -13,7 +13,7 @@ fn hedged_after(hedged: &Hedged) -> u32 {
 }
 
 #[test]
-fn a_fixed_delay_is_changed_while_it_works() {
+fn a_fixed_delay_can_be_changed_on_a_running_hedge() {
     let hedged = Hedged::new(Hedge::after(MS * 10));
     assert_eq!(hedged_after(&hedged), 10);
     hedged.policy().set_delay(MS * 30).expect("in range");
@@ -37,7 +37,7 @@ fn a_fixed_delay_is_changed_while_it_works() {
 }
 
 #[test]
-fn a_measured_delay_is_held_to_its_range() {
+fn a_measured_delay_is_clamped_to_its_range() {
     let hedge = Hedge::quantile(0.5).samples(1);
     let policy = hedge.clone().min_delay(MS * 5).max_delay(MS * 50).policy();
     let policy = policy.expect("in range");
@@ -54,7 +54,7 @@ fn a_measured_delay_is_held_to_its_range() {
 }
 
 #[test]
-fn what_is_out_of_range_changes_nothing() {
+fn a_delay_out_of_range_changes_nothing() {
     let policy = Hedge::after(MS).policy().expect("in range");
     let refused = [
         policy.set_delay(FAR),
@@ -76,7 +76,7 @@ fn what_is_out_of_range_changes_nothing() {
 }
 
 #[test]
-fn who_waits_already_keeps_the_delay_it_began_with() {
+fn a_waiting_dispatch_keeps_its_initial_delay() {
     let hedged = Hedged::new(Hedge::after(MS * 10));
     let mut sent = hedged.send(ask([(1_000, Reply), (0, Reply)]));
     assert_eq!(sent.poll(), None);

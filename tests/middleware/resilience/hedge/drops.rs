@@ -69,7 +69,7 @@ fn bombs(attempts: u32) -> (QueryBus, FakeClock, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn losers_that_panic_when_they_are_dropped_do_not_change_the_outcome() {
+fn losers_that_panic_on_drop_do_not_change_the_outcome() {
     let (bus, clock, exploded) = bombs(4);
     let mut dispatch = Box::pin(bus.execute(ask([])));
     for _ in 0..3 {
@@ -82,7 +82,7 @@ fn losers_that_panic_when_they_are_dropped_do_not_change_the_outcome() {
 }
 
 #[test]
-fn several_that_panic_when_the_dispatch_is_dropped_do_not_end_the_process() {
+fn several_attempts_that_panic_on_drop_do_not_abort_the_process() {
     let (bus, clock, exploded) = bombs(9);
     let mut dispatch = Box::pin(bus.execute(ask([])));
     for _ in 0..4 {

@@ -38,7 +38,7 @@ fn a_first_attempt_that_fails_before_its_hedge_fails_the_dispatch() {
 }
 
 #[test]
-fn how_two_attempts_end() {
+fn two_attempts_end_in_the_expected_outcome() {
     type Case = ([(u32, End); 2], u32, Result<u32, &'static str>);
     let cases: [Case; 12] = [
         // The first attempt fails, and the hedge goes on.
@@ -100,7 +100,7 @@ fn the_callers_token_stops_every_attempt() {
 }
 
 #[test]
-fn nothing_is_begun_for_a_caller_who_has_cancelled() {
+fn no_attempt_starts_after_the_caller_has_cancelled() {
     let hedged = hedged();
     let token = CancelToken::new();
     let cx = Context::new().cancel_on(token.clone());
@@ -120,7 +120,7 @@ fn nothing_is_begun_for_a_caller_who_has_cancelled() {
 }
 
 #[test]
-fn the_deadline_stops_every_attempt_and_none_is_begun_past_it() {
+fn the_deadline_stops_every_attempt_and_no_attempt_starts_after_it() {
     for (delay, steps, fired) in [(10, "1> 2> <1 <2", 1), (15, "1> <1", 0), (20, "1> <1", 0)] {
         let hedged = Hedged::new(Hedge::after(MS * delay));
         let cx = Context::new().timeout(MS * 15);
@@ -140,7 +140,7 @@ fn the_deadline_stops_every_attempt_and_none_is_begun_past_it() {
 }
 
 #[test]
-fn a_clock_that_jumps_past_the_deadline_begins_none() {
+fn a_clock_that_jumps_past_the_deadline_starts_no_attempt() {
     let hedged = hedged();
     let cx = Context::new().timeout(MS * 15);
     let mut sent = hedged.send_with(ask([(100, Reply), (0, Reply)]), cx);
@@ -227,7 +227,7 @@ fn a_timeout_inside_gives_each_attempt_its_own_time() {
 }
 
 #[test]
-fn a_hedge_that_a_bulkhead_refuses_leaves_the_first_alone() {
+fn a_hedge_refused_by_a_bulkhead_does_not_end_the_first_attempt() {
     let bulkhead = Bulkhead::new(1);
     let handles = bulkhead.handles();
     let (bus, clock, steps) = with_inner(Hedge::after(MS * 10), bulkhead);
@@ -242,7 +242,7 @@ fn a_hedge_that_a_bulkhead_refuses_leaves_the_first_alone() {
 }
 
 #[test]
-fn a_hedge_that_is_rejected_decides() {
+fn a_rejected_hedge_decides_the_outcome() {
     let layer = guard(|_: &Ask, cx: &Context<'_>| match cx.attempt() {
         1 => Ok(()),
         _ => Err(Rejection::new("only one")),

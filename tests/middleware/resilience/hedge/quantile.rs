@@ -20,7 +20,7 @@ fn assert_near(delay: Option<Duration>, exact: Duration) {
 }
 
 #[test]
-fn none_is_hedged_before_there_are_samples_enough() {
+fn no_hedge_starts_before_there_are_enough_samples() {
     let hedged = hedged(3);
     for _ in 0..3 {
         assert_eq!(hedged.policy().delay(), None);
@@ -37,7 +37,7 @@ fn none_is_hedged_before_there_are_samples_enough() {
 }
 
 #[test]
-fn a_latency_is_that_of_the_first_attempt_from_its_first_wait() {
+fn a_latency_is_measured_from_the_first_wait_of_the_first_attempt() {
     let hedged = hedged(1);
     hedged.policy().set_delay(MS * 10).expect("in range");
     assert_eq!(
@@ -53,7 +53,7 @@ fn a_latency_is_that_of_the_first_attempt_from_its_first_wait() {
 }
 
 #[test]
-fn a_first_attempt_that_lost_counts_with_the_time_it_had_taken() {
+fn a_first_attempt_that_lost_counts_with_its_time_so_far() {
     let hedged = hedged(2);
     hedged.policy().answered(MS * 10);
     hedged.policy().answered(MS * 10);
@@ -70,7 +70,7 @@ fn a_first_attempt_that_lost_counts_with_the_time_it_had_taken() {
 }
 
 #[test]
-fn what_ends_otherwise_counts_once_it_is_past_the_delay() {
+fn an_attempt_without_an_answer_counts_only_past_the_delay() {
     let hedged = hedged(1);
     hedged.policy().answered(MS * 10);
     assert_eq!(hedged.policy().samples(), 1);
@@ -111,7 +111,7 @@ fn the_delay_follows_the_backend_within_two_windows() {
 }
 
 #[test]
-fn an_extreme_latency_has_its_place() {
+fn an_extreme_latency_has_a_bucket() {
     let policy = Hedge::quantile(0.9).samples(1).policy().expect("in range");
     policy.answered(Duration::ZERO);
     assert_eq!(policy.delay(), Some(Duration::ZERO));

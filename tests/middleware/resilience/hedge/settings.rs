@@ -100,7 +100,7 @@ fn switched_off_it_is_not_there() {
 }
 
 #[test]
-fn each_route_has_its_own_budget_unless_it_is_given_one() {
+fn each_route_has_its_own_budget_unless_set() {
     let hedge = Hedge::after(MS);
     let (one, two) = (hedge.policy(), hedge.policy());
     let (one, two) = (one.expect("in range"), two.expect("in range"));

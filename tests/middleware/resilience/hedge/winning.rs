@@ -16,7 +16,7 @@ fn after(ms: u32) -> Hedge {
 }
 
 #[test]
-fn a_handler_that_is_ready_costs_no_reading_and_no_timer() {
+fn a_ready_handler_costs_no_clock_reading_and_no_timer() {
     for hedge in [after(10), after(0), Hedge::quantile(0.5).samples(1)] {
         let hedged = Hedged::new(hedge);
         let msg = || ask([(0, Reply)]);
@@ -34,7 +34,7 @@ fn a_handler_that_is_ready_costs_no_reading_and_no_timer() {
 }
 
 #[test]
-fn a_handler_that_is_in_time_is_not_hedged() {
+fn a_handler_in_time_is_not_hedged() {
     let hedged = Hedged::new(after(10));
     let mut sent = hedged.send(ask([(9, Reply)]));
     assert_eq!(sent.run(), (9, Ok(1)));
@@ -45,7 +45,7 @@ fn a_handler_that_is_in_time_is_not_hedged() {
 }
 
 #[test]
-fn a_hedge_is_begun_at_its_time_and_wins_and_the_first_is_dropped_at_once() {
+fn a_hedge_starts_at_its_delay_and_wins_and_the_first_attempt_is_dropped() {
     let hedged = Hedged::new(after(10));
     let mut sent = hedged.send(ask([(100, Reply), (5, Reply)]));
     assert_eq!((sent.poll(), sent.pass(9)), (None, None));
@@ -72,7 +72,7 @@ fn the_first_attempt_may_win_after_all() {
 }
 
 #[test]
-fn a_hedge_that_is_ready_at_once_is_the_outcome() {
+fn a_hedge_ready_at_once_is_the_outcome() {
     let hedged = Hedged::new(after(10));
     let mut sent = hedged.send(ask([(100, Reply), (0, Reply)]));
     assert_eq!(sent.run(), (10, Ok(2)));
@@ -80,7 +80,7 @@ fn a_hedge_that_is_ready_at_once_is_the_outcome() {
 }
 
 #[test]
-fn without_a_delay_it_is_begun_with_the_first_wait() {
+fn without_a_delay_the_hedge_starts_with_the_first_wait() {
     let hedged = Hedged::new(after(0));
     assert_eq!(hedged.send(ask([(9, Reply), (0, Reply)])).run(), (0, Ok(2)));
     assert_eq!(hedged.send(ask([(9, Reply), (2, Reply)])).run(), (2, Ok(2)));
@@ -98,7 +98,7 @@ fn both_lanes_hedge() {
 }
 
 #[test]
-fn so_many_hedges_as_are_allowed_each_after_the_delay() {
+fn each_allowed_hedge_starts_after_another_delay() {
     let hedged = Hedged::new(after(10).max_hedges(3));
     let slow = (100, Reply);
     let mut sent = hedged.send(ask([slow, slow, slow, slow]));
@@ -122,7 +122,7 @@ fn so_many_hedges_as_are_allowed_each_after_the_delay() {
 }
 
 #[test]
-fn a_timer_alone_wakes_it() {
+fn a_timer_alone_wakes_a_hedge() {
     let hedged = Hedged::new(after(10));
     let wakes = Arc::new(Wakes);
     let mut dispatch = Box::pin(hedged.bus.execute(ask([(100, Reply), (0, Reply)])));
@@ -167,7 +167,7 @@ fn an_exhausted_budget_lets_the_first_attempt_go_on() {
 }
 
 #[test]
-fn those_that_wait_pay_in_and_those_that_are_ready_do_not() {
+fn waiting_dispatches_deposit_and_ready_dispatches_do_not() {
     let budget = Budget::new(0.5).minimum_per_second(0).burst(1);
     let hedged = Hedged::new(after(10).budget(budget));
     let slow = || ask([(100, Reply), (0, Reply)]);
@@ -207,7 +207,7 @@ impl<M: Message> Middleware<M> for Elapsed {
 }
 
 #[test]
-fn the_layers_outside_see_when_the_winner_was_done() {
+fn outer_layers_see_the_end_of_the_winner() {
     let steps = Steps::default();
     let hedge = after(10);
     let clock = arcbus::FakeClock::new();
@@ -258,7 +258,7 @@ fn metrics_outside_count_one_reply_of_the_handler() {
 }
 
 #[test]
-fn a_hedge_in_a_later_attempt_of_a_retry_has_another_number_than_the_run_beside_it() {
+fn a_hedge_in_a_retried_attempt_has_its_own_attempt_number() {
     let hedged = Hedged::between(
         |clock| {
             let retry = Retry::fixed(2, std::time::Duration::ZERO);
@@ -284,7 +284,7 @@ impl<M: Message> Middleware<M> for Claims {
 }
 
 #[test]
-fn what_a_loser_said_of_its_reply_does_not_hold_for_the_winner() {
+fn the_reply_source_of_a_loser_does_not_apply_to_the_winner() {
     for (claims, first, source) in [
         (1, 100, Source::Handler),
         (2, 100, Source::Fallback),

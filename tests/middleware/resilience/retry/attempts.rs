@@ -22,7 +22,7 @@ fn third_replies(attempt: u32) -> Step {
 }
 
 #[test]
-fn a_reply_of_the_first_attempt_is_returned_and_nothing_else_happens() {
+fn a_reply_of_the_first_attempt_is_returned_without_further_attempts() {
     let retry = Retry::exponential(3, Duration::from_secs(1));
     let handles = retry.handles();
     let rig = rig(QueryBus::builder().layer(retry));
@@ -59,7 +59,7 @@ fn the_error_of_the_last_attempt_is_returned_when_all_are_used() {
 }
 
 #[test]
-fn one_attempt_is_none_more_and_a_hundred_are_a_hundred() {
+fn attempts_are_counted_with_the_first() {
     let once = rig(QueryBus::builder().layer(at_once(1)));
     assert_eq!(
         once.both(|_| FAIL),
@@ -73,7 +73,7 @@ fn one_attempt_is_none_more_and_a_hundred_are_a_hundred() {
 }
 
 #[test]
-fn the_number_of_attempts_is_changed_while_it_works() {
+fn the_number_of_attempts_can_be_changed_on_a_running_retry() {
     let retry = at_once(3);
     let handles = retry.handles();
     let rig = rig(QueryBus::builder().layer(retry));
@@ -116,7 +116,7 @@ fn a_shared_layer_counts_for_its_routes_together() {
 }
 
 #[test]
-fn retries_stand_inside_each_other() {
+fn nested_retries_start_their_attempts_anew() {
     let builder = QueryBus::builder().layer(at_once(2)).layer(at_once(2));
     let rig = rig(builder);
     // The inner retry begins its attempts anew in each attempt of the outer one.
@@ -126,7 +126,7 @@ fn retries_stand_inside_each_other() {
 }
 
 #[test]
-fn a_command_that_is_idempotent_is_repeated() {
+fn an_idempotent_command_is_repeated() {
     let rig = rig::<Command, _>(CommandBus::builder().layer(at_once(5)));
     assert_eq!(rig.both(third_replies), (Ok(3), "1 2 3".into()));
 }
@@ -179,7 +179,7 @@ fn a_message_is_copied_once_for_each_attempt_but_the_last() {
 }
 
 #[test]
-fn the_route_of_another_message_has_attempts_of_its_own() {
+fn each_message_has_its_own_attempts() {
     let retry = at_once(2);
     let handles = retry.handles();
     let bus = QueryBus::builder()

@@ -28,7 +28,7 @@ fn a_jitter_spreads_a_delay_over_its_range() {
 }
 
 #[test]
-fn a_decorrelated_delay_grows_from_the_one_before() {
+fn a_decorrelated_delay_grows_from_the_previous_delay() {
     let backoff = Backoff::exponential(ms(10))
         .jitter(Jitter::Decorrelated)
         .max_delay(ms(100));
@@ -44,7 +44,7 @@ fn a_decorrelated_delay_grows_from_the_one_before() {
 }
 
 #[test]
-fn nothing_overflows() {
+fn delays_do_not_overflow() {
     let day = ms(24 * 60 * 60 * 1_000);
     let wide = |backoff: Backoff| backoff.max_delay(day).delay(u32::MAX, 1.0, Duration::MAX);
     assert_eq!(wide(Backoff::exponential(day).factor(100.0)), day);

@@ -17,7 +17,7 @@ fn at_once(attempts: u32) -> Retry {
 }
 
 #[test]
-fn an_exhausted_budget_returns_the_error_of_the_attempt_and_touches_no_first_one() {
+fn an_exhausted_budget_returns_the_error_and_stops_no_first_attempt() {
     let budget = budget(1);
     let retry = at_once(3).budget(budget.clone());
     let handles = retry.handles();
@@ -43,7 +43,7 @@ fn an_exhausted_budget_returns_the_error_of_the_attempt_and_touches_no_first_one
 }
 
 #[test]
-fn only_first_attempts_pay_in() {
+fn only_first_attempts_deposit() {
     let budget = budget(3);
     let rig = rig(QueryBus::builder().layer(at_once(9).budget(budget.clone())));
     assert_eq!(rig.run(|_| FAIL), Err(down(Class::Transient)));
@@ -86,7 +86,7 @@ fn without_a_budget_every_message_is_repeated() {
 }
 
 #[test]
-fn a_layer_has_a_budget_of_its_own_unless_it_is_given_one() {
+fn a_layer_has_its_own_budget_unless_set() {
     let rig = rig(QueryBus::builder().layer(at_once(2)));
     for _ in 0..1_000 {
         assert_eq!(rig.run(|_| FAIL), Err(down(Class::Transient)));
@@ -106,7 +106,7 @@ fn two_layers_share_a_budget() {
 }
 
 #[test]
-fn a_pause_that_is_dropped_gives_back_what_it_took() {
+fn a_dropped_pause_returns_its_budget() {
     // The repeat is paid from the savings, or else from the minimum.
     for (budget, saved) in [(budget(1), 1.0), (budget(1).minimum_per_second(1), 0.0)] {
         let rig = rig(QueryBus::builder().layer(Retry::fixed(2, ms(10)).budget(budget.clone())));

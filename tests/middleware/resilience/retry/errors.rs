@@ -45,7 +45,7 @@ fn the_class_and_the_kind_decide() {
 }
 
 #[test]
-fn what_another_attempt_ends_in_is_judged_as_well() {
+fn the_outcome_of_a_later_attempt_is_judged_as_well() {
     let retry = Retry::fixed(9, Duration::ZERO).without_budget();
     let rig = rig(QueryBus::builder().layer(retry));
     let then_permanent = |attempt| match attempt {
@@ -59,7 +59,7 @@ fn what_another_attempt_ends_in_is_judged_as_well() {
 }
 
 #[test]
-fn what_a_layer_refuses_for_now_is_attempted_again() {
+fn a_temporary_refusal_of_a_layer_is_repeated() {
     let rig = rig(QueryBus::builder().layer(twice()));
     let scripts: [fn(u32) -> Step; 3] = [
         |attempt| {
@@ -145,7 +145,7 @@ fn hasty() -> Error<Down> {
 }
 
 #[test]
-fn what_may_not_be_repeated_is_not_whatever_a_predicate_says() {
+fn a_predicate_cannot_repeat_a_message_that_must_not_be_repeated() {
     let asked = Arc::new(AtomicU32::new(0));
     let asks = Arc::clone(&asked);
     let always = twice().retry_if(move |_: &Error<Down>| {
@@ -169,7 +169,7 @@ fn what_may_not_be_repeated_is_not_whatever_a_predicate_says() {
 }
 
 #[test]
-fn nothing_is_attempted_after_a_panic() {
+fn no_attempt_follows_a_panic() {
     let rig = rig(QueryBus::builder().layer(twice().retry_if(|_: &Error<Down>| true)));
     for (outcome, steps) in rig.lanes(|_| Step::Panic) {
         assert!(outcome.is_err_and(|error| error.is_panicked()));
@@ -178,7 +178,7 @@ fn nothing_is_attempted_after_a_panic() {
 }
 
 #[test]
-fn nothing_is_attempted_after_a_timeout_inside() {
+fn no_attempt_follows_an_inner_timeout() {
     let retry = twice().retry_if(|_: &Error<Down>| true);
     let rig = rig(QueryBus::builder().layer(retry).layer(Timeout::new(ms(5))));
     let phase = Phase::Indeterminate;
@@ -206,7 +206,7 @@ fn nothing_is_attempted_after_a_timeout_inside() {
 }
 
 #[test]
-fn a_predicate_decides_in_the_place_of_the_class() {
+fn a_predicate_decides_instead_of_the_class() {
     let permanent = |error: &Error<Down>| error.as_handler() == Some(&Down(Class::Permanent));
     let queries = rig(QueryBus::builder().layer(twice().retry_if(permanent)));
     assert_eq!(queries.both(PERMANENT).1, "1 2");
@@ -219,7 +219,7 @@ fn a_predicate_decides_in_the_place_of_the_class() {
 }
 
 #[test]
-fn a_predicate_that_panics_leaves_the_budget_as_it_was() {
+fn a_predicate_that_panics_does_not_change_the_budget() {
     let budget = arcbus::middleware::Budget::new(1.0);
     let retry = Retry::fixed(2, Duration::ZERO).budget(budget.clone());
     let retry = retry.retry_if(|_: &Error<Down>| panic!("on purpose"));

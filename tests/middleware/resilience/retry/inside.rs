@@ -37,7 +37,7 @@ impl<M: Message> Gate<M> for Watch {
 }
 
 #[test]
-fn every_attempt_has_a_timing_of_its_own_and_the_whole_lasts_from_first_to_last() {
+fn each_attempt_has_its_own_timing_and_the_dispatch_spans_all_attempts() {
     let (outer, inner) = (Watch::default(), Watch::default());
     let rig = rig(QueryBus::builder()
         .wrap(Gated(outer.clone()))
@@ -61,7 +61,7 @@ fn every_attempt_has_a_timing_of_its_own_and_the_whole_lasts_from_first_to_last(
 }
 
 #[test]
-fn metrics_around_it_count_a_message_and_inside_it_an_attempt() {
+fn metrics_outside_a_retry_count_messages_and_inside_attempts() {
     let (outer, inner) = (Metrics::new(), Metrics::new());
     let rig = rig(QueryBus::builder()
         .layer(outer.layer())
@@ -79,7 +79,7 @@ fn metrics_around_it_count_a_message_and_inside_it_an_attempt() {
 }
 
 #[test]
-fn a_breaker_inside_is_asked_for_each_attempt_and_waited_for() {
+fn an_inner_breaker_is_asked_for_each_attempt_and_awaited() {
     let breaker = CircuitBreaker::consecutive(1).open_for(ms(30));
     let rig = rig(QueryBus::builder()
         .layer(Retry::fixed(3, ms(10)))
@@ -92,7 +92,7 @@ fn a_breaker_inside_is_asked_for_each_attempt_and_waited_for() {
 }
 
 #[test]
-fn later_attempts_inherit_what_the_first_has() {
+fn later_attempts_inherit_the_context_of_the_first() {
     struct Tenant(u32);
     /// A gate that rejects a message without a tenant, or of another tenant.
     struct OfTenant;
@@ -128,7 +128,7 @@ impl<M: Message> Middleware<M> for Claims {
 }
 
 #[test]
-fn what_a_failed_attempt_said_of_its_reply_does_not_hold_for_the_next() {
+fn the_reply_source_of_a_failed_attempt_does_not_apply_to_the_next() {
     let outer = Watch::default();
     let retry = Retry::fixed(3, Duration::ZERO);
     let rig = rig(QueryBus::builder()

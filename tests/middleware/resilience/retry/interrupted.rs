@@ -14,7 +14,7 @@ fn second_waits(attempt: u32) -> Step {
 }
 
 #[test]
-fn a_caller_that_cancels_in_a_pause_gets_the_error_that_is_known() {
+fn a_caller_that_cancels_in_a_pause_gets_the_last_error() {
     let budget = Budget::new(0.001).burst(1);
     let retry = Retry::fixed(2, ms(10)).budget(budget.clone());
     let rig = rig(QueryBus::builder().layer(retry));
@@ -32,7 +32,7 @@ fn a_caller_that_cancels_in_a_pause_gets_the_error_that_is_known() {
 }
 
 #[test]
-fn so_does_one_that_blocks() {
+fn a_blocking_caller_that_cancels_in_a_pause_gets_the_last_error() {
     let retry = Retry::fixed(2, ms(10));
     let handles = retry.handles();
     let rig = rig(QueryBus::builder().layer(retry));
@@ -55,7 +55,7 @@ fn so_does_one_that_blocks() {
 }
 
 #[test]
-fn nothing_is_repeated_for_a_caller_that_has_cancelled_during_an_attempt() {
+fn no_attempt_follows_a_cancellation_during_an_attempt() {
     let rig = rig(QueryBus::builder().layer(Retry::fixed(3, Duration::ZERO)));
     let cancelling = || {
         let token = CancelToken::new();
@@ -118,7 +118,7 @@ fn a_handler_sees_the_cancellation_in_its_context() {
 }
 
 #[test]
-fn a_clock_that_jumps_over_the_deadline_ends_a_pause_with_the_known_error() {
+fn a_clock_that_jumps_over_the_deadline_ends_a_pause_with_the_last_error() {
     let rig = rig(QueryBus::builder().layer(Retry::fixed(2, ms(10))));
     let cx = Context::new().timeout(ms(20));
     let mut dispatch = Box::pin(rig.bus.execute_with(query(|_| FAIL), cx));
@@ -132,7 +132,7 @@ fn a_clock_that_jumps_over_the_deadline_ends_a_pause_with_the_known_error() {
 }
 
 #[test]
-fn a_timeout_around_it_holds_for_all_attempts_together() {
+fn an_outer_timeout_bounds_all_attempts_together() {
     let layers = || {
         QueryBus::builder()
             .layer(Timeout::new(ms(25)))
@@ -159,7 +159,7 @@ fn a_timeout_around_it_holds_for_all_attempts_together() {
 }
 
 #[test]
-fn a_timeout_around_it_holds_on_a_thread_too() {
+fn an_outer_timeout_bounds_a_blocking_retry_too() {
     let retry = Retry::fixed(9, ms(1));
     let handles = retry.handles();
     let hour = Duration::from_secs(3600);
@@ -176,7 +176,7 @@ fn a_timeout_around_it_holds_on_a_thread_too() {
 }
 
 #[test]
-fn a_grace_ends_a_pause_with_the_known_error() {
+fn a_grace_ends_a_pause_with_the_last_error() {
     let timeout = Timeout::new(ms(25)).grace(ms(10));
     let rig = rig(QueryBus::builder()
         .layer(timeout)
@@ -192,7 +192,7 @@ fn a_grace_ends_a_pause_with_the_known_error() {
 }
 
 #[test]
-fn a_dispatch_dropped_at_any_wait_leaves_nothing() {
+fn a_retry_dropped_at_any_wait_holds_no_permit_and_no_budget() {
     let budget = Budget::new(1.0).minimum_per_second(0).burst(5);
     let (outer, inner) = (Bulkhead::new(1), Bulkhead::new(1));
     let handles = [outer.handles(), inner.handles()];

@@ -22,7 +22,7 @@ fn limited(attempt: u32, retry_after: u64) -> Step {
 }
 
 #[test]
-fn fixed_pauses_are_alike() {
+fn fixed_pauses_are_equal() {
     assert_eq!(times(Retry::fixed(3, ms(10)), |_| FAIL), "1@0 2@10 3@20");
 }
 
@@ -68,7 +68,7 @@ fn a_pause_is_waited_for_on_a_thread_too() {
 }
 
 #[test]
-fn seeded_pauses_are_the_same_each_time_and_spread() {
+fn seeded_pauses_are_repeatable_and_spread() {
     let seeded = |seed| {
         let retry = Retry::exponential(8, ms(1_000)).factor(1.0).seed(seed);
         times(retry, |_| FAIL)
@@ -80,7 +80,7 @@ fn seeded_pauses_are_the_same_each_time_and_spread() {
 }
 
 #[test]
-fn an_error_that_says_when_is_waited_for_and_the_delay_comes_on_top() {
+fn a_retry_waits_for_retry_after_plus_its_delay() {
     let fixed = || Retry::fixed(2, ms(10)).max_delay(ms(50));
     assert_eq!(times(fixed(), |n| limited(n, 25)), "1! 2@35");
     assert_eq!(times(fixed(), |n| limited(n, 0)), "1! 2@10");
@@ -95,7 +95,7 @@ fn an_error_that_says_when_is_waited_for_and_the_delay_comes_on_top() {
 }
 
 #[test]
-fn an_error_that_asks_for_too_long_a_pause_is_returned_at_once() {
+fn an_error_with_too_long_a_retry_after_is_returned_at_once() {
     let budget = arcbus::middleware::Budget::new(1.0);
     let retry = Retry::fixed(2, ms(10)).max_delay(ms(50));
     let rig = rig(QueryBus::builder().layer(retry.budget(budget.clone())));
@@ -139,7 +139,7 @@ fn no_pause_ends_at_the_deadline_or_after_it() {
 }
 
 #[test]
-fn what_an_error_asks_for_is_not_waited_for_past_the_deadline() {
+fn a_retry_after_past_the_deadline_is_not_awaited() {
     let rig = rig(QueryBus::builder().layer(Retry::fixed(2, ms(1))));
     let cx = Context::new().timeout(ms(20));
     let refused: Result<u32, Error<Down>> = Err(Error::RateLimited {
@@ -150,7 +150,7 @@ fn what_an_error_asks_for_is_not_waited_for_past_the_deadline() {
 }
 
 #[test]
-fn those_who_are_told_the_same_moment_do_not_come_back_together() {
+fn retries_with_an_equal_retry_after_are_spread() {
     let spread = |seed| {
         let retry = Retry::exponential(2, ms(100)).seed(seed);
         times(retry, |n| limited(n, 1_000))

@@ -9,7 +9,7 @@ use arcbus::{Class, QueryBus};
 use crate::asking::{FAIL, Step, down, ms, query, rig};
 
 #[test]
-fn an_attempt_that_does_not_wait_reads_the_clock_twice() {
+fn an_attempt_without_a_wait_reads_the_clock_twice() {
     let retry = Retry::fixed(3, Duration::ZERO);
     let rig = rig(QueryBus::builder()
         .layer(Metrics::new().layer())

@@ -41,7 +41,7 @@ fn attempts_are_from_one_to_a_hundred() {
 }
 
 #[test]
-fn a_delay_is_no_longer_than_the_longest_and_zero_only_where_it_is_fixed() {
+fn a_delay_is_within_its_maximum_and_zero_only_if_fixed() {
     let zero = Duration::ZERO;
     let longer = Duration::from_secs(30) + Duration::from_nanos(1);
     assert_eq!(refused(Retry::fixed(2, zero)), None);
@@ -62,7 +62,7 @@ fn a_delay_is_no_longer_than_the_longest_and_zero_only_where_it_is_fixed() {
 }
 
 #[test]
-fn a_factor_is_from_one_to_a_hundred_and_of_an_exponential_backoff() {
+fn a_factor_is_from_one_to_a_hundred_and_needs_exponential_backoff() {
     for factor in [1.0, 100.0] {
         assert_eq!(refused(Retry::exponential(2, ms(1)).factor(factor)), None);
     }
@@ -94,7 +94,7 @@ fn a_budget_out_of_range_is_refused_with_the_layer() {
 }
 
 #[test]
-fn a_layer_says_what_it_may_do() {
+fn a_retry_states_its_facts() {
     let facts = |retry: Retry| {
         let by = retry.clone().retry_if(|_: &Error<Down>| true);
         assert_eq!(Layer::<Ask>::facts(&by), Layer::<Ask>::facts(&retry));
@@ -126,7 +126,7 @@ fn a_layer_says_what_it_may_do() {
 }
 
 #[test]
-fn everything_shows_itself() {
+fn retry_types_show_themselves() {
     let retry = Retry::fixed(2, ms(7));
     let shown = format!(
         "{:?} {:?}",
