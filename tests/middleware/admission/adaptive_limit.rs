@@ -19,7 +19,7 @@ use crate::jobs::{Job, Jobs, Sent};
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// The behaviour of the backend for a message.
+/// The behaviour of the backend when it handles a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Try {
     Answer,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arcbus::middleware::adaptive_limit::{AdaptiveLimitPolicy, InFlight};
 use arcbus::middleware::{AdaptiveLimit, Priority};
 
-/// Mean time of a worker for a message, in microseconds.
+/// Mean time that a worker takes for a message, in microseconds.
 const SERVICE: u64 = 1_000;
 
 struct Backend {
@@ -18,7 +18,7 @@ struct Backend {
     /// The time at which each worker is free again, in microseconds.
     busy: BinaryHeap<Reverse<u64>>,
     service: u64,
-    /// True if service times are spread from 0 to twice the mean.
+    /// True if service times are spread evenly from 0 to twice the mean.
     noisy: bool,
     /// Number of queued messages at which the backend fails a new message.
     breaks_at: usize,
@@ -52,7 +52,7 @@ impl Backend {
     }
 
     fn service_time(&mut self) -> u64 {
-        // The upper bits of Knuth's generator.
+        // Takes the upper bits of Knuth's generator, because its lower bits are less random.
         self.random = self
             .random
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -64,9 +64,9 @@ impl Backend {
     }
 }
 
-/// The observations of a run.
+/// The observations of a run of the simulation.
 struct Seen {
-    /// The limit at each message, sorted.
+    /// The limit at the arrival of each message, in ascending order.
     limits: Vec<usize>,
     answered: u64,
 }
@@ -83,7 +83,7 @@ struct Simulation {
     policy: &'static AdaptiveLimitPolicy,
     backend: Backend,
     now: u64,
-    /// Time between two messages, in nanoseconds.
+    /// Time between the arrivals of two messages, in nanoseconds.
     every: u64,
     running: BinaryHeap<Reverse<(u64, usize)>>,
     permits: Vec<Option<(InFlight<'static>, bool)>>,
@@ -157,7 +157,7 @@ fn within(seen: &Seen, expected: RangeInclusive<usize>) {
     );
 }
 
-/// Returns the used part of the workers' capacity.
+/// Returns the part of the workers' capacity that was used in the run.
 fn busy_part(seen: &Seen) -> f64 {
     seen.answered as f64 / (seen.limits.len() as f64 / 2.0)
 }

@@ -15,7 +15,7 @@ use crate::jobs::{Job, Jobs, Sent};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A bus whose jobs pass a bulkhead.
+/// A bus whose jobs wait for the test, below a bulkhead.
 struct Room {
     bus: CommandBus,
     policy: Arc<BulkheadPolicy>,

@@ -1,4 +1,4 @@
-//! Layers that decide whether a message may run at all.
+//! Layers that decide whether a message may run at all, and how soon.
 
 mod adaptive_limit;
 mod adaptive_simulation;

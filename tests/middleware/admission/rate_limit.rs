@@ -40,7 +40,7 @@ where
     (bus, clock, steps)
 }
 
-/// Returns a limit of one message in 10 ms.
+/// Returns a limit of one message in 10 ms, with a burst.
 fn limit(burst: u32) -> RateLimit {
     RateLimit::new(1, ms(10)).burst(burst)
 }
@@ -154,7 +154,7 @@ fn a_handle_reads_the_state_and_changes_the_rate() {
     assert_eq!(bus.execute_blocking(Act::Answer(1)), Ok(1));
 }
 
-/// A second message, which carries the name of its sender.
+/// A second message, whose limit may depend on the name of its sender.
 #[derive(Clone)]
 struct Mail(&'static str);
 
@@ -193,7 +193,7 @@ fn shared_routes_have_a_common_limit_and_other_routes_their_own() {
     }
 }
 
-/// A waker that counts its wake-ups.
+/// A waker that counts its wake-ups, without waking a task.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -473,7 +473,7 @@ fn a_newcomer_does_not_wait_for_a_crowd_that_has_left() {
     assert_eq!(poll_once(next.as_mut()), Poll::Ready(Ok(7)));
 }
 
-/// The first waiter is neither polled nor dropped.
+/// The first waiter is neither polled nor dropped, as in a future that is forgotten.
 #[test]
 fn an_unpolled_waiter_holds_up_no_other_waiter() {
     let (bus, clock, _) = bus(waiting(1000));

@@ -35,7 +35,7 @@ fn a_key_inserted_twice_is_dropped_outside_the_lock() {
     within_time(|| {
         let policy = limit(10);
         uses_all(&policy);
-        // The clone of the key adds the key first.
+        // The clone of the key runs the action, which adds the key first.
         assert!(policy.check(&Touchy(1), NOW).is_err());
         assert!(calm() > 1, "cloned, and dropped");
         assert_eq!(policy.keys(), 3);
