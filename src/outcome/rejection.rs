@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_one_pointer_wide() {
+    fn a_rejection_is_one_pointer_wide() {
         assert_eq!(size_of::<Rejection>(), size_of::<usize>());
         assert_eq!(size_of::<Option<Rejection>>(), size_of::<usize>());
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn equality_looks_at_kind_and_reason() {
+    fn rejections_are_equal_by_kind_and_reason() {
         assert_eq!(
             Rejection::new("closed"),
             Rejection::new(String::from("closed"))
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_the_box() {
+    fn debug_of_a_rejection_hides_the_box() {
         assert_eq!(
             format!("{:?}", Rejection::new("full")),
             r#"Rejection { kind: Other, reason: "full" }"#
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn is_an_error() {
+    fn a_rejection_is_an_error() {
         let error: Box<dyn Error + Send + Sync> = Rejection::new("full").into();
         assert!(error.downcast_ref::<Rejection>().is_some());
     }

@@ -239,12 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn is_one_pointer_wide() {
+    fn violations_are_one_pointer_wide() {
         assert_eq!(size_of::<Violations>(), size_of::<usize>());
     }
 
     #[test]
-    fn empty_is_ok_and_says_so() {
+    fn an_empty_list_is_ok_and_displays_so() {
         let none = Violations::new();
         assert!(none.is_empty());
         assert_eq!(none.len(), 0);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_to_an_iterator_and_back() {
+    fn violations_are_collected_from_an_iterator_and_back() {
         let again: Violations = two().into_iter().collect();
         assert_eq!(again, two());
         let mut both = two();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn equality_looks_at_the_faults_and_their_order() {
+    fn violations_are_equal_by_faults_and_order() {
         let turned: Violations = two().into_iter().rev().collect();
         assert_ne!(turned, two());
         assert_eq!(
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn is_an_error() {
+    fn violations_are_an_error() {
         let error: Box<dyn Error + Send + Sync> = Box::new(two());
         assert!(error.source().is_none());
         assert!(error.to_string().starts_with("2 violations"));

@@ -487,7 +487,7 @@ fn a_timed_out_handler_is_replaced() {
 }
 
 #[test]
-fn switched_off_it_is_not_there() {
+fn a_fallback_switched_off_does_nothing() {
     let (off, _) = bus(None::<Fallback<Value<u32>>>);
     let failed = || Err(Error::Handler("failed".to_owned()));
     assert_eq!(each_lane(&off, Act::Fail), [failed(), failed()]);
@@ -498,7 +498,7 @@ fn switched_off_it_is_not_there() {
 }
 
 #[test]
-fn it_says_what_it_may_do() {
+fn a_fallback_states_its_facts() {
     let facts = |note: &str| Facts::new().fails_with(ErrorKind::Panicked).note(note);
     let always = [
         ErrorKind::QueueTimeout,

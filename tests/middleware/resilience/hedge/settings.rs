@@ -75,7 +75,7 @@ fn the_ends_of_the_ranges_are_in_range() {
 }
 
 #[test]
-fn it_says_what_it_may_do() {
+fn a_hedge_states_its_facts() {
     let facts = Layer::<Ask>::facts(&Hedge::after(MS * 10).max_hedges(2));
     let note = "after 10ms, at most 2, budget of 0.1 a message, 10 a second";
     let said = |at_once, stagger| Facts::new().at_once(at_once).staggers(stagger).live();
@@ -90,7 +90,7 @@ fn it_says_what_it_may_do() {
 }
 
 #[test]
-fn switched_off_it_is_not_there() {
+fn a_hedge_switched_off_does_nothing() {
     let off = bus(None::<Hedge>).expect("nothing to check");
     assert!(layers(&off).is_empty());
     assert_eq!(off.execute_blocking(ask([(0, Reply)])), Ok(1));

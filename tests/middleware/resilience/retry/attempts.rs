@@ -93,7 +93,7 @@ fn the_number_of_attempts_can_be_changed_on_a_running_retry() {
 }
 
 #[test]
-fn switched_off_it_is_not_there() {
+fn a_retry_switched_off_does_nothing() {
     let off = rig(QueryBus::builder().layer(None::<Retry>));
     assert_eq!(
         off.both(|_| FAIL),
