@@ -83,8 +83,8 @@ impl Verdict {
     }
 
     /// Judges the outcome of a dispatch that ran for `elapsed`. Differs from [`of`](Verdict::of) in
-    /// that an outcome that the caller caused after `slow_after` or later is a failure. With
-    /// `None`, never.
+    /// that an outcome that the caller caused after `slow_after` or later is a failure, unless
+    /// `slow_after` is `None`.
     ///
     /// ```
     /// use std::time::Duration;

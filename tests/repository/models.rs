@@ -64,7 +64,7 @@ fn the_page_on_models_has_a_verdict_on_each_ordering_that_can_be_weakened() {
 }
 
 #[test]
-fn the_model_that_the_page_shows_is_one_that_runs() {
+fn the_model_on_the_page_is_a_model_that_runs() {
     let (page, test) = (
         read("src/docs/models.md"),
         read("loom-tests/tests/own_code.rs"),

@@ -402,7 +402,7 @@ mod tests {
     use super::expand;
 
     #[test]
-    fn a_service_is_what_one_would_have_written() {
+    fn a_service_expands_to_the_handwritten_code() {
         let written = quote! {
             impl Users {
                 async fn create(&self, msg: CreateUser) -> Result<u64, UserError> {

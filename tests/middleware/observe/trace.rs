@@ -386,7 +386,7 @@ fn cleanup_of_a_timed_out_handler_is_in_its_span() {
 }
 
 #[test]
-fn a_dispatch_whose_classify_panics_is_told_as_dropped() {
+fn a_dispatch_whose_classify_panics_is_recorded_as_dropped() {
     struct Odd;
     impl Message for Odd {
         const NAME: &'static str = "odd";

@@ -69,7 +69,7 @@ fn poll(waiting: &mut Waiting<'_>, waker: &Waker) -> Poll<()> {
 }
 
 #[test]
-fn a_waker_may_come_back_to_the_run_it_waits_for() {
+fn a_waker_may_reenter_its_own_run() {
     for which in 0..3 {
         within_time(move || {
             let store = Store::new();

@@ -191,8 +191,7 @@ fn duplicates_get_the_reply_once_the_store_has_written_it() {
 
 #[test]
 fn a_duplicate_that_arrives_during_the_stores_write_waits_for_it() {
-    // The command needs two polls to begin and one to run, and its third waits for the reply to be
-    // written.
+    // The command begins in two polls, runs in the third, and then waits for its reply to be written.
     let shop = shop(&Slow::new(1));
     let mut first = shop.pending("a", 5);
     assert_eq!((first.poll(), shop.runs()), (None, 0));
