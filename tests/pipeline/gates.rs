@@ -121,7 +121,7 @@ fn a_cancellation_gives_the_passes_back_without_a_leave_in_both_lanes() {
     assert_eq!(steps.take(), "gone -b -a");
 }
 
-/// A limit as a user writes one: its permit borrows it.
+/// A limit of a user, whose permits borrow the limit.
 #[derive(Default)]
 struct OneAtATime {
     running: AtomicUsize,
@@ -277,7 +277,7 @@ fn a_guard_is_held_each_time_the_inner_service_runs() {
 }
 
 #[test]
-fn an_optional_gate_is_abandoned_and_guards_as_its_inner_one() {
+fn an_optional_gate_acts_like_its_inner_gate() {
     let steps = Steps::default();
     let optional = Gated(Some(Around(steps.clone())));
     let bus = bus_of(&Layers::new().wrap(optional), &steps);

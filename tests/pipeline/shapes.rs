@@ -18,7 +18,7 @@ use crate::acts;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Lets messages in while it is open. Notes `wait` when one waits, and `-pass` when one has left.
+/// Admits messages while open. Notes `wait` when a message waits, and `-pass` when a message has left.
 #[derive(Clone, Default)]
 struct Door {
     open: Arc<AtomicBool>,
@@ -192,7 +192,7 @@ fn recovers<H: Hold>(recovered: impl Fn(Steps) -> Recovered<Again, H>) {
 }
 
 #[test]
-fn a_recovery_runs_after_an_error_that_it_has_a_plan_for() {
+fn a_recovery_runs_after_an_error_for_which_a_plan_exists() {
     recovers(|steps| Recovered::new(Again(steps)));
     recovers(|steps| Recovered::boxed(Again(steps)));
 }

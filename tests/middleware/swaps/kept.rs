@@ -1,4 +1,5 @@
-//! The state that stays: nothing that protects the backend begins anew because its handler is another one.
+//! The state that stays after a swap. No protection of the backend starts anew because the handler
+//! is another one.
 
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ fn fifty_swaps_let_no_more_messages_through_than_the_rate() {
 }
 
 #[test]
-fn a_message_that_waits_for_its_turn_stays_before_those_that_come_after_the_swap() {
+fn a_waiting_message_stays_ahead_of_messages_after_the_swap() {
     let rig = rig(RateLimit::new(1, HOUR).wait_at_most(10 * HOUR));
     assert_eq!(rig.bus.execute_blocking(Task(0)), Ok(1));
     let mut first = Box::pin(rig.bus.execute(Task(1)));
@@ -105,7 +106,7 @@ fn a_permit_in_use_is_in_use_for_the_new_handler() {
 }
 
 #[test]
-fn a_waiter_gets_the_permit_before_those_that_come_after_the_swap() {
+fn a_waiter_gets_the_permit_before_newcomers_after_the_swap() {
     for lane in LANES {
         let bulkhead = Bulkhead::new(1).queue(5, HOUR);
         let handles = bulkhead.handles();
@@ -141,7 +142,7 @@ fn a_waiter_gets_the_permit_before_those_that_come_after_the_swap() {
 }
 
 #[test]
-fn an_adaptive_limit_keeps_its_limit_its_latency_and_what_is_in_flight() {
+fn an_adaptive_limit_keeps_its_limit_latency_and_calls_in_flight() {
     for lane in LANES {
         let limit = AdaptiveLimit::aimd(SECOND).initial(10).window(1);
         let handles = limit.handles();
@@ -164,7 +165,7 @@ fn an_adaptive_limit_keeps_its_limit_its_latency_and_what_is_in_flight() {
 }
 
 #[test]
-fn a_budget_that_is_used_up_stays_so() {
+fn an_exhausted_budget_stays_exhausted() {
     for lane in LANES {
         let budget = Budget::new(0.001).minimum_per_second(0).burst(1);
         let retry = Retry::fixed(2, Duration::ZERO).budget(budget);
@@ -214,7 +215,7 @@ fn chaos_goes_on_with_its_sequence() {
 }
 
 #[test]
-fn metrics_go_on_counting_and_see_the_end_of_what_was_in_flight() {
+fn metrics_go_on_counting_and_see_the_end_of_a_running_dispatch() {
     for lane in LANES {
         let metrics = Metrics::new();
         let rig = rig(metrics.layer());
@@ -233,7 +234,7 @@ fn metrics_go_on_counting_and_see_the_end_of_what_was_in_flight() {
 }
 
 #[test]
-fn a_timeout_that_was_changed_by_hand_stays() {
+fn a_timeout_changed_by_hand_stays() {
     let timeout = Timeout::new(SECOND);
     let handles = timeout.handles();
     let rig = rig(timeout);

@@ -1,4 +1,5 @@
-//! Which limits hold after a swap: those of the layer if they are other ones, or else those set by hand.
+//! The limits that hold after a swap: those of the layer if its settings are new, or else those set
+//! by hand.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::rig::{HOUR, Rig, Task, empty, rig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A bus whose handler has one layer, and a registrar without it.
+/// Returns a bus whose handler has one layer, and a registrar without the layer.
 fn with<L: Layer<Task>>(layer: L) -> (Rig<More<NoLayers, L>>, Registrar<Query>) {
     let (bus, registrar, clock) = empty();
     (Rig::around(bus, registrar.layer(layer), clock), registrar)
@@ -28,7 +29,7 @@ fn swap_to<S: arcbus::Stack<Task>>(
 }
 
 #[test]
-fn a_rate_of_the_layer_holds_for_the_tokens_that_are_left() {
+fn a_new_rate_of_the_layer_holds_for_the_remaining_tokens() {
     let limit = RateLimit::new(4, HOUR);
     let handles = limit.handles();
     let bus = with(limit.clone());
@@ -40,7 +41,7 @@ fn a_rate_of_the_layer_holds_for_the_tokens_that_are_left() {
 }
 
 #[test]
-fn an_open_breaker_stays_open_for_as_long_as_the_new_layer_says() {
+fn an_open_breaker_stays_open_for_the_time_of_the_new_layer() {
     let breaker = CircuitBreaker::consecutive(1).open_for(HOUR);
     let handles = breaker.handles();
     let bus = with(breaker.clone());
@@ -79,7 +80,7 @@ fn every_limit_of_a_clone_is_taken_over() {
 }
 
 #[test]
-fn a_limit_set_by_hand_stays_until_a_layer_with_other_limits_comes() {
+fn a_limit_set_by_hand_stays_until_a_layer_with_other_limits_replaces_it() {
     let limit = RateLimit::new(4, HOUR);
     let handles = limit.handles();
     let bus = with(limit.clone());
@@ -106,13 +107,13 @@ fn a_lower_limit_by_hand_outlives_fifty_swaps() {
     assert_eq!(handles.get("task").expect("registered").usage().limit, 1);
 }
 
-/// What a change that is refused says.
+/// Returns the error of a change that must be rejected.
 fn refused(changed: Result<Retired, RegistrationError>) -> RegistrationError {
     changed.map(drop).expect_err("refused")
 }
 
 #[test]
-fn a_change_that_is_refused_sets_no_limit() {
+fn a_refused_change_sets_no_limit() {
     let limit = RateLimit::new(4, HOUR);
     let handles = limit.handles();
     let (rig, registrar) = with(limit.clone());

@@ -1,4 +1,4 @@
-//! What the layers of a route keep when its handler is replaced.
+//! The state that the layers of a route keep when its handler is replaced.
 
 mod kept;
 mod limits;

@@ -1,4 +1,5 @@
-//! What begins anew: another layer, other settings for life, a message that was deregistered, and replies.
+//! The state that starts anew: of another layer, of changed permanent settings, of a deregistered
+//! message, and kept replies.
 
 use std::time::Duration;
 
@@ -8,13 +9,13 @@ use arcbus::{Query, Registrar, Stack};
 use super::rig::{HOUR, LANES, Rig, Task, empty, rig};
 use crate::acts::{poll_once, ready};
 
-/// Replaces the handler through another registrar.
+/// Replaces the handler through another registrar, by a version that ends its tasks at once.
 fn swap_through<S: Stack<Task>, T: Stack<Task>>(rig: &Rig<S>, registrar: &Registrar<Query, T>) {
     let _ = registrar.replace(rig.version(true)).expect("registered");
 }
 
 #[test]
-fn a_message_that_is_deregistered_and_registered() {
+fn a_message_registered_again_starts_anew() {
     let rig = rig(RateLimit::new(1, HOUR));
     assert_eq!(rig.passed(1), 1);
     let _ = rig.registrar.deregister::<Task>().expect("registered");
@@ -28,7 +29,7 @@ fn a_message_that_is_deregistered_and_registered() {
 }
 
 #[test]
-fn another_layer_of_the_same_settings() {
+fn another_layer_with_equal_settings_starts_anew() {
     let (bus, registrar, clock) = empty();
     let one = registrar.layer(RateLimit::new(1, HOUR));
     let two = registrar.layer(RateLimit::new(1, HOUR));
@@ -41,7 +42,7 @@ fn another_layer_of_the_same_settings() {
 }
 
 #[test]
-fn a_layer_at_another_place() {
+fn a_layer_at_another_place_starts_anew() {
     let (bus, registrar, clock) = empty();
     let limit = RateLimit::new(1, HOUR);
     let rig = Rig::around(bus, registrar.layer(limit.clone()), clock);
@@ -52,7 +53,7 @@ fn a_layer_at_another_place() {
 }
 
 #[test]
-fn a_layer_that_was_switched_off() {
+fn a_layer_that_was_switched_off_starts_anew() {
     let (bus, registrar, clock) = empty();
     let limit = RateLimit::new(1, HOUR);
     let on = registrar.layer(Some(limit));
@@ -65,7 +66,7 @@ fn a_layer_that_was_switched_off() {
 }
 
 #[test]
-fn a_clone_with_other_settings_for_life() {
+fn a_clone_with_other_permanent_settings_starts_anew() {
     let (bus, registrar, clock) = empty();
     let breaker = CircuitBreaker::consecutive(1).open_for(HOUR);
     let rig = Rig::around(bus, registrar.layer(breaker.clone()), clock);
@@ -76,7 +77,7 @@ fn a_clone_with_other_settings_for_life() {
 }
 
 #[test]
-fn a_hedge_with_another_budget() {
+fn a_hedge_with_another_budget_starts_anew() {
     let (bus, registrar, clock) = empty();
     let hedge = Hedge::after(HOUR);
     let handles = hedge.handles();
@@ -90,7 +91,7 @@ fn a_hedge_with_another_budget() {
 }
 
 #[test]
-fn a_cache_whose_replies_are_the_old_handlers() {
+fn a_cache_drops_the_replies_of_the_old_handler() {
     let cache = Cache::ttl(HOUR);
     let handle = cache.handle::<Task>();
     let rig = rig(cache);
@@ -101,7 +102,7 @@ fn a_cache_whose_replies_are_the_old_handlers() {
 }
 
 #[test]
-fn a_load_in_flight_answers_those_that_waited_and_nobody_after_the_swap() {
+fn a_running_load_replies_to_its_waiters_and_to_no_caller_after_the_swap() {
     for lane in LANES {
         let rig = rig(Cache::ttl(HOUR));
         let outcome = rig.across_a_swap(lane, 1, || assert_eq!(rig.both(1), [Ok(3), Ok(3)]));
@@ -110,7 +111,7 @@ fn a_load_in_flight_answers_those_that_waited_and_nobody_after_the_swap() {
 }
 
 #[test]
-fn a_run_that_others_wait_for() {
+fn a_run_of_the_old_handler_replies_to_its_waiters() {
     let rig = rig(Coalesce::new());
     let slow = rig.version(false);
     let gate = slow.gate();

@@ -1,4 +1,5 @@
-//! Where a layer is found again: in scopes, stacks, batches, behind conditions, and by layers of a user's.
+//! The places in which a layer is recognized: scopes, stacks, batches, conditions, and layers of a
+//! user.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ fn once() -> RateLimit {
     RateLimit::new(1, HOUR)
 }
 
-/// Whether the one token stays used after a swap.
+/// Returns whether the only token stays used after a swap.
 fn is_kept(rig: &Rig<impl arcbus::Stack<Task>>) -> bool {
     assert_eq!(rig.passed(1), 1);
     rig.swap();
@@ -23,7 +24,7 @@ fn is_kept(rig: &Rig<impl arcbus::Stack<Task>>) -> bool {
 }
 
 #[test]
-fn a_layer_that_is_optional_conditional_or_shared_is_kept() {
+fn an_optional_conditional_or_shared_layer_is_kept() {
     assert!(is_kept(&rig(Some(once()))));
     assert!(is_kept(&rig(once().shared())));
     assert!(is_kept(&rig(When::new(
@@ -51,7 +52,7 @@ fn a_layer_is_kept_wherever_it_stands_in_a_stack() {
 }
 
 #[test]
-fn two_clones_in_one_stack_are_told_apart_by_their_places() {
+fn two_clones_in_one_stack_are_distinguished_by_their_places() {
     let bulkhead = Bulkhead::new(1);
     let handles = bulkhead.handles();
     let rig = Rig::of(QueryBus::builder().layer(bulkhead.clone()).layer(bulkhead));
@@ -76,7 +77,7 @@ fn a_handler_of_a_builder_is_replaced_through_a_registrar_with_more_layers() {
 }
 
 #[test]
-fn a_layer_of_a_scope_is_found_by_a_registrar_that_has_a_clone_of_it() {
+fn a_registrar_with_a_clone_finds_the_layer_of_a_scope() {
     let (limit, clock) = (once(), arcbus::FakeClock::new());
     let rig = Rig::of(QueryBus::builder());
     let version = rig.version(true);
@@ -92,7 +93,7 @@ fn a_layer_of_a_scope_is_found_by_a_registrar_that_has_a_clone_of_it() {
 }
 
 #[test]
-fn a_batch_keeps_what_it_replaces_also_what_it_has_registered_itself() {
+fn a_batch_keeps_the_state_of_replaced_routes_even_of_its_own() {
     let rig = rig(once());
     assert_eq!(rig.passed(1), 1);
     let update = rig.registrar.update(|batch| {
@@ -102,7 +103,7 @@ fn a_batch_keeps_what_it_replaces_also_what_it_has_registered_itself() {
     assert_eq!(rig.passed(1), 0);
 }
 
-/// Counts how many instances in a row had one before them.
+/// A layer that counts how many instances in a row had a predecessor.
 #[derive(Clone, Default)]
 struct Generations(Arc<AtomicUsize>);
 
@@ -133,7 +134,7 @@ impl<M: Message> Gate<M> for Generation {
 }
 
 #[test]
-fn a_layer_of_a_user_is_shown_the_instance_before_it() {
+fn a_layer_of_a_user_receives_its_previous_instance() {
     let generations = Generations::default();
     let rig = rig(generations.clone());
     let count = || generations.0.load(Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! A query whose handler waits until the test lets it finish, on a bus whose handler can be replaced.
+//! A query whose handler waits until the test lets it finish, on a bus whose handler can be
+//! replaced.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -14,7 +15,7 @@ use crate::acts::{Steps, poll_once, ready};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-/// Fails from number 100 on.
+/// A message whose handler fails for numbers from 100 on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Task(pub(crate) u32);
 
@@ -30,7 +31,7 @@ impl std::fmt::Display for Down {
 impl Message for Task {
     const NAME: &'static str = "task";
     type Kind = Query;
-    /// The version of the handler.
+    /// The version of the handler that replied.
     type Reply = u32;
     type Error = Down;
 
@@ -46,7 +47,8 @@ impl Cacheable for Task {
     }
 }
 
-/// A version of the handler. Notes the number of each task that it begins, and ends it when it may.
+/// A version of the handler, which notes the number of each task that starts. A task ends when the
+/// version's token allows.
 #[derive(Clone)]
 pub(crate) struct Version {
     number: u32,
@@ -66,7 +68,7 @@ impl Handler<Task> for Version {
     }
 }
 
-/// Lets the tasks of a version end when it is dropped, also by a test that fails.
+/// Lets the tasks of a version end when dropped, even by a test that fails.
 pub(crate) struct Opens(CancelToken);
 
 impl Drop for Opens {
@@ -76,7 +78,7 @@ impl Drop for Opens {
 }
 
 impl Version {
-    /// Dropped, it lets the tasks end.
+    /// Returns a guard whose drop lets the tasks end.
     pub(crate) fn gate(&self) -> Opens {
         Opens(self.gate.clone())
     }
@@ -90,7 +92,7 @@ pub(crate) enum Lane {
 
 pub(crate) const LANES: [Lane; 2] = [Lane::Blocking, Lane::Awaiting];
 
-/// A bus, and what changes its handler.
+/// A bus with the registrar that changes its handler.
 pub(crate) struct Rig<S> {
     pub(crate) bus: QueryBus,
     pub(crate) registrar: Registrar<Query, S>,
@@ -99,7 +101,7 @@ pub(crate) struct Rig<S> {
     versions: AtomicU32,
 }
 
-/// A bus without handlers, with its registrar and its clock.
+/// Returns a bus without handlers, with its registrar and its clock.
 pub(crate) fn empty() -> (QueryBus, Registrar<Query>, FakeClock) {
     let clock = FakeClock::new();
     let opened = QueryBus::builder().clock(clock.clone()).open();
@@ -107,7 +109,7 @@ pub(crate) fn empty() -> (QueryBus, Registrar<Query>, FakeClock) {
     (bus, registrar, clock)
 }
 
-/// A bus with one layer around the first version.
+/// Returns a bus with one layer around the first version.
 pub(crate) fn rig<L: Layer<Task>>(layer: L) -> Rig<More<NoLayers, L>> {
     Rig::of(QueryBus::builder().layer(layer))
 }
@@ -119,7 +121,7 @@ impl<S: Stack<Task>> Rig<S> {
         Self::around(bus, registrar, clock)
     }
 
-    /// A bus with the layers of `registrar` around the first version.
+    /// Returns a bus with the layers of `registrar` around the first version.
     pub(crate) fn around(bus: QueryBus, registrar: Registrar<Query, S>, clock: FakeClock) -> Self {
         let rig = Self {
             bus,
@@ -132,7 +134,8 @@ impl<S: Stack<Task>> Rig<S> {
         rig
     }
 
-    /// The next version, which ends its tasks at once or when the returned token is cancelled.
+    /// Returns the next version, which ends its tasks at once or when the returned token is
+    /// cancelled.
     pub(crate) fn version(&self, at_once: bool) -> Version {
         let version = Version {
             number: self.versions.fetch_add(1, Ordering::Relaxed) + 1,
@@ -145,7 +148,7 @@ impl<S: Stack<Task>> Rig<S> {
         version
     }
 
-    /// Replaces the handler by one that ends its tasks at once.
+    /// Replaces the handler by a version that ends its tasks at once.
     pub(crate) fn swap(&self) {
         let _ = self
             .registrar
@@ -153,7 +156,7 @@ impl<S: Stack<Task>> Rig<S> {
             .expect("registered");
     }
 
-    /// The outcomes in both lanes of a task that does not wait.
+    /// Returns the outcomes in both lanes of a task that does not wait.
     pub(crate) fn both(&self, task: u32) -> [Outcome<Task>; 2] {
         [
             self.bus.execute_blocking(Task(task)),
@@ -161,12 +164,12 @@ impl<S: Stack<Task>> Rig<S> {
         ]
     }
 
-    /// How many of two that do not wait get a reply.
+    /// Returns the number of replies to two tasks that do not wait.
     pub(crate) fn passed(&self, task: u32) -> usize {
         self.both(task).iter().flatten().count()
     }
 
-    /// Runs `during` after the handler of a task that is in flight was replaced, and returns the outcome.
+    /// Runs `during` after the handler of a running task was replaced, and returns the outcome.
     pub(crate) fn across_a_swap(
         &self,
         lane: Lane,

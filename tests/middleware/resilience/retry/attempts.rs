@@ -12,7 +12,7 @@ use arcbus::{
 use crate::acts::{layers, ready};
 use crate::asking::{Ask, FAIL, Step, down, rig};
 
-/// Returns a retry without pauses and without a budget.
+/// Returns a retry of `attempts` attempts, without pauses and without a budget.
 fn at_once(attempts: u32) -> Retry {
     Retry::fixed(attempts, Duration::ZERO).without_budget()
 }
@@ -131,7 +131,7 @@ fn an_idempotent_command_is_repeated() {
     assert_eq!(rig.both(third_replies), (Ok(3), "1 2 3".into()));
 }
 
-/// A message that counts its clones.
+/// A message that counts how often it is cloned.
 struct Counted(Arc<AtomicU32>);
 
 impl Clone for Counted {

@@ -1,4 +1,4 @@
-//! The backoff alone, and a policy without a bus.
+//! The backoff alone, and the policy of a retry without a bus.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Repeats that are bounded by a budget.
+//! Repeats that are bounded by a budget, shared or of the layer itself.
 
 use std::time::Duration;
 

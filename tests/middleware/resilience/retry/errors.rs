@@ -1,4 +1,4 @@
-//! The errors after which another attempt is made.
+//! The errors after which another attempt is made, and those after which none is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

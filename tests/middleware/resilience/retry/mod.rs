@@ -1,4 +1,4 @@
-//! Retries, tested through a bus in both lanes.
+//! Retries of queries and commands, tested through a bus in both lanes.
 
 mod attempts;
 mod backoff;

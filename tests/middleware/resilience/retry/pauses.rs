@@ -1,4 +1,4 @@
-//! The pauses of a message between two attempts.
+//! The pauses of a message between two attempts, in milliseconds.
 
 use arcbus::middleware::Retry;
 use arcbus::middleware::retry::Jitter;

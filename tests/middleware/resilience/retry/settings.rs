@@ -10,7 +10,7 @@ use crate::asking::{Ask, Down, ms};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Returns the setting for which a registration is refused.
+/// Returns the setting for which a registration is refused, if any.
 fn refused(retry: Retry) -> Option<&'static str> {
     let by = retry.clone().retry_if(|_: &Error<Down>| true);
     let handler = || arcbus::from_fn(|_: Ask, _: &arcbus::Context<'_>| Ok(1));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arcbus::Verdict;
 use arcbus::middleware::circuit_breaker::{Limits, State, Window};
 
-/// Number of steps in which a time window slides.
+/// Number of steps in which a time window slides forward.
 const STEPS: u32 = 16;
 
 pub(super) struct Model {
@@ -53,7 +53,7 @@ impl Model {
         }
     }
 
-    /// Starts a new epoch in the given state.
+    /// Starts a new epoch of the breaker in the given state.
     fn turn(&mut self, state: State, now: Duration) {
         self.state = state;
         self.epoch += 1;
@@ -83,7 +83,7 @@ impl Model {
             .min(longest)
     }
 
-    /// Returns a ticket, or the time after which to try again.
+    /// Returns a ticket for the call, or the time after which to try again.
     pub(super) fn admit(&mut self, now: Duration) -> Result<Ticket, Duration> {
         let open_until = self.since + self.open_interval();
         if self.state == State::Open && now >= open_until {
@@ -199,7 +199,7 @@ impl Model {
         share(failures) >= self.limits.failure_rate || share(slow) >= slow_rate
     }
 
-    /// Returns the numbers of calls, failures and slow calls.
+    /// Returns the numbers of calls, of failures and of slow calls in the window.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
         if self.window == Window::Consecutive && self.state == State::Closed {
             return (0, self.failures_in_a_row.into(), 0);
