@@ -21,29 +21,29 @@ pub struct InvalidSetting {
 }
 
 impl InvalidSetting {
-    /// `expected` completes "it must be ".
+    /// Creates an error for `field`, where `expected` completes the sentence `it must be`.
     #[must_use]
     pub const fn new(field: &'static str, expected: &'static str) -> Self {
         Self { field, expected }
     }
 
-    /// The setting, after the name of what it belongs to: `RateLimit.burst`.
+    /// Returns the name of the setting after the name of its owner, such as `RateLimit.burst`.
     #[must_use]
     pub fn field(&self) -> &'static str {
         self.field
     }
 
-    /// What it must be.
+    /// Returns the values that the setting accepts, as the end of the sentence `it must be`.
     #[must_use]
     pub fn expected(&self) -> &'static str {
         self.expected
     }
 
-    /// Holds the setting `field` to a range.
+    /// Checks that the setting `field` is within its range.
     ///
     /// # Errors
     ///
-    /// This error, unless `holds`.
+    /// Returns an error with `field` and `expected` unless `holds` is true.
     pub const fn unless(
         holds: bool,
         field: &'static str,

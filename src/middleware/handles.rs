@@ -1,4 +1,4 @@
-//! [`Handles`]: the state behind a layer, route by route.
+//! [`Handles`]: the policies that a layer has made, listed by route.
 
 use std::any::Any;
 use std::fmt;
@@ -9,13 +9,13 @@ use crate::pipeline::RouteInfo;
 use crate::setting::InvalidSetting;
 use crate::sync::{Mutex, PlainArc, PlainWeak};
 
-/// The policies that a layer has made, by the name of their message: to read their state, and to
-/// change their limits while they work. Got from the layer before it goes to a bus; clones show the
-/// same.
+/// The policies that a layer has made, by the name of their message. A handle reads the state of a
+/// policy and changes its limits while the policy is in use. Get the handle from the layer before the
+/// layer goes to a bus. Clones share one list.
 ///
-/// A policy is here as long as its route is registered or still in use. It stays the same one when its handler is
-/// [replaced](crate::Registrar::replace), and so does what was changed here. One that is made for several
-/// routes ([`shared`](crate::LayerExt::shared)) has the name of the first of them.
+/// A policy stays listed as long as its route is registered or still in use. The policy and its changed
+/// limits are kept when the handler is [replaced](crate::Registrar::replace). A policy that is made for
+/// several routes ([`shared`](crate::LayerExt::shared)) has the name of the first of them.
 ///
 /// ```
 /// use arcbus::middleware::Handles;
@@ -28,7 +28,7 @@ pub struct Handles<P>(PlainArc<Mutex<Vec<Handle<P>>>>);
 struct Handle<P> {
     name: &'static str,
     policy: PlainWeak<P>,
-    /// The [`Settings`] that a layer has made it of.
+    /// The [`Settings`] from which a layer made the policy.
     settings: Box<dyn Any + Send>,
 }
 
@@ -42,12 +42,12 @@ impl<P> Handle<P> {
     }
 }
 
-/// What a layer makes a policy of.
+/// The settings from which a layer makes a policy.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Settings<F, L> {
-    /// What the policy has for life.
+    /// The settings that a policy keeps for life.
     pub(crate) fixed: F,
-    /// What can be changed while it works.
+    /// The settings that can be changed while the policy is in use.
     pub(crate) limits: L,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Settings<F, L> {
 pub(crate) type SetLimits<P, L> = fn(&P, L, Duration) -> Result<(), InvalidSetting>;
 
 impl<P> Handles<P> {
-    /// The policy of the message with this name: the newest, where there were several.
+    /// Returns the policy of the message with this name, and the newest where there are several.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<PlainArc<P>> {
         let handles = self.0.lock();
@@ -63,7 +63,7 @@ impl<P> Handles<P> {
         newest_first.find_map(|handle| (handle.name == name).then(|| handle.policy.upgrade())?)
     }
 
-    /// Every policy with the name of its message, in the order of registration.
+    /// Returns every policy with the name of its message, in the order of registration.
     #[must_use]
     pub fn all(&self) -> Vec<(&'static str, PlainArc<P>)> {
         let handles = self.0.lock();
@@ -71,7 +71,7 @@ impl<P> Handles<P> {
         handles.iter().filter_map(there).collect()
     }
 
-    /// Lists `policy` under the name of a message, and forgets those that are gone.
+    /// Lists `policy` under the name of a message, and forgets policies that no longer exist.
     pub(crate) fn add(&self, name: &'static str, policy: P) -> PlainArc<P> {
         self.add_made_of(name, policy, ())
     }
@@ -90,8 +90,9 @@ impl<P> Handles<P> {
 }
 
 impl<P: Send + Sync + 'static> Handles<P> {
-    /// Returns the policy for a route: `previous`, which the handler before it had, if this layer or a clone has
-    /// made it of the same settings; otherwise `made`, which is new.
+    /// Returns the policy for a route. Keeps `previous`, the policy of the replaced handler, if this
+    /// layer or a clone made that policy from equal settings. Otherwise lists and returns `made`, which
+    /// is new.
     pub(crate) fn keep_or_add<F>(
         &self,
         route: &RouteInfo,
@@ -110,10 +111,12 @@ impl<P: Send + Sync + 'static> Handles<P> {
         }
     }
 
-    /// [`keep_or_add`](Self::keep_or_add) of a layer whose clones may have other limits.
+    /// Returns the policy for a route as [`keep_or_add`](Self::keep_or_add) does, for a layer whose
+    /// clones may have other limits.
     ///
-    /// A policy that is kept takes them over when the route is registered, unless the layer that made it, or
-    /// kept it last, had the same ones: a limit that was changed by hand stays until a layer says otherwise.
+    /// A kept policy takes over the limits of this layer when the route is registered. The limits stay
+    /// as they are if the layer that made the policy, or kept it last, had equal ones. So a limit that
+    /// was changed by hand stays until a layer sets another.
     pub(crate) fn keep_with_limits_or_add<F, L>(
         &self,
         route: &RouteInfo,
@@ -155,7 +158,8 @@ impl<P: Send + Sync + 'static> Handles<P> {
         (settings.fixed == *fixed).then_some(previous)
     }
 
-    /// Notes the limits that a layer gives `policy`; returns whether they are other ones than before.
+    /// Records the limits that a layer gives `policy`, and returns true if they differ from the earlier
+    /// ones.
     fn note_limits<F, L>(&self, policy: &PlainArc<P>, limits: L) -> bool
     where
         F: 'static,
@@ -180,7 +184,7 @@ impl<P> Default for Handles<P> {
     }
 }
 
-/// Each policy by its name.
+/// Formats each policy under the name of its message.
 impl<P: fmt::Debug> fmt::Debug for Handles<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.all()).finish()

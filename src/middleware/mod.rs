@@ -1,8 +1,8 @@
 //! The layers that guard and watch a handler.
 //!
-//! Each has a module of its own: a layer (its settings, checked when a handler is registered), the
-//! middleware that it makes for each route, and, where there is state, a policy: the state machine
-//! alone, which can be used without a bus.
+//! Each module holds a layer, with its settings, and the middleware that the layer makes for each route.
+//! The settings are checked when a handler is registered. A layer with state also has a policy, which is
+//! the state machine alone and can be used without a bus.
 
 mod admission;
 mod compose;

@@ -1,4 +1,4 @@
-//! Layers that decide if a message may run at all.
+//! Layers that decide whether a message may run before its handler is called.
 
 pub mod adaptive_limit;
 pub mod authorize;

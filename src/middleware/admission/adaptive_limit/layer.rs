@@ -1,4 +1,4 @@
-//! [`AdaptiveLimit`]: the settings.
+//! [`AdaptiveLimit`]: the settings of the layer.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Lets only so many dispatches of a route run at once as the backend keeps up with, and refuses the
-/// others with [`Error::Overloaded`](crate::Error::Overloaded), the least important first.
+/// Lets as many dispatches of a route run at once as the backend can keep up with. Refuses the others
+/// with [`Error::Overloaded`](crate::Error::Overloaded), the least important first.
 ///
-/// What it learns from an outcome, by its [`Verdict`](crate::Verdict):
+/// The limit learns from each outcome by its [`Verdict`](crate::Verdict):
 ///
 /// | outcome | taken as |
 /// |---|---|
@@ -28,8 +28,8 @@ use crate::setting::InvalidSetting;
 ///
 /// See the [module](super) for an example.
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone makes its own instances for its own routes, and [`shared`](crate::LayerExt::shared) makes one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct AdaptiveLimit {
     settings: PolicySettings,
@@ -37,27 +37,27 @@ pub struct AdaptiveLimit {
 }
 
 impl AdaptiveLimit {
-    /// Additive increase, multiplicative decrease. One more after each window that had use for it; an
-    /// overload, or a window whose mean latency is above `slow` (1 ns to 30 s), lowers the limit by
-    /// [`backoff`](Self::backoff).
+    /// Adapts the limit by additive increase and multiplicative decrease. The limit grows by one after
+    /// each window that had use for more. An overload lowers the limit by [`backoff`](Self::backoff),
+    /// and so does a window whose mean latency is above `slow` (1 ns to 30 s).
     ///
-    /// For a backend that says when it is overloaded, or whose latency has a bound that you know.
+    /// Use this algorithm for a backend that reports overload, or whose latency has a known bound.
     #[must_use]
     pub fn aimd(slow: Duration) -> Self {
         let slow = nanos(slow);
         Self::by(Algorithm::Aimd { slow })
     }
 
-    /// Keeps a small queue in the backend. Of `limit` in flight, `limit * (1 - baseline / latency)`
-    /// wait, where the baseline is the latency without load. Under 10 % of the limit (or 3) it grows
-    /// by its square root, above 20 % (or 6) it shrinks by as much. An overload lowers it by
-    /// [`backoff`](Self::backoff).
+    /// Adapts the limit so that a small queue stays in the backend. Of `limit` dispatches in flight,
+    /// `limit * (1 - baseline / latency)` wait, where the baseline is the latency without load. The
+    /// limit grows by its square root while fewer than 10 % of the limit (or 3) wait, and shrinks by as
+    /// much above 20 % (or 6). An overload lowers the limit by [`backoff`](Self::backoff).
     ///
-    /// The baseline is the least mean of a window. Every 100 windows, if dispatches are being refused
-    /// anyhow, a few run at half the limit to measure it anew: so a backend that has become slower for
-    /// good is not taken for a loaded one.
+    /// The baseline is the least mean latency of a window. Every 100 windows, if dispatches are being
+    /// refused already, a few run at half the limit to measure the baseline again. Therefore a backend
+    /// that has become slower for good is not taken for a loaded one.
     ///
-    /// For a backend of which you know nothing.
+    /// Use this algorithm for a backend whose behaviour is not known.
     #[must_use]
     pub fn vegas() -> Self {
         Self::by(Algorithm::Vegas)
@@ -79,62 +79,65 @@ impl AdaptiveLimit {
         }
     }
 
-    /// The limit to begin with, within the range. Default 20, as Netflix's: little for most backends,
-    /// and found wanting within some windows.
+    /// Sets the initial limit, which must lie within the range. The default of 20 is Netflix's. That is
+    /// little for most backends, and the limit grows within some windows.
     #[must_use]
     pub fn initial(mut self, limit: usize) -> Self {
         self.settings.initial = limit;
         self
     }
 
-    /// The least and the most the limit may be, from 1 to 65,535. Default 1 to 1000: something gets
-    /// through however bad it is, and a measure that fails does not open the gates.
+    /// Sets the least and the largest limit, from 1 to 65,535. The default is 1 to 1000. The minimum
+    /// lets something through even in a bad state, and the maximum bounds the damage of a failed
+    /// measurement.
     #[must_use]
     pub fn range(mut self, min: usize, max: usize) -> Self {
         (self.settings.min, self.settings.max) = (min, max);
         self
     }
 
-    /// After how many samples the limit is computed anew, 1 to 4096. Default 50: the mean of fewer
-    /// moves about too much, more of them take longer to notice. A window also
-    /// takes as many as are in flight when it begins, and the one after a change is let pass: it
-    /// measures what entered before.
+    /// Sets the number of samples after which the limit is computed again, 1 to 4096. The default is 50.
+    /// The mean of fewer samples moves about too much, and more samples take longer to notice a change.
+    /// A window also takes at least as many samples as dispatches are in flight when the window begins.
+    /// The window after a change is ignored, because its dispatches entered before the change.
     #[must_use]
     pub fn window(mut self, samples: usize) -> Self {
         self.settings.window = samples;
         self
     }
 
-    /// By what the limit is multiplied after an overload, from 0.5 to below 1. Default 0.9, as
-    /// Netflix's: an overload every now and then costs little, a lasting one is over in ten windows.
+    /// Sets the factor of the limit after an overload, from 0.5 to below 1. The default of 0.9 is
+    /// Netflix's. With this factor an occasional overload costs little, and a lasting overload is over
+    /// in ten windows.
     #[must_use]
     pub fn backoff(mut self, ratio: f64) -> Self {
         self.settings.backoff = ratio;
         self
     }
 
-    /// A dispatch that its caller ended after `time` (1 ns to a day) or later is an overload; one that it ended
-    /// before says nothing, see [`Verdict`](crate::Verdict).
+    /// Counts a dispatch as an overload if its caller ended the dispatch after `time` (1 ns to a day) or
+    /// later. An earlier end says nothing about the backend, see [`Verdict`](crate::Verdict).
     ///
-    /// Default none: how long anybody should wait only you know. Without it, and without a timeout, a backend that
-    /// hangs does not lower the limit as long as every caller has a deadline.
+    /// There is no default, because only the application knows how long a caller should wait. Without
+    /// this setting and without a timeout, a hanging backend does not lower the limit while every caller
+    /// has a deadline.
     #[must_use]
     pub fn slow_after(mut self, time: Duration) -> Self {
         self.settings.slow_after = Some(time);
         self
     }
 
-    /// The state of every route it is given to; and where ranges are changed.
+    /// Returns a handle that reads the state of every route of this layer, and changes their ranges.
     #[must_use]
     pub fn handles(&self) -> Handles<AdaptiveLimitPolicy> {
         self.handles.clone()
     }
 
-    /// A limit of its own, to be used without a bus.
+    /// Creates a separate limit that can be used without a bus.
     ///
     /// # Errors
     ///
-    /// If a setting is out of range.
+    /// Returns an error if a setting is out of range.
     pub fn policy(&self) -> Result<AdaptiveLimitPolicy, InvalidSetting> {
         AdaptiveLimitPolicy::new(self.settings)
     }

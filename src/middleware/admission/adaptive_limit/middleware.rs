@@ -1,4 +1,4 @@
-//! [`AdaptiveLimitGate`]: the limit in front of a handler.
+//! [`AdaptiveLimitGate`]: the adaptive limit in front of a handler.
 
 use super::{AdaptiveLimitPolicy, InFlight, Priority};
 use crate::context::{Context, Limit};
@@ -8,8 +8,8 @@ use crate::outcome::{Error, Outcome, TimeLimit};
 use crate::pipeline::Gate;
 use crate::sync::PlainArc;
 
-/// Takes a permit of an [`AdaptiveLimitPolicy`] for each message, or refuses it, and tells the policy how the
-/// message fared. Made by [`AdaptiveLimit`](super::AdaptiveLimit).
+/// Takes a permit of an [`AdaptiveLimitPolicy`] for each message, or refuses the message. Reports the
+/// outcome of each admitted message to the policy. Made by [`AdaptiveLimit`](super::AdaptiveLimit).
 #[derive(Debug)]
 pub struct AdaptiveLimitGate {
     pub(super) policy: PlainArc<AdaptiveLimitPolicy>,
@@ -25,8 +25,8 @@ impl AdaptiveLimitGate {
 #[derive(Debug)]
 pub struct AdaptiveLimitPass<'a> {
     in_flight: InFlight<'a>,
-    /// The tick at which a layer further out ends it. Taken on the way in: that layer limits the time only of
-    /// its own inner service.
+    /// The tick at which a layer further out ends the dispatch. The tick is read on the way in, because
+    /// that layer limits the time of its own inner service only.
     limit: u64,
 }
 
@@ -68,7 +68,7 @@ impl<M: Message> Gate<M> for AdaptiveLimitGate {
 }
 
 impl AdaptiveLimitPass<'_> {
-    /// Tells that its caller abandoned it, or a layer further out ended it.
+    /// Reports that the caller abandoned the dispatch, or that a layer further out ended the dispatch.
     #[cold]
     fn cut_short(self, cx: &Context<'_>) {
         let now = cx.clock().ticks();
@@ -87,7 +87,7 @@ fn overloaded<E>(limit: u64) -> Error<E> {
     Error::Overloaded { limit }
 }
 
-/// Returns whether a failure is that of a backend that has too much to do.
+/// Returns true if the failure shows that the backend is overloaded.
 #[cold]
 fn is_overload<M: Message>(outcome: &Outcome<M>) -> bool {
     let kind = outcome.as_ref().err().map(ErrorKind::of::<M>);

@@ -1,18 +1,19 @@
-//! [`AdaptiveLimit`]: a concurrency limit that finds itself.
+//! [`AdaptiveLimit`]: a concurrency limit that adapts to the backend.
 //!
-//! Nobody knows how many dispatches a backend can take at once, and it changes. This layer watches how
-//! long they take and which fail for overload, and moves its limit between `min` and `max`:
+//! The number of dispatches that a backend can run at once is rarely known, and changes over time. This
+//! layer watches how long dispatches take and which fail for overload. From these samples the limit
+//! moves between `min` and `max`, by either of two algorithms:
 //!
-//! - [`AdaptiveLimit::aimd`] adds one as long as all is well and multiplies by less than one when it is
-//!   not (Chiu and Jain, "Analysis of the increase and decrease algorithms for congestion avoidance",
-//!   1989);
-//! - [`AdaptiveLimit::vegas`] estimates how many wait inside the backend, from how much longer they take
-//!   than without load (Brakmo and Peterson, "TCP Vegas", 1995), with the thresholds of Netflix's
-//!   [concurrency-limits](https://github.com/Netflix/concurrency-limits). Where that one takes any
-//!   sample for the time without load now and then, this one makes room first, as BBR does (Cardwell et
-//!   al., "BBR: congestion-based congestion control", 2016).
+//! - [`AdaptiveLimit::aimd`] adds one while the backend keeps up, and multiplies by less than one after
+//!   an overload (Chiu and Jain, "Analysis of the increase and decrease algorithms for congestion
+//!   avoidance", 1989).
+//! - [`AdaptiveLimit::vegas`] estimates how many dispatches wait inside the backend. The estimate comes
+//!   from the latency above the latency without load (Brakmo and Peterson, "TCP Vegas", 1995), with the
+//!   thresholds of Netflix's [concurrency-limits](https://github.com/Netflix/concurrency-limits).
+//!   Netflix's library now and then takes any sample for the latency without load. This algorithm makes
+//!   room first, as BBR does (Cardwell et al., "BBR: congestion-based congestion control", 2016).
 //!
-//! As utilisation rises the least important are refused first: see [`Priority`].
+//! As utilisation rises, the least important messages are refused first: see [`Priority`].
 //!
 //! ```
 //! use arcbus::middleware::{AdaptiveLimit, Priority};
@@ -41,9 +42,9 @@
 //!
 //! # What it costs
 //!
-//! One locked instruction on the way in, two on the way out (the permit, the sample), and the two
-//! readings of the clock that a whole stack shares. The limit is computed anew once a window, by the
-//! dispatch that completes it; the others go on meanwhile. No lock.
+//! A dispatch costs one locked instruction on the way in, and two on the way out for the permit and the
+//! sample. The two readings of the clock are shared by a whole stack. The dispatch that completes a
+//! window computes the next limit, and the others go on meanwhile. No lock is taken.
 
 mod layer;
 mod middleware;

@@ -1,8 +1,8 @@
-//! [`Priority`]: who is refused first.
+//! [`Priority`]: the importance of a message, which decides the order of refusals.
 
-/// How important a message is: a value of its [`Context`](crate::Context), set by who sends it.
-/// [`AdaptiveLimit`](super::AdaptiveLimit) lets each kind use a part of its limit, so that what is less
-/// important is refused first as utilisation rises.
+/// The importance of a message, a value of its [`Context`](crate::Context) that the sender sets. Each
+/// priority may use a part of the limit of an [`AdaptiveLimit`](super::AdaptiveLimit). As utilisation
+/// rises, less important messages are therefore refused first.
 ///
 /// | priority | part of the limit |
 /// |---|---|
@@ -11,24 +11,24 @@
 /// | `Normal`, and without one | 87.5 % |
 /// | `Critical` | all |
 ///
-/// Rounded up, so that a limit of one lets each kind in. The part is of all that are in flight,
-/// whatever their own priority. A limit that is found counts only what enters: where all messages are
-/// `Normal` it settles a little higher, and loses nothing.
+/// The part is rounded up, so that a limit of one lets each priority in. The part applies to all
+/// dispatches in flight, whatever their own priority. An adaptive limit counts only admitted dispatches.
+/// Where all messages are `Normal`, the limit settles a little higher and nothing is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// Nobody waits for it: it can be done later.
+    /// No user waits for the message, which can be done later.
     Background,
-    /// Somebody waits who can do without.
+    /// A user waits, but can do without the reply.
     Low,
-    /// What most are.
+    /// The priority of most messages.
     #[default]
     Normal,
-    /// What the rest is refused for.
+    /// The priority for which other messages are refused first.
     Critical,
 }
 
 impl Priority {
-    /// The part of the limit that it may use, in sixteenths.
+    /// Returns the part of the limit that this priority may use, in sixteenths.
     #[inline]
     pub(super) fn sixteenths(self) -> u64 {
         match self {

@@ -1,4 +1,4 @@
-//! [`Authorize`]: asks whether the caller may send this message at all.
+//! [`Authorize`]: asks a predicate whether the caller may send a message with this type and context.
 
 use std::any::Any;
 
@@ -9,8 +9,8 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Refuses a message whose context does not satisfy a predicate. It fits every message, so it can
-/// stand above a whole bus; to decide by what is in the message, use [`guard`](crate::guard).
+/// Refuses a message whose context does not satisfy a predicate. The layer fits every message, so it can
+/// stand above a whole bus. To decide by the content of the message, use [`guard`](crate::guard).
 ///
 /// ```
 /// use arcbus::middleware::Authorize;
@@ -46,16 +46,16 @@ impl<F> Authorize<F>
 where
     F: Fn(MessageType, &Context<'_>) -> Result<(), Rejection>,
 {
-    /// Lets a message pass if `may` says so of its type and context.
+    /// Lets a message pass if `may` accepts its type and context.
     pub const fn new(may: F) -> Self {
         Self(may)
     }
 }
 
 impl Authorize<()> {
-    /// Lets a message pass if `may` holds for the value of type `U` in its context. Without such a
-    /// value it is [unauthenticated](Rejection::unauthenticated); where `may` does not hold,
-    /// [forbidden](Rejection::forbidden) for `reason`.
+    /// Lets a message pass if `may` holds for the value of type `U` in its context. A message without
+    /// such a value is [unauthenticated](Rejection::unauthenticated). A message whose value does not
+    /// satisfy `may` is [forbidden](Rejection::forbidden) for `reason`.
     pub fn caller<U: Any + Send + Sync>(
         may: impl Fn(&U) -> bool + Clone + Send + Sync + 'static,
         reason: &'static str,
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// What [`Authorize`] makes.
+/// The middleware that [`Authorize`] makes for a route.
 pub struct AuthorizeGate<F>(F);
 
 #[diagnostic::do_not_recommend]

@@ -1,4 +1,4 @@
-//! [`by_garde`]: the rules that stand as attributes on a message's fields.
+//! [`by_garde`]: checks the rules that stand as attributes on the fields of a message.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -11,13 +11,14 @@ use garde::i18n::{
 
 use crate::outcome::Violations;
 
-/// Checks the rules that `#[derive(garde::Validate)]` found on the fields; for a message's
-/// [`validate`](crate::Message::validate).
+/// Checks the rules that `#[derive(garde::Validate)]` found on the fields. Call this function in the
+/// [`validate`](crate::Message::validate) of a message.
 ///
-/// A violation's field is garde's path (`address.street`, `tags[3]`), its text garde's, its code the
-/// name of the rule: `required`, `min` and `max` (of a range), `min_length`, `max_length`, `email`, `url`,
-/// `pattern`, `contains`, `prefix`, `suffix`, `matches`, `ascii`, `alphanumeric`, `ip`, `phone_number`,
-/// `credit_card`; `custom` for a rule of your own. They stand in the order of their fields' names.
+/// The field of a violation is garde's path (`address.street`, `tags[3]`), and its text is garde's text.
+/// Its code is the name of the rule: `required`, `min` and `max` (of a range), `min_length`,
+/// `max_length`, `email`, `url`, `pattern`, `contains`, `prefix`, `suffix`, `matches`, `ascii`,
+/// `alphanumeric`, `ip`, `phone_number`, `credit_card`, and `custom` for a rule of your own. The
+/// violations are in the order of their fields' names.
 ///
 /// ```
 /// use arcbus::middleware::validation::by_garde;
@@ -50,7 +51,7 @@ use crate::outcome::Violations;
 ///
 /// # Errors
 ///
-/// Every rule that does not hold.
+/// Returns every rule that does not hold, as a violation.
 pub fn by_garde<T: Validate<Context = ()>>(value: &T) -> Result<(), Violations> {
     match with_i18n(WithCode, || value.validate()) {
         Ok(()) => Ok(()),
@@ -69,10 +70,10 @@ fn violations(report: &garde::Report) -> Violations {
     violations
 }
 
-/// Between the name of a rule and garde's text: not part of any sensible text.
+/// Separates the name of a rule from garde's text, and is not part of any sensible text.
 const SEPARATOR: char = '\u{1f}';
 
-/// Puts the name of the rule before garde's own text, which is all that garde keeps of it.
+/// Puts the name of the rule before garde's own text, because garde keeps nothing else of the rule.
 struct WithCode;
 
 fn with_code(code: &str, text: &str) -> Cow<'static, str> {

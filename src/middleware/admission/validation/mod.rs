@@ -11,11 +11,11 @@ use crate::outcome::{Error, ErrorKind, Outcome};
 use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo, validate};
 use crate::setting::InvalidSetting;
 
-/// Validates the message where it stands, so that an invalid one takes no permit and no token of the
-/// layers further in.
+/// Validates a message at the place of this layer, so that an invalid message takes no permit and no
+/// token of the layers further in.
 ///
-/// The handler's own check stays: every message is validated right before its handler, with or
-/// without this layer. With it, a valid message is checked twice.
+/// The check of the handler stays: every message is validated right before its handler, with or without
+/// this layer. With this layer, a valid message is checked twice.
 ///
 /// ```
 /// use arcbus::middleware::Validation;
@@ -51,7 +51,7 @@ use crate::setting::InvalidSetting;
 pub struct Validation;
 
 impl Validation {
-    /// The layer; it has no settings.
+    /// Creates the layer, which has no settings.
     #[must_use]
     pub const fn new() -> Self {
         Self
@@ -77,7 +77,7 @@ impl<M: Message> Layer<M> for Validation {
     }
 }
 
-/// What [`Validation`] makes.
+/// The middleware that [`Validation`] makes for a route.
 #[derive(Debug)]
 pub struct ValidationGate(());
 

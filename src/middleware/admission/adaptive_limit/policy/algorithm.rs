@@ -1,18 +1,19 @@
-//! [`Algorithm`]: the next limit, from the present one and what a window has measured.
+//! [`Algorithm`]: computes the next limit from the present limit and the measurements of a window.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::window::Load;
 
-/// Windows after which Vegas measures the latency without load anew. It takes about three windows at
-/// half the limit: at 100, one message in a hundred is refused for it under full load.
+/// Number of windows after which Vegas measures the latency without load again. A measurement takes
+/// about three windows at half the limit. At 100, under full load, one message in a hundred is refused
+/// for this purpose.
 const PROBE: u64 = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
     Aimd {
-        /// In nanoseconds: a mean above this is too slow.
+        /// Bound of the mean latency in nanoseconds, above which the backend is too slow.
         slow: u64,
     },
     Vegas,
@@ -30,7 +31,7 @@ impl fmt::Debug for Algorithm {
     }
 }
 
-/// What a window has seen.
+/// The measurements of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Measured {
     /// The mean latency in nanoseconds, at least 1.
@@ -38,20 +39,20 @@ pub(super) struct Measured {
     pub(super) load: Load,
 }
 
-/// What is kept from window to window.
+/// The values that are kept from window to window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Memory {
-    /// The latency without load in nanoseconds; 0: not known.
+    /// The latency without load in nanoseconds, or 0 while that is not known.
     pub(super) baseline: u64,
-    /// Windows since that was last measured without load.
+    /// Number of windows since the baseline was last measured without load.
     pub(super) age: u64,
-    /// The limit to go back to, while it is halved for a measurement; else 0.
+    /// The limit to return to while the limit is halved for a measurement, or else 0.
     pub(super) halved: u64,
-    /// The limit has just been changed: the next window measures what entered before that.
+    /// True if the limit has just been changed, so that the next window measures dispatches from before.
     pub(super) settling: bool,
 }
 
-/// The algorithm, and by what an overload multiplies.
+/// The algorithm, and the factor of the limit after an overload.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
     pub(super) algorithm: Algorithm,
@@ -59,7 +60,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The limit after a complete window.
+    /// Returns the limit after a complete window.
     pub(super) fn next(&self, limit: u64, measured: Measured, memory: &mut Memory) -> u64 {
         if std::mem::take(&mut memory.settling) {
             return limit;
@@ -72,7 +73,7 @@ impl Rules {
         next
     }
 
-    /// The limit after an overload.
+    /// Returns the limit after an overload.
     pub(super) fn lowered(&self, limit: u64, memory: &mut Memory) -> u64 {
         memory.settling = true;
         self.lower(limit.max(std::mem::take(&mut memory.halved)))
@@ -82,8 +83,8 @@ impl Rules {
         ((limit as f64 * self.backoff) as u64).min(limit - 1)
     }
 
-    /// Grows only if at least half of the limit was in use: one that is never reached would grow for
-    /// ever.
+    /// Grows the limit only if at least half of the present limit was in use. Otherwise a limit that is
+    /// never reached would grow for ever.
     fn aimd(&self, limit: u64, measured: Measured, slow: u64) -> u64 {
         match measured.load {
             _ if measured.mean > slow => self.lower(limit),
@@ -104,12 +105,12 @@ fn vegas(limit: u64, measured: Measured, memory: &mut Memory) -> u64 {
     }
     memory.age += 1;
     match measured.load {
-        // Nothing waits in a backend that is half idle.
+        // Nothing waits in a backend that is half idle, so this latency is one without load.
         Load::Little if memory.age >= PROBE => {
             (memory.baseline, memory.age) = (measured.mean, 0);
             limit
         }
-        // Some are being refused anyhow.
+        // Some dispatches are being refused already, so a measurement costs little more.
         Load::Full if memory.age >= PROBE => {
             memory.halved = limit;
             limit / 2
@@ -118,7 +119,8 @@ fn vegas(limit: u64, measured: Measured, memory: &mut Memory) -> u64 {
     }
 }
 
-/// Of `limit` in flight, those wait that would not fit if each took no longer than the baseline.
+/// Estimates the queue in the backend. Of `limit` dispatches in flight, those wait that would not fit if
+/// each took no longer than the baseline.
 fn by_queue(limit: u64, measured: Measured, baseline: u64) -> u64 {
     let queue = limit * (measured.mean - baseline) / measured.mean;
     let (few, many) = ((limit / 10).max(3), (limit / 5).max(6));

@@ -1,40 +1,40 @@
-//! [`Counts`]: what is in flight, the limit and its range, in one atomic word.
+//! [`Counts`]: the dispatches in flight, the limit and its range, in one atomic word.
 
 use crate::setting::InvalidSetting;
 use crate::sync::{AtomicU64, Ordering};
 
-/// In flight: the lowest 16 bits.
+/// A dispatch in flight, counted in the lowest 16 bits.
 const IN_FLIGHT: u64 = 1;
-/// Then the limit, the least and the most it may be, 16 bits each.
+/// A limit of one, followed by the least and the largest limit, with 16 bits for each.
 const LIMIT: u64 = 1 << 16;
 const MIN: u64 = 1 << 32;
 const MAX: u64 = 1 << 48;
-/// The largest value of each.
+/// The largest value of each count.
 const LARGEST: u64 = (1 << 16) - 1;
 
 /// The state of an adaptive limit at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdaptiveUsage {
-    /// How many dispatches may be in flight at once, of the highest priority.
+    /// Number of dispatches of the highest priority that may be in flight at once.
     pub limit: usize,
-    /// How many are: above the limit for a while after it fell.
+    /// Number of dispatches in flight, which exceeds the limit for a while after the limit fell.
     pub in_flight: usize,
-    /// The least the limit may be.
+    /// The least value of the limit.
     pub min: usize,
-    /// The most the limit may be.
+    /// The largest value of the limit.
     pub max: usize,
 }
 
 impl AdaptiveUsage {
-    /// The part of the limit that is in use: 1.0 is all of it.
+    /// Returns the used part of the limit, where 1.0 is the whole limit.
     #[must_use]
     pub fn utilisation(&self) -> f64 {
         self.in_flight as f64 / self.limit as f64
     }
 }
 
-/// All four are read and changed together: a limit is in its range at every moment.
+/// A word of four counts that are read and changed together, so that a limit is always in its range.
 #[derive(Clone, Copy)]
 struct Word(u64);
 
@@ -57,7 +57,8 @@ impl Word {
         self.0 / MAX
     }
 
-    /// How many may be in flight to let another in that may use this part of the limit.
+    /// Returns the number of dispatches in flight below which a message with this part of the limit
+    /// enters.
     #[inline]
     fn share(self, sixteenths: u64) -> u64 {
         (self.limit() * sixteenths).div_ceil(16)
@@ -68,12 +69,13 @@ impl Word {
     }
 }
 
-/// Orderings: who enters synchronises with those who have left (Acquire, Release), as with any
-/// permit; the counts themselves need no more than the order of the word. Model: `adaptive_limit`.
+/// Orderings: a dispatch that enters synchronises with those that have left (Acquire, Release), as with
+/// any permit. The counts themselves need no more than the order of the word. Model: `adaptive_limit`.
 pub(super) struct Counts(AtomicU64);
 
 impl Counts {
-    /// `limit` within `min` and `max`, which are in range.
+    /// Creates the word with `limit` moved into the range from `min` to `max`, which the caller has
+    /// checked.
     pub(super) fn new(limit: u64, min: u64, max: u64) -> Self {
         Self(AtomicU64::new(Word(0).with(limit, min, max)))
     }
@@ -88,7 +90,7 @@ impl Counts {
     }
 
     pub(super) fn read(&self) -> AdaptiveUsage {
-        // Relaxed: a reading, for people.
+        // Relaxed: this reading is for people and orders nothing.
         let word = Word(self.0.load(Ordering::Relaxed));
         AdaptiveUsage {
             limit: word.limit() as usize,
@@ -103,12 +105,13 @@ impl Counts {
     }
 
     pub(super) fn limit(&self) -> u64 {
-        // Relaxed: by who computes it anew, who alone changes it but for its range.
+        // Relaxed: the reader is the thread that computes the next limit. Only that thread changes the
+        // limit, apart from a change of the range.
         Word(self.0.load(Ordering::Relaxed)).limit()
     }
 
-    /// Enters, unless its part of the limit is in use; says how many are in flight then, or how many
-    /// may be.
+    /// Enters, unless the part of the limit that the message may use is full. Returns how many are in
+    /// flight then, or how many may be in flight as an error.
     #[inline]
     pub(super) fn try_enter(&self, sixteenths: u64) -> Result<u64, u64> {
         let mut before = self.0.load(Ordering::Relaxed);
@@ -117,7 +120,7 @@ impl Counts {
             if word.in_flight() >= word.share(sixteenths) {
                 return Err(word.share(sixteenths));
             }
-            // Only below the limit: of a full word it would overflow.
+            // A dispatch enters only below the limit, because adding to a full word would overflow.
             let after = before + IN_FLIGHT;
             let changed =
                 self.0
@@ -134,7 +137,7 @@ impl Counts {
         self.0.fetch_sub(IN_FLIGHT, Ordering::Release);
     }
 
-    /// Sets the limit, or what of the range is nearest.
+    /// Sets the limit to `limit`, or to the nearest value of the range.
     pub(super) fn set_limit(&self, limit: u64) {
         self.change(|word| word.with(limit, word.min(), word.max()));
     }
@@ -147,7 +150,7 @@ impl Counts {
 
     fn change(&self, to: impl Fn(Word) -> u64) {
         let mut before = self.0.load(Ordering::Relaxed);
-        // Relaxed: it orders nothing; the dispatches that left before keep their Release.
+        // Relaxed: this change orders nothing, and the dispatches that left before keep their Release.
         while let Err(now) = self.0.compare_exchange_weak(
             before,
             to(Word(before)),
@@ -164,7 +167,7 @@ mod tests {
     use super::*;
     use crate::reach::reach;
 
-    /// The four counts as they are.
+    /// The four counts as plain numbers.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     struct Plain {
         in_flight: u64,
@@ -195,7 +198,7 @@ mod tests {
         }
 
         fn enters(self, sixteenths: u64) -> Self {
-            // Rounded up: a part of a limit is at least one.
+            // Rounds up, because a part of a limit is at least one.
             let share = (self.limit * sixteenths).div_ceil(16);
             let in_flight = self.in_flight + 1;
             let expected = match self.in_flight < share {

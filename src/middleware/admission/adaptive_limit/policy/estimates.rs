@@ -1,12 +1,12 @@
-//! [`Estimates`]: what the algorithm remembers, where everybody can read it.
+//! [`Estimates`]: the memory of the algorithm, where every thread can read the values.
 
 use std::time::Duration;
 
 use super::algorithm::Memory;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
-/// Relaxed everywhere: written by who has closed a window alone, and handed to the next who does by
-/// the window's word. Others read single words, for people.
+/// Relaxed everywhere: only the thread that has closed a window writes these words. The word of the
+/// window hands them to the next such thread. Other threads read single words, for people.
 pub(super) struct Estimates {
     baseline: AtomicU64,
     age: AtomicU64,

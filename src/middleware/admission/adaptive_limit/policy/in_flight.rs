@@ -1,4 +1,4 @@
-//! [`InFlight`]: what a dispatch holds.
+//! [`InFlight`]: the permit of a dispatch in flight.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,29 +7,29 @@ use super::AdaptiveLimitPolicy;
 use crate::clock::nanos;
 use crate::outcome::Verdict;
 
-/// The right to run. Dropped, it is given back and says nothing of the backend.
+/// A permit to run. A dropped permit is given back, and says nothing about the backend.
 #[must_use = "a permit is given back when dropped"]
 pub struct InFlight<'a> {
     pub(super) policy: &'a AdaptiveLimitPolicy,
-    /// The tick at which it entered.
+    /// The tick at which the dispatch entered.
     pub(super) entered: u64,
 }
 
 impl InFlight<'_> {
-    /// It was answered: a sample of the latency. `now` as in
+    /// Reports an answer, whose latency becomes a sample. `now` is the time as in
     /// [`try_acquire`](AdaptiveLimitPolicy::try_acquire).
     pub fn answered(self, now: Duration) {
         self.answered_at(nanos(now));
     }
 
-    /// It failed for overload, by a time limit say: the limit is lowered.
+    /// Reports a failure for overload, such as a time limit that passed, which lowers the limit.
     pub fn overloaded(self, now: Duration) {
         self.overloaded_at(nanos(now));
     }
 
-    /// Its caller ended it: by a deadline, by a token, or because it has gone. That is an overload if it had run for
-    /// [`slow_after`](super::super::AdaptiveLimit::slow_after) by `now`, and otherwise nothing: no sample, for the
-    /// latency is not known.
+    /// Reports that the caller ended the dispatch, by a deadline, by a token, or by leaving. That is an
+    /// overload if the dispatch had run for [`slow_after`](super::super::AdaptiveLimit::slow_after) by
+    /// `now`. Otherwise nothing is counted, because the latency is not known.
     pub fn abandoned(self, now: Duration) {
         self.abandoned_at(nanos(now));
     }

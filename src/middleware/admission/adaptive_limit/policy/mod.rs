@@ -21,7 +21,7 @@ use counts::Counts;
 use estimates::Estimates;
 use window::{Closed, Window};
 
-/// What the layer sets.
+/// The settings of the layer, after they were checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) algorithm: Algorithm,
@@ -71,7 +71,7 @@ impl Settings {
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A limit that follows what it measures. Made by [`AdaptiveLimit`](super::AdaptiveLimit), for a route
+/// A limit that follows its measurements. Made by [`AdaptiveLimit`](super::AdaptiveLimit) for a route,
 /// or [alone](super::AdaptiveLimit::policy).
 ///
 /// ```
@@ -92,7 +92,7 @@ pub struct AdaptiveLimitPolicy {
     window: Window,
     estimates: Estimates,
     rules: Rules,
-    /// In nanoseconds: after what time what a caller ended is an overload.
+    /// Time in nanoseconds after which a dispatch that its caller ended counts as an overload.
     slow_after: u64,
 }
 
@@ -112,14 +112,14 @@ impl AdaptiveLimitPolicy {
         })
     }
 
-    /// A permit, unless the part of the limit that `priority` may use is in use. `now`: time since an
-    /// origin of the caller's choice that never changes.
+    /// Takes a permit, unless the part of the limit that `priority` may use is full. `now` is the time
+    /// since an origin of the caller's choice that never changes.
     #[inline]
     pub fn try_acquire(&self, priority: Priority, now: Duration) -> Option<InFlight<'_>> {
         self.try_acquire_at(priority, nanos(now)).ok()
     }
 
-    /// As an error, how many may be in flight.
+    /// Takes a permit, or returns as an error how many dispatches may be in flight.
     #[inline]
     pub(super) fn try_acquire_at(
         &self,
@@ -141,34 +141,36 @@ impl AdaptiveLimitPolicy {
         }
     }
 
-    /// The limit, its range, and what is in flight: of one moment.
+    /// Returns the limit, its range and the number in flight, all read at one moment.
     #[must_use]
     pub fn usage(&self) -> AdaptiveUsage {
         self.counts.read()
     }
 
-    /// What Vegas takes for the latency without load, once known.
+    /// Returns the latency without load as Vegas estimates it, once known.
     #[must_use]
     pub fn baseline(&self) -> Option<Duration> {
         self.estimates.baseline()
     }
 
-    /// The mean latency of the last complete window.
+    /// Returns the mean latency of the last complete window.
     #[must_use]
     pub fn latency(&self) -> Option<Duration> {
         self.estimates.latency()
     }
 
-    /// Changes the range; a limit outside is moved to its nearest end. Dispatches in flight finish.
+    /// Changes the range, and moves a limit outside the range to the nearest end. Dispatches in flight
+    /// finish.
     ///
     /// # Errors
     ///
-    /// If it is none: `min` from 1, `max` from `min` to 65,535.
+    /// Returns an error unless `min` is at least 1, and `max` from `min` to 65,535.
     pub fn set_range(&self, min: usize, max: usize) -> Result<(), InvalidSetting> {
         self.counts.set_range(min, max)
     }
 
-    /// Computes the limit anew and opens the next window. By who closed the last one, alone.
+    /// Computes the next limit and opens the next window. Only the thread that closed the last window
+    /// may call this.
     #[cold]
     #[inline(never)]
     fn adapt(&self, closed: Closed, tick: u64) {

@@ -2,60 +2,64 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// The uppermost bit: the window is closed.
+/// The uppermost bit, which marks the window as closed.
 const CLOSED: u64 = 1 << 63;
-/// How many samples: the next 15 bits; below, the sum of their latencies in nanoseconds.
+/// A sample, counted in the next 15 bits. The bits below hold the sum of the latencies in nanoseconds.
 const ONE: u64 = 1 << 48;
-/// The most samples a window may ask for. Threads that add one at the same time count beyond.
+/// Largest number of samples that a window may ask for. Threads that add at once can count beyond this
+/// number.
 pub(super) const LARGEST: u64 = 4096;
-/// What a latency counts for at most, some 34 seconds: the sum of twice as many as may be fits.
+/// The largest latency that is counted, some 34 seconds. The sum of twice the largest number of samples
+/// fits.
 pub(super) const LONGEST: u64 = ONE / (2 * LARGEST) - 1;
-/// In the place of the peak: somebody was refused.
+/// The value of the peak after a message was refused.
 const REFUSED: u64 = u64::MAX;
 
-/// How much of the limit was in use at the busiest moment of a window.
+/// The used part of the limit at the busiest moment of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
-    /// Less than half.
+    /// Less than half of the limit was in use.
     Little,
-    /// Half or more.
+    /// Half of the limit or more was in use.
     Enough,
-    /// So much that somebody was refused.
+    /// So much of the limit was in use that a message was refused.
     Full,
 }
 
-/// Why a window is closed.
+/// The reason why a window is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// It has its samples, of this mean in nanoseconds.
+    /// The window has its samples, with this mean in nanoseconds.
     Complete { mean: u64 },
-    /// Something failed for overload.
+    /// A dispatch failed for overload.
     Overload,
 }
 
-/// The latencies of what was done since the window was opened. It is complete when there are enough of
-/// them and one has entered since, so that it lasts as long as a dispatch, however many there are.
+/// The latencies of the dispatches that ended since the window was opened. A window is complete when it
+/// has enough samples and a dispatch that entered since the opening has ended. So a window lasts at
+/// least as long as a dispatch, however many there are.
 ///
-/// Whoever closes it, by a compare-and-swap of its word, computes the next limit. Until that thread
-/// opens the next window nobody else closes one: all that it reads and writes meanwhile is its own.
-/// What is done in between is no sample.
+/// A thread closes the window by a compare-and-swap of its word, and then computes the next limit. No
+/// other thread closes a window until that thread opens the next one, so all reads and writes meanwhile
+/// are its own. A dispatch that ends in between is no sample.
 pub(super) struct Window {
     word: AtomicU64,
-    /// When it was opened, as a tick.
+    /// The tick at which the window was opened.
     opened: AtomicU64,
-    /// When an overload last lowered the limit. One that entered before says nothing new.
+    /// The tick at which an overload last lowered the limit. Dispatches that entered before say nothing
+    /// new.
     lowered: AtomicU64,
-    /// The most that were in flight, or [`REFUSED`].
+    /// The largest number in flight, or [`REFUSED`].
     peak: AtomicU64,
-    /// How many samples it asks for.
+    /// The number of samples that this window asks for.
     size: AtomicU64,
-    /// As many at least.
+    /// The least number of samples of any window.
     least: u64,
 }
 
 impl Window {
-    /// A window asks for `least` samples, or as many as are in flight when it is opened, if that is
-    /// more: those entered before.
+    /// Creates a window that asks for at least `least` samples. A later window asks for as many as are
+    /// in flight when the window is opened, if they are more, because they entered before.
     pub(super) fn new(least: u64) -> Self {
         Self {
             word: AtomicU64::new(0),
@@ -67,8 +71,8 @@ impl Window {
         }
     }
 
-    /// Relaxed, and a store that another one may undo: a mark that is lost is made again by the next
-    /// that enters, and one that is late was true a moment ago.
+    /// Relaxed, and a store that another one may undo. A lost mark is made again by the next dispatch
+    /// that enters, and a late mark was true a moment ago.
     #[inline]
     pub(super) fn note_in_flight(&self, in_flight: u64) {
         if in_flight > self.peak.load(Ordering::Relaxed) {
@@ -76,23 +80,23 @@ impl Window {
         }
     }
 
-    /// Relaxed: see [`note_in_flight`](Self::note_in_flight).
+    /// Marks the peak as refused. Relaxed: see [`note_in_flight`](Self::note_in_flight).
     #[cold]
     pub(super) fn note_refused(&self) {
         self.peak.store(REFUSED, Ordering::Relaxed);
     }
 
-    /// Adds the latency of a dispatch that entered at `entered` and was done at `now`; says whether
-    /// that closed the window.
+    /// Adds the latency of a dispatch that entered at `entered` and was done at `now`. Returns the
+    /// reason if that closed the window.
     #[inline]
     pub(super) fn add(&self, entered: u64, now: u64) -> Option<Closed> {
-        // Relaxed: a size or a time of an earlier window lets this one close at most a little early.
+        // Relaxed: a size or a time of an earlier window lets this window close at most a little early.
         let mut word = self.word.load(Ordering::Relaxed);
         let size = self.size.load(Ordering::Relaxed);
         if count(word) < size {
-            // None of a clock that was set back meanwhile.
+            // A clock that was set back meanwhile gives no sample.
             let sample = ONE + now.checked_sub(entered)?.min(LONGEST);
-            // Relaxed: a sample is the word alone.
+            // Relaxed: a sample is published by the word alone.
             word = self.word.fetch_add(sample, Ordering::Relaxed) + sample;
         }
         if count(word) < size {
@@ -111,34 +115,36 @@ impl Window {
         Some(Closed::Complete { mean })
     }
 
-    /// Closes the window at once, unless that says nothing new.
+    /// Closes the window at once for an overload, unless that says nothing new.
     #[cold]
     pub(super) fn overload(&self, entered: u64, now: u64) -> Option<Closed> {
         if entered < not_after(&self.lowered, now) {
             return None;
         }
         let word = self.close(0)?;
-        // Again: another one may have closed a window, and opened this one, in between.
+        // Checks again, because another thread may have closed a window and opened this one in between.
         if self.is_old(entered) {
-            // Release: as in `open`.
+            // Release: pairs with the Acquire in `close`, as the store in `open` does.
             self.word.store(word, Ordering::Release);
             return None;
         }
         Some(Closed::Overload)
     }
 
-    /// Relaxed: exact for who has closed the window, and a shortcut before.
+    /// Relaxed: the value is exact for the thread that has closed the window, and a shortcut before
+    /// that.
     fn is_old(&self, entered: u64) -> bool {
         entered < self.lowered.load(Ordering::Relaxed)
     }
 
-    /// Closes the window if it has so many samples; what stood in the word, for the one who does.
+    /// Closes the window if it has that many samples. Returns the earlier word to the thread that closed
+    /// the window.
     fn close(&self, samples: u64) -> Option<u64> {
         // Relaxed: the swap below acquires.
         let mut word = self.word.load(Ordering::Relaxed);
         while word < CLOSED && count(word) >= samples {
-            // Acquire: pairs with the Release in `open`, so that who closes a window has all that the
-            // one before it wrote. Model: `adaptive_limit`.
+            // Acquire: pairs with the Release in `open`. A thread that closes a window sees all writes
+            // of the thread that closed the one before. Model: `adaptive_limit`.
             let closed =
                 self.word
                     .compare_exchange_weak(word, CLOSED, Ordering::Acquire, Ordering::Relaxed);
@@ -150,7 +156,7 @@ impl Window {
         None
     }
 
-    /// By who closed it.
+    /// Returns the load of the window, for the thread that closed the window.
     pub(super) fn load(&self, limit: u64) -> Load {
         match self.peak.load(Ordering::Relaxed) {
             REFUSED => Load::Full,
@@ -159,26 +165,26 @@ impl Window {
         }
     }
 
-    /// By who closed it, for an overload.
+    /// Records the time of an overload, for the thread that closed the window.
     pub(super) fn note_lowered(&self, now: u64) {
         self.lowered.store(now, Ordering::Relaxed);
     }
 
-    /// Begins the next one. By who closed the last.
+    /// Begins the next window, for the thread that closed the last one.
     pub(super) fn open(&self, now: u64, in_flight: u64) {
         let size = in_flight.clamp(self.least, LARGEST);
         self.size.store(size, Ordering::Relaxed);
         self.opened.store(now, Ordering::Relaxed);
         self.peak.store(0, Ordering::Relaxed);
-        // Release: pairs with the Acquire of `close`. A sample that came too late for the
-        // last window is lost here.
+        // Release: pairs with the Acquire of `close`. A sample that came too late for the last window is
+        // lost here.
         self.word.store(0, Ordering::Release);
     }
 }
 
-/// A tick that was noted; of a clock that was set back since, the time.
+/// Returns the tick that was noted, or `now` where the clock was set back since.
 ///
-/// Relaxed: a value of an earlier window lets one close at most a little early.
+/// Relaxed: a value of an earlier window lets this window close at most a little early.
 #[cold]
 fn not_after(noted: &AtomicU64, now: u64) -> u64 {
     let tick = noted.load(Ordering::Relaxed);
@@ -188,7 +194,7 @@ fn not_after(noted: &AtomicU64, now: u64) -> u64 {
     tick.min(now)
 }
 
-/// Of a closed window more than any that is asked for.
+/// Returns the number of samples, which for a closed window exceeds any number that is asked for.
 #[inline]
 fn count(word: u64) -> u64 {
     word / ONE
@@ -199,7 +205,7 @@ mod tests {
     use super::*;
     use crate::reach::reach;
 
-    /// A window with its latencies as they are; `None` while it is closed.
+    /// A window with its latencies as a list, or `None` while the window is closed.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     struct Plain {
         latencies: Option<Vec<u64>>,
@@ -258,7 +264,7 @@ mod tests {
             (Some(Closed::Overload), after)
         }
 
-        /// Everything that may happen to calls that enter and end within three ticks.
+        /// Returns every state that can follow for calls that enter and end within three ticks.
         fn steps(&self, least: u64) -> Vec<Self> {
             let mut after = Vec::new();
             for (entered, now) in [(0, 0), (0, 2), (1, 2), (2, 2), (2, 1)] {
