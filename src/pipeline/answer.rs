@@ -6,10 +6,10 @@ use crate::message::Message;
 use crate::outcome::Outcome;
 
 /// A middleware that may reply in the place of the inner service: a cache, or a switch that serves a
-/// constant. [`Answered`](super::Answered) makes a middleware of it.
+/// constant. [`Answered`](super::Answered) adapts it to a [`Middleware`](super::Middleware).
 ///
-/// A message that it [finds](Look::Found) a reply for, or that it lets [pass](Look::Pass), costs no
-/// `async fn` level.
+/// A message for which a reply is [found](Look::Found), or which may [pass](Look::Pass), costs no `async fn`
+/// level.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -85,13 +85,13 @@ use crate::outcome::Outcome;
     note = "write `impl Answer<{M}> for {Self}` with `type Found`, `type Ticket`, `fn look`, `fn give` and `async fn answer`"
 )]
 pub trait Answer<M: Message>: Send + Sync + 'static {
-    /// The value that a reply is made of where one is found at once. Mostly the reply itself.
+    /// The value from which the outcome is made when a reply is found at once. Usually the reply itself.
     type Found: Send;
 
     /// A value that a message carries from [`look`](Answer::look) to [`answer`](Answer::answer).
     type Ticket: Send;
 
-    /// Its purpose, where the order of layers matters. Default: [`Role::Other`].
+    /// The purpose of this middleware, which matters for the order of layers. Default: [`Role::Other`].
     const ROLE: Role = Role::Other;
 
     /// Looks for a reply to the message, without waiting.
@@ -100,7 +100,7 @@ pub trait Answer<M: Message>: Send + Sync + 'static {
     /// Makes the outcome of a reply that was found.
     fn give(found: Self::Found) -> Outcome<M>;
 
-    /// Answers a message that no reply was found for: by running the inner service, mostly.
+    /// Answers a message for which no reply was found, usually by running the inner service.
     fn answer(
         &self,
         ticket: Self::Ticket,
@@ -109,20 +109,20 @@ pub trait Answer<M: Message>: Send + Sync + 'static {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send;
 
-    /// The worst it may do to a dispatch, for [`explain`](crate::Bus::explain), where it stands in
-    /// `.wrap(..)`. Default: [`unknown`](Facts::unknown).
+    /// Returns the worst that this middleware may do to a dispatch. Read by [`explain`](crate::Bus::explain)
+    /// where the middleware stands in `.wrap(..)`. Default: [`unknown`](Facts::unknown).
     fn facts(&self) -> Facts {
         Facts::unknown()
     }
 }
 
-/// The way a message takes through an [`Answer`].
+/// The path of a message through an [`Answer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look<F, T> {
-    /// The reply is there: the inner service does not run.
+    /// The reply is found, and the inner service does not run.
     Found(F),
-    /// It does not concern this message: the inner service runs as without it.
+    /// The message passes: the inner service runs as if this middleware were absent.
     Pass,
-    /// No reply is there: [`Answer::answer`] gets the message, and this ticket.
+    /// No reply is found. [`Answer::answer`] gets the message and this ticket.
     Missed(T),
 }

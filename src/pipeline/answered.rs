@@ -1,4 +1,4 @@
-//! [`Answered`]: the adapter that makes a middleware of what may reply itself.
+//! [`Answered`]: the adapter from an [`Answer`] to a middleware.
 
 use std::pin::Pin;
 use std::task::{self, Poll};
@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::Outcome;
 
-/// An [`Answer`] as a middleware: `.wrap(Answered(answer))`, or the `Middleware` type of its layer.
+/// An [`Answer`] as a middleware: `.wrap(Answered(answer))`, or the `Middleware` type of a layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Answered<A>(pub A);
 
@@ -70,7 +70,7 @@ impl<M: Message, A: Answer<M>> Middleware<M> for Answered<A> {
 }
 
 pin_project! {
-    // Not an enum, for the reason given at the future of a gate.
+    // A struct rather than an enum, for the reason given at `GatedFuture`.
     struct AnsweredFuture<M: Message, A: Answer<M>, P, F> {
         found: Option<A::Found>,
         #[pin]

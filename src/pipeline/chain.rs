@@ -1,4 +1,4 @@
-//! [`Chain`]: one middleware before the rest.
+//! [`Chain`]: a middleware around its inner service.
 
 use std::any::Any;
 
@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::Outcome;
 
-/// A middleware and what it runs next.
+/// A middleware and its inner service.
 pub struct Chain<W, N> {
     middleware: W,
     next: N,

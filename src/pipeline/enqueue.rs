@@ -5,8 +5,9 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::Error;
 
-/// A middleware that runs the inner service at once where it can, and after a wait where it cannot: a
-/// queue in front of a limited backend. [`Enqueued`](super::Enqueued) makes a middleware of it.
+/// A middleware that runs the inner service at once if there is room, and after a wait otherwise: a queue in
+/// front of a limited backend. [`Enqueued`](super::Enqueued) adapts it to a
+/// [`Middleware`](super::Middleware).
 ///
 /// A message that passes at once costs no `async fn` level and no copy of the message.
 ///
@@ -52,8 +53,8 @@ use crate::outcome::Error;
     note = "write `impl<M: Message> Enqueue<M> for {Self}` with `type Pass<'a>`, `type Ticket`, `fn try_enter` and `async fn wait`"
 )]
 pub trait Enqueue<M: Message>: Send + Sync + 'static {
-    /// Held while the handler runs, and until its future is gone. Its drop gives back what it holds, also
-    /// when the dispatch is dropped half way or the inner service panics.
+    /// The permit held while the handler runs, and until the handler's future is dropped. Dropping the permit
+    /// gives back its resources, also when the dispatch is dropped half way or the inner service panics.
     type Pass<'a>: Send
     where
         Self: 'a;
@@ -61,35 +62,36 @@ pub trait Enqueue<M: Message>: Send + Sync + 'static {
     /// A value that a message carries from [`try_enter`](Enqueue::try_enter) to [`wait`](Enqueue::wait).
     type Ticket: Send;
 
-    /// Its purpose, where the order of layers matters. Default: [`Role::Other`].
+    /// The purpose of this middleware, which matters for the order of layers. Default: [`Role::Other`].
     const ROLE: Role = Role::Other;
 
-    /// Lets the message pass at once, or gives it the ticket to [wait](Enqueue::wait) with.
+    /// Lets the message pass at once, or returns the ticket to [wait](Enqueue::wait) with.
     ///
     /// # Errors
     ///
-    /// The ticket of a message that cannot pass now.
+    /// Returns the ticket of a message that cannot pass now.
     fn try_enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass<'_>, Self::Ticket>;
 
-    /// Waits for the turn of a message, or refuses it. Called at most once for each ticket.
+    /// Waits for the turn of a message, or refuses the message. Called at most once for each ticket.
     ///
-    /// The adapter drops this future when the dispatch is cancelled or dropped, so a place in a queue is
-    /// given up by a drop. A cancelled message ends in [`Cancelled`](Error::Cancelled), and one whose time
-    /// is over when its turn comes in [`Timeout`](Error::Timeout), both with
+    /// The adapter drops this future when the dispatch is cancelled or dropped, and the drop gives up the
+    /// place in the queue. A cancelled message ends in [`Cancelled`](Error::Cancelled). A message whose time
+    /// is over when its turn comes ends in [`Timeout`](Error::Timeout). Both errors have
     /// [`Phase::NotStarted`](crate::Phase::NotStarted).
     ///
     /// # Errors
     ///
-    /// What the caller gets in the place of a reply: the queue is full, or the wait was too long.
+    /// Returns the error that the caller gets instead of a reply: the queue is full, or the wait was too
+    /// long.
     fn wait(
         &self,
         ticket: Self::Ticket,
         cx: &Context<'_>,
     ) -> impl Future<Output = Result<Self::Pass<'_>, Error<M::Error>>> + Send;
 
-    /// The worst it may do to a dispatch, for [`explain`](crate::Bus::explain), where it stands in
-    /// `.wrap(..)`. Default: it runs the inner service once, waits as long as the caller gives it, and may
-    /// refuse with any error.
+    /// Returns the worst that this middleware may do to a dispatch. Read by [`explain`](crate::Bus::explain)
+    /// where the middleware stands in `.wrap(..)`. Default: one run of the inner service, waits as long as
+    /// the caller allows, and a refusal with any error.
     fn facts(&self) -> Facts {
         Facts::new()
             .waits(std::time::Duration::MAX)

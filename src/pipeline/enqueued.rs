@@ -1,4 +1,4 @@
-//! [`Enqueued`]: the adapter that makes a middleware of a queue.
+//! [`Enqueued`]: the adapter from a queue to a middleware.
 
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
@@ -18,7 +18,7 @@ pub struct Enqueued<E>(pub E);
 impl<M: Message, E: Enqueue<M>> Middleware<M> for Enqueued<E> {
     const ROLE: Role = E::ROLE;
 
-    /// Begins at once where the message passes, so that it is handed on instead of being stored.
+    /// Begins at once if the message passes, so that the message is handed on instead of being stored.
     #[inline(always)]
     fn handle(
         &self,
@@ -54,7 +54,7 @@ pin_project! {
     #[project = EnqueuedProjection]
     enum EnqueuedFuture<'c, M: Message, P, W, B, F> {
         Entered {
-            // Before `pass`, and so dropped before it: the pass is held while the inner service is there.
+            // Declared before `pass`, and so dropped first: the pass is held while the inner service exists.
             #[pin]
             rest: F,
             pass: Option<P>,
@@ -64,7 +64,7 @@ pin_project! {
             wait: W,
             msg: Option<M>,
             cx: &'c Context<'c>,
-            // Runs the inner service. Here for its type, which cannot be written.
+            // Runs the inner service. A field, because the type of this closure cannot be written.
             begin: B,
         },
         Refused {
@@ -95,7 +95,7 @@ where
         }
     }
 
-    /// Ready when it no longer waits.
+    /// Returns ready when the wait is over.
     #[cold]
     fn poll_wait(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
         let EnqueuedProjection::Waiting {
@@ -117,7 +117,7 @@ where
 }
 
 /// Polls the wait of a message whose caller is still there. A cancelled message is polled once more before
-/// it is dropped: then it says that its handler did not run.
+/// the drop, and then says that its handler did not run.
 fn poll_turn<M, W, P>(
     wait: Pin<&mut W>,
     cx: &Context<'_>,
@@ -150,8 +150,8 @@ where
             ready!(self.as_mut().poll_wait(task));
         }
         match self.project() {
-            // The outcome is taken apart: moved as a whole past the drop of the pass, it would be written
-            // and read again in pieces of other sizes.
+            // The outcome is taken apart. Moved as a whole past the drop of the pass, the outcome would be
+            // written and read again in pieces of other sizes.
             EnqueuedProjection::Entered { rest, pass } => match ready!(rest.poll(task)) {
                 Ok(reply) => {
                     drop(pass.take());

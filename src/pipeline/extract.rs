@@ -6,8 +6,7 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, ErrorKind};
 
-/// Takes a value out of a message and its context: a key, a time limit, a
-/// condition. Closures implement it.
+/// Takes a value out of a message and its context: a key, a time limit, a condition. Implemented by closures.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no `{T}` out of the message `{M}`",
     note = "write `|msg: &{M}, cx: &Context<'_>| -> {T}`"
@@ -52,20 +51,20 @@ where
 
 debug_name!([F] InContext<F>, "InContext");
 
-/// Chooses errors: those that are worth another attempt, or that are replaced. Closures implement it.
+/// Chooses errors: those worth another attempt, or those to replace. Implemented by closures.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` chooses no errors of the message `{M}`",
     note = "write `|error: &Error<E>| -> bool`, where `E` is the error of `{M}`"
 )]
 pub trait ErrorPredicate<M: Message>: Send + Sync + 'static {
-    /// Returns the kinds of error that it matches whenever they come, for
-    /// [`explain`](crate::Bus::explain). Default: none are known.
+    /// Returns the kinds of error that match in every case, for [`explain`](crate::Bus::explain). Default: no
+    /// known kinds.
     #[doc(hidden)]
     fn always() -> impl Iterator<Item = ErrorKind> {
         iter::empty()
     }
 
-    /// Returns whether it matches the error.
+    /// Returns whether the error matches.
     fn matches(&self, error: &Error<M::Error>) -> bool;
 }
 

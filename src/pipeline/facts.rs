@@ -1,12 +1,12 @@
-//! [`Facts`]: what a layer may do to a dispatch.
+//! [`Facts`]: the worst that a layer may do to a dispatch.
 
 use std::time::Duration;
 
 use super::tie::{LayerTies, Tie};
 use crate::outcome::ErrorKind;
 
-/// What a layer may do to a dispatch at worst, as it was set up: what
-/// [`Bus::explain`](crate::Bus::explain) adds up. Returned by [`Layer::facts`](crate::Layer::facts).
+/// The worst that a layer may do to a dispatch, given its settings. Returned by
+/// [`Layer::facts`](crate::Layer::facts) and added up by [`Bus::explain`](crate::Bus::explain).
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,7 +38,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// A layer that runs the rest once, waits for nothing and refuses nothing.
+    /// Creates the facts of a layer that runs the inner service once, waits for nothing and refuses nothing.
     pub fn new() -> Self {
         Self {
             attempts: 1,
@@ -60,8 +60,8 @@ impl Facts {
         }
     }
 
-    /// A layer of which nothing is known: it may run the rest any number of times, wait as long as it
-    /// likes and end in any error. An explanation counts it as one run, and names it.
+    /// Creates the facts of an unknown layer. Such a layer may run the inner service any number of times,
+    /// wait for any time and end in any error. An explanation counts one run, and names the layer.
     pub fn unknown() -> Self {
         Self {
             unknown: true,
@@ -69,59 +69,60 @@ impl Facts {
         }
     }
 
-    /// How often it may run the rest for one message, one run after the other, the first included.
+    /// Sets the maximum number of successive runs of the inner service for one message, the first included.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// How many runs of the rest there may be at once for one message, the first included.
+    /// Sets the maximum number of simultaneous runs of the inner service for one message, the first included.
     pub fn at_once(mut self, runs: u32) -> Self {
         self.at_once = runs;
         self
     }
 
-    /// How long it may wait itself, in all: before the rest, or between two runs of it.
-    /// [`Duration::MAX`]: as long as the caller gives it.
+    /// Sets the longest total time that the layer itself waits, before the inner service or between two runs.
+    /// [`Duration::MAX`]: as long as the caller allows.
     pub fn waits(mut self, waits: Duration) -> Self {
         self.waits = waits;
         self
     }
 
-    /// How long it may wait itself, in all, where an error of the rest says
-    /// [when](crate::Error::retry_after) it is worth trying again. Counts where that is longer than
-    /// [`waits`](Self::waits), and a layer inside may end in such an error.
+    /// Sets the longest total time that the layer itself waits when an inner error says
+    /// [when](crate::Error::retry_after) to try again. Counts if this time is longer than
+    /// [`waits`](Self::waits) and an inner layer may end in such an error.
     pub fn waits_as_told(mut self, waits: Duration) -> Self {
         self.waits_as_told = waits;
         self
     }
 
-    /// How long after the first of its runs [at once](Self::at_once) it may begin the last. Of a layer that
-    /// begins none once one has ended: so it counts for no longer than one may take.
+    /// Sets the time between the first and the last of the [simultaneous](Self::at_once) runs, as in a hedge.
+    /// Such a layer begins no run once a run has ended, so this time counts for no longer than a run may
+    /// take.
     pub fn staggers(mut self, time: Duration) -> Self {
         self.staggers = time;
         self
     }
 
-    /// It ends the rest after this time.
+    /// Sets the time after which the layer ends the inner service.
     pub fn ends_after(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// It may give a reply again that is this old.
+    /// Sets the greatest age of a reply that the layer gives again.
     pub fn keeps(mut self, age: Duration) -> Self {
         self.keeps = Some(age);
         self
     }
 
-    /// A kind of error that it may end in besides those of the rest.
+    /// Adds a kind of error that the layer itself may end in, besides the errors of the inner service.
     pub fn fails_with(mut self, kind: ErrorKind) -> Self {
         self.errors.push(kind);
         self
     }
 
-    /// The kinds of a [`Rejection`](crate::Rejection).
+    /// Adds the kinds of a [`Rejection`](crate::Rejection).
     pub(crate) fn rejects(mut self) -> Self {
         self.errors.extend([
             ErrorKind::Unauthenticated,
@@ -132,46 +133,46 @@ impl Facts {
         self
     }
 
-    /// It may end in any error: it makes another one of that of the rest, say.
+    /// Declares that the layer may end in any error, for example because inner errors are converted.
     pub fn fails_with_any(mut self) -> Self {
         self.any_error = true;
         self
     }
 
-    /// A kind of error of the rest that it puts a reply in the place of, whenever there is one. Not for a layer
-    /// that may decline to: at worst, it does.
+    /// Adds a kind of inner error that the layer always replaces by a reply. Not for a layer that may decline
+    /// to replace an error, because the worst case counts.
     pub fn replaces(mut self, kind: ErrorKind) -> Self {
         self.replaced.push(kind);
         self
     }
 
-    /// Its settings can be changed while it works: the figures are those of its setup.
+    /// Declares that the settings can be changed at run time. The figures are those of the setup.
     pub fn live(mut self) -> Self {
         self.live = true;
         self
     }
 
-    /// Several routes have one instance of it, as of a layer that is
-    /// [`shared`](crate::LayerExt::shared). Default: each route has its own.
+    /// Declares that several routes have one instance of the layer, as with
+    /// [`shared`](crate::LayerExt::shared). Default: each route has an instance of its own.
     pub fn shared(mut self) -> Self {
         self.shared = true;
         self
     }
 
-    /// It keeps moments of a bus's clock that other buses may come upon.
+    /// Declares that the layer keeps moments of a bus's clock, which other buses may come upon.
     pub(crate) fn tied(mut self, tie: &Tie) -> Self {
         self.ties.push(tie.clone());
         self
     }
 
-    /// Its settings, in a few words, for people: `"3 attempts, 50 ms doubling, full jitter"`.
+    /// Sets a short description of the settings for people: `"3 attempts, 50 ms doubling, full jitter"`.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
     }
 
-    /// The same of a layer that is passed by in some dispatches: then it ends nothing and replaces
-    /// nothing.
+    /// Converts the facts to those of a layer that some dispatches pass by, which therefore guarantees no
+    /// time limit and no replacement of errors.
     pub fn sometimes(mut self) -> Self {
         (self.limit, self.replaced) = (None, Vec::new());
         self.sometimes = true;

@@ -5,9 +5,9 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, Outcome};
 
-/// A middleware that lets a message pass or refuses it, and looks at the outcome: the cheap kind.
-/// It costs no `async fn` level and no copy of the message. [`Gated`](super::Gated) makes a
-/// middleware of it.
+/// A middleware that admits or refuses a message, and looks at the outcome. The cheapest shape: a gate costs
+/// no `async fn` level and no copy of the message. [`Gated`](super::Gated) adapts it to a
+/// [`Middleware`](super::Middleware).
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,41 +48,43 @@ use crate::outcome::{Error, Outcome};
     note = "write `impl<M: Message> Gate<M> for {Self}` with `type Pass<'a>`, `fn enter` and `fn leave`"
 )]
 pub trait Gate<M: Message>: Send + Sync + 'static {
-    /// Holds what a dispatch takes from the gate, until the handler's future is gone. It may borrow the gate.
+    /// The resources that a dispatch takes from the gate, held until the handler's future is dropped. A pass
+    /// may borrow the gate.
     ///
-    /// Its drop gives back what it holds, also when [`leave`](Gate::leave) is not called.
+    /// Dropping the pass gives back its resources, also when [`leave`](Gate::leave) is not called.
     type Pass<'a>: Send;
 
-    /// What it is for, where the order of layers matters. Default: nothing that matters to it.
+    /// The purpose of this gate, which matters for the order of layers. Default: [`Role::Other`].
     const ROLE: Role = Role::Other;
 
-    /// Lets the message pass, or refuses it.
+    /// Lets the message pass, or refuses the message.
     ///
     /// # Errors
     ///
-    /// The error that the caller gets instead of a reply.
+    /// Returns the error that the caller gets instead of a reply.
     fn enter<'a>(&'a self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass<'a>, Error<M::Error>>;
 
-    /// Sees the outcome of a message that passed.
+    /// Observes the outcome of a message that passed.
     fn leave<'a>(&'a self, pass: Self::Pass<'a>, outcome: &Outcome<M>, cx: &Context<'_>);
 
-    /// Takes back the pass of a dispatch that ended without an outcome: its future was dropped (by its
+    /// Takes back the pass of a dispatch that ended without an outcome. Either its future was dropped (by its
     /// caller, a deadline or a cancellation), or an inner layer panicked. Default: drops the pass.
     fn abandon<'a>(&'a self, pass: Self::Pass<'a>, _cx: &Context<'_>) {
         drop(pass);
     }
 
-    /// Returns a guard that is held on the thread each time the inner service runs: while its future is made,
-    /// in each poll, and while it is dropped. A span is entered so. Default: no guard.
+    /// Returns a guard that the thread holds each time the inner service runs: while its future is made, in
+    /// each poll, and during its drop. A span is entered by such a guard. Default: no guard.
     fn surround<'a>(&'a self, _pass: &Self::Pass<'a>) -> impl Sized {}
 
-    /// Returns the worst that it may do to a dispatch, for [`explain`](crate::Bus::explain), where it stands in
-    /// `.wrap(..)`. Default: it runs the inner service once, waits for nothing, and may refuse with any error.
+    /// Returns the worst that this gate may do to a dispatch. Read by [`explain`](crate::Bus::explain) where
+    /// the gate stands in `.wrap(..)`. Default: one run of the inner service, no wait, and a refusal with any
+    /// error.
     fn facts(&self) -> Facts {
         Facts::new().fails_with_any()
     }
 
-    /// Returns whether it does anything: `None` does not, and is not listed.
+    /// Returns whether this gate is active. `None` is inactive, and is not listed.
     #[doc(hidden)]
     fn is_on(&self) -> bool {
         true

@@ -1,4 +1,4 @@
-//! [`Gated`]: the adapter that makes a middleware of a gate, in both lanes.
+//! [`Gated`]: the adapter from a gate to a middleware, in both lanes.
 
 use std::pin::Pin;
 use std::task::{self, Poll};
@@ -17,7 +17,7 @@ pub struct Gated<G>(pub G);
 
 /// Enters at once, so that the message is handed on instead of being stored a second time.
 ///
-/// Macros, and not functions: a debug build copies the message for each function that it is handed to.
+/// Macros rather than functions: a debug build copies the message for each function that takes the message.
 macro_rules! run {
     ($gate:expr, $msg:ident, $cx:ident, $next:ident) => {
         match Held::enter($gate, &$msg, $cx) {
@@ -97,8 +97,8 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
     }
 }
 
-/// The pass of a dispatch, if a gate gave one. The gate gets it back once: it leaves with the outcome, or is
-/// abandoned when this is dropped.
+/// The pass of a dispatch, if a gate gave a pass. The gate gets the pass back once: with the outcome, or
+/// abandoned when this guard drops.
 struct Held<'g, 'c, M: Message, G: Gate<M>>(Option<Entered<'g, 'c, M, G>>);
 
 struct Entered<'g, 'c, M: Message, G: Gate<M>> {
@@ -108,7 +108,7 @@ struct Entered<'g, 'c, M: Message, G: Gate<M>> {
 }
 
 impl<'g, 'c, M: Message, G: Gate<M>> Held<'g, 'c, M, G> {
-    /// Enters `gate`, if there is one.
+    /// Enters `gate`, if there is a gate.
     #[inline(always)]
     fn enter(gate: Option<&'g G>, msg: &M, cx: &'c Context<'c>) -> Result<Self, Error<M::Error>> {
         let Some(gate) = gate else {
@@ -150,14 +150,14 @@ impl<M: Message, G: Gate<M>> Drop for Held<'_, '_, M, G> {
     }
 }
 
-/// Returns whether a gate has a guard, known when the program is compiled. Without one, dropping the inner future
-/// early would cost 9 instructions a gate that is awaited, and 20 more where it is done (2026-11).
+/// Returns whether a gate has a guard, known at compile time. Without a guard, dropping the inner future
+/// early would cost 9 instructions for each awaited gate, and 20 more on completion (2026-11).
 #[inline(always)]
 fn is_guard<T>(_: &T) -> bool {
     std::mem::needs_drop::<T>()
 }
 
-/// Drops the inner future. Not inlined in a debug build, which keeps a place for the value that is set.
+/// Drops the inner future. Not inlined in a debug build, which would keep room for the value that is set.
 #[cfg_attr(debug_assertions, inline(never))]
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn clear<F>(mut inner: Pin<&mut Option<F>>) {
@@ -165,9 +165,9 @@ fn clear<F>(mut inner: Pin<&mut Option<F>>) {
 }
 
 pin_project! {
-    // A struct, and not an enum of what passed and what was refused: there a pass and an error have one
-    // place, the compiler writes what they have in common byte by byte, and whoever reads it waits for
-    // the store (2026-11: 5 ns with any gate that may refuse, and 0.3 ns so).
+    // A struct rather than an enum of passed and refused. In an enum a pass and an error share a place, so
+    // the compiler writes their common part byte by byte, and each reader waits for the store. The enum costs
+    // 5 ns with any gate that may refuse, and the struct 0.3 ns (2026-11).
     struct GatedFuture<'g, 'c, M: Message, G: Gate<M>, F> {
         #[pin]
         inner: Option<F>,
@@ -176,7 +176,7 @@ pin_project! {
     }
 
     impl<M: Message, G: Gate<M>, F> PinnedDrop for GatedFuture<'_, '_, M, G, F> {
-        // The pass is held while the inner future is there.
+        // The pass is held while the inner future exists.
         #[inline(always)]
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
@@ -223,8 +223,8 @@ where
             polled
         };
         match polled {
-            // Taken apart, so that a reply stays in registers: an outcome whose error is looked at
-            // has to stand in memory.
+            // Taken apart, so that a reply stays in registers. An outcome whose error is inspected has to
+            // stand in memory.
             Poll::Ready(Ok(reply)) => {
                 let outcome = Ok(reply);
                 this.held.leave(&outcome);

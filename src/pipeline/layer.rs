@@ -11,26 +11,27 @@ use crate::registry::Unhandled;
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
-/// The configuration of a middleware; makes one instance a route.
+/// The configuration of a middleware, which makes an instance for each route.
 ///
 /// # One instance a route
 ///
-/// A layer makes a new instance, with state of its own, for each route that is registered below it, and so
-/// does a clone of the layer. `Bulkhead::new(8)` around three routes lets 24 dispatches run at once; clones
-/// of one breaker on two buses open each by itself. What clones of a layer have in common is what its
-/// [handles](crate::middleware::Handles) list and what its page says that they share: the budget of a
-/// `Retry`, the keys of an `Idempotency`.
+/// A layer makes a new instance, with state of its own, for each route that is registered below, and so does
+/// a clone of the layer. `Bulkhead::new(8)` around three routes lets 24 dispatches run at once, and clones of
+/// a breaker on two buses open independently. Clones of a layer have in common the list of their
+/// [handles](crate::middleware::Handles) and the state that the layer's page names: the budget of a `Retry`,
+/// the keys of an `Idempotency`.
 ///
-/// [`shared`](crate::LayerExt::shared) makes a layer that has one instance on all routes, and so has every
-/// clone of it: in scopes, through registrars, on static buses and on several buses. Those buses must have one
-/// clock. A middleware in `.wrap(..)` is one instance for all its routes, too.
-/// [`Bus::explain`](crate::Bus::explain) says which layers of a route are shared.
+/// [`shared`](crate::LayerExt::shared) makes a layer that has one instance on all routes. Every clone of the
+/// shared layer has that instance: in scopes, through registrars, on static buses and on several buses. Those
+/// buses must have one clock. A middleware in `.wrap(..)` is also a single instance for all its routes.
+/// [`Bus::explain`](crate::Bus::explain) lists the shared layers of a route.
 ///
 /// # A handler that is replaced
 ///
-/// The layers of the crate keep their state where the same layer value, or a clone of it, stands at the same place
-/// around the old handler: see [`Registrar::replace`](crate::Registrar::replace). A layer of yours can do so with
-/// the instance that [`middleware`](Layer::middleware) is shown: share what it holds by an `Arc`.
+/// The layers of the crate keep their state across a replacement if the layer value, or a clone, stands at an
+/// unchanged place around the old handler. See [`Registrar::replace`](crate::Registrar::replace). A custom
+/// layer can do so with the previous instance that [`middleware`](Layer::middleware) gets, by sharing its
+/// state through an `Arc`.
 ///
 /// # Example
 ///
@@ -70,45 +71,45 @@ use crate::sync::PlainArc;
     note = "a layer that fits some messages only goes into `.scope(|s| s.layer(..).register(..))`"
 )]
 pub trait Layer<M: Message>: Send + Sync + 'static {
-    /// What it makes.
+    /// The middleware that this layer makes.
     type Middleware: Middleware<M>;
 
-    /// What it is for, where the order of layers matters. Default: nothing that matters to it.
+    /// The purpose of this layer, which matters for the order of layers. Default: [`Role::Other`].
     const ROLE: Role = Role::Other;
 
-    /// The roles that it has in every dispatch: what the compiler may judge an order by.
+    /// The roles of this layer in every dispatch, by which the compiler may judge an order.
     #[doc(hidden)]
     const ROLES: Roles = Roles::of(Self::ROLE);
 
-    /// Makes the instance for `route`. Called once a registration, outside every lock.
+    /// Makes the instance for `route`. Called once for each registration, outside every lock.
     ///
-    /// `previous` is the instance at the same place around the handler that is replaced, if it has the same type. It
-    /// may be of another layer of that type, and it goes on working: dispatches that are in flight hold it. `None`
-    /// for a handler that is new.
+    /// `previous` is the instance at this place around the replaced handler, if its type is equal. The
+    /// instance may belong to another layer of that type. Dispatches in flight hold it, so it goes on
+    /// working. `None` for a new handler.
     ///
     /// # Errors
     ///
-    /// Returns the first setting that is out of range. The registration is then refused with it.
+    /// Returns the first setting that is out of range. The registration is then refused with that error.
     fn middleware(
         &self,
         route: &RouteInfo,
         previous: Option<&Self::Middleware>,
     ) -> Result<Self::Middleware, InvalidSetting>;
 
-    /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain): of the message
-    /// `M`, as set up. Default: [`unknown`](Facts::unknown).
+    /// Returns the worst that this layer may do to a dispatch of `M`, for [`explain`](crate::Bus::explain).
+    /// Default: [`unknown`](Facts::unknown).
     fn facts(&self) -> Facts {
         Facts::unknown()
     }
 
-    /// How it is listed by [`routes`](crate::Bus::routes). Default: the type's name without its
-    /// path. An empty name is not listed.
+    /// Returns the name that [`routes`](crate::Bus::routes) lists. Default: the type's name without its path.
+    /// A layer with an empty name is not listed.
     fn name(&self) -> &'static str {
         short_type_name::<Self>()
     }
 }
 
-/// `None` is the layer switched off: nothing but a branch is left of it.
+/// `None` is a layer that is switched off and costs only a branch.
 impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
     type Middleware = Option<L::Middleware>;
 
@@ -136,7 +137,7 @@ impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
     }
 }
 
-/// What is known of a layer of a route.
+/// A description of a layer of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerInfo {
     name: &'static str,
@@ -145,7 +146,7 @@ pub struct LayerInfo {
 }
 
 impl LayerInfo {
-    /// `None` of a layer that is switched off.
+    /// Describes `layer`, or returns `None` if the layer is switched off.
     pub(super) fn of<M: Message, L: Layer<M>>(layer: &L) -> Option<Self> {
         let name = layer.name();
         (!name.is_empty()).then(|| Self {
@@ -155,38 +156,39 @@ impl LayerInfo {
         })
     }
 
-    /// [`Layer::name`].
+    /// Returns [`Layer::name`].
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// [`Layer::ROLE`].
+    /// Returns [`Layer::ROLE`].
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// Whether its instance is shared with other routes; otherwise the route has one of its own.
+    /// Returns whether several routes share the instance. Otherwise the route has an instance of its own.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.facts.shared
     }
 
-    /// [`Layer::facts`], as they were when the route was registered.
+    /// Returns [`Layer::facts`], as of the registration of the route.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
 }
 
-/// What is known of a route: message, kind, layers, and when it was registered.
+/// A description of a route: message, kind, layers, and time of registration.
 #[derive(Clone, Debug)]
 pub struct RouteInfo {
     message: MessageType,
-    /// `None` if there are none.
+    /// `None` for a route without layers.
     layers: Option<Box<LayerList>>,
     registered_at: SystemTime,
-    /// Of the bus, while the layers are made. None on a static bus, which has a handler for every message.
+    /// The unhandled messages of the bus, while the layers are made. `None` on a static bus, which handles
+    /// every message.
     unhandled: Option<PlainArc<Unhandled>>,
     settling: Settling,
 }
@@ -227,7 +229,7 @@ impl RouteInfo {
         }
     }
 
-    /// Lets a layer act when the route is registered, and not if it is refused.
+    /// Lets a layer act when the route is registered. The action is dropped if the route is refused.
     pub(crate) fn when_registered(&self, settle: impl FnOnce(&Clock) + Send + Sync + 'static) {
         self.settling.push(Box::new(settle));
     }
@@ -236,7 +238,7 @@ impl RouteInfo {
         self.settling.take()
     }
 
-    /// Lends what the bus has no handler for while `make` makes the layers.
+    /// Lends the bus's list of unhandled messages while `make` makes the layers.
     pub(crate) fn on_bus<T>(
         &mut self,
         unhandled: &mut Option<PlainArc<Unhandled>>,
@@ -248,30 +250,30 @@ impl RouteInfo {
         made
     }
 
-    /// The messages that the bus of this route has no handler for: while the layers are made.
+    /// Returns the messages for which the bus has no handler. Present only while the layers are made.
     pub(crate) fn unhandled(&self) -> Option<&PlainArc<Unhandled>> {
         self.unhandled.as_ref()
     }
 
-    /// [`Message::NAME`].
+    /// Returns [`Message::NAME`].
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.message.name()
     }
 
-    /// The message's name and Rust type.
+    /// Returns the message's name and Rust type.
     #[must_use]
     pub fn message(&self) -> MessageType {
         self.message
     }
 
-    /// `"command"` or `"query"`.
+    /// Returns `"command"` or `"query"`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.message.kind()
     }
 
-    /// The names of the layers around the handler, outermost first.
+    /// Returns the names of the layers around the handler, outermost first.
     #[must_use]
     #[inline]
     pub fn layers(&self) -> &[&'static str] {
@@ -282,9 +284,9 @@ impl RouteInfo {
         self.layers.as_ref().map_or(&[], |list| &list.layers)
     }
 
-    /// When this handler was registered, by the system's clock. Handlers that are registered together, by
-    /// one builder or in one [`update`](crate::Registrar::update), have one time: that at which the builder or
-    /// the update began.
+    /// Returns the time of registration, by the system's clock. Handlers registered together, by one builder
+    /// or in one [`update`](crate::Registrar::update), have the time at which the builder or the update
+    /// began.
     #[must_use]
     pub fn registered_at(&self) -> SystemTime {
         self.registered_at

@@ -1,4 +1,4 @@
-//! [`Leaf`]: the handler, with what every route has around it.
+//! [`Leaf`]: the handler, with the checks that every route has around its handler.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -16,8 +16,8 @@ use crate::message::Message;
 use crate::outcome::{Error, Outcome, panicked};
 use crate::sync::drop_caught;
 
-/// Validates the message and runs the handler; catches a panic of either, of the handler while it
-/// makes its future, while the future runs, and while the finished future is dropped.
+/// Validates the message and runs the handler. Catches a panic of either: while the handler makes its future,
+/// while the future runs, and while the finished future is dropped.
 pub struct Leaf<H> {
     handler: H,
 }
@@ -43,8 +43,8 @@ impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
             future.failed = Some(error);
             return future;
         }
-        // By reference, both ways: what goes through `catch_unwind` by value is copied nine times in a
-        // debug build.
+        // By reference in both directions: a debug build copies a value nine times on its way through
+        // `catch_unwind`.
         let mut msg = Some(msg);
         let make = || {
             if let Some(msg) = msg.take() {
@@ -65,8 +65,8 @@ impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
 }
 
 pin_project! {
-    // A struct, as `GatedFuture` is. It is made in one place: a debug build copies each value that it is
-    // made of once more.
+    // A struct, like `GatedFuture`, and made in one place only, because a debug build copies each field once
+    // more.
     struct LeafFuture<'a, M: Message, F> {
         #[pin]
         handling: Option<F>,
@@ -88,7 +88,7 @@ where
         let Some(handling) = this.handling.as_mut().as_pin_mut() else {
             return Poll::Ready(Err(failure(this.failed)));
         };
-        // The closure is kept this small so that it is inlined into every lane.
+        // The closure is kept this small so that the compiler inlines it into every lane.
         let polled = catch_unwind(AssertUnwindSafe(|| handling.poll(task)));
         let outcome = match polled {
             Ok(Poll::Pending) => return Poll::Pending,

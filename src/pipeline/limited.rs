@@ -11,13 +11,13 @@ use crate::outcome::{Error, Outcome, Phase, TimeLimit};
 
 /// Limits the time of the inner service.
 ///
-/// Private: an adapter that gives a limit to whoever waits on the thread, and not to a timer of its own,
+/// Private, because the adapter gives its limit to the waiting thread instead of to a timer of its own. That
 /// depends on how a bus keeps the limits of all layers together.
 pub trait Limit<M: Message>: Send + Sync + 'static {
-    /// Returns the time that a message is given, in nanoseconds.
+    /// Returns the time limit of a message, in nanoseconds.
     fn nanos(&self, msg: &M, cx: &Context<'_>) -> u64;
 
-    /// Returns how long a handler is told to end before it is dropped, in nanoseconds.
+    /// Returns the time between telling a handler to end and dropping its future, in nanoseconds.
     fn grace(&self) -> u64;
 }
 
@@ -26,8 +26,8 @@ pub trait Limit<M: Message>: Send + Sync + 'static {
 pub struct Limited<L>(pub(crate) L);
 
 impl<L> Limited<L> {
-    /// Returns the bound that holds inside, and the tick at which this layer ends the inner service; or the
-    /// error of a message that is late.
+    /// Returns the bound for the inner service, and the tick at which this layer ends the inner service.
+    /// Returns the error of a message that is late.
     #[inline(always)]
     fn bound<M: Message>(&self, msg: &M, cx: &Context<'_>) -> Result<(Bound, u64), Error<M::Error>>
     where
@@ -42,7 +42,7 @@ impl<L> Limited<L> {
         Ok((Bound::until(limit), end.min(cx.deadline_tick())))
     }
 
-    /// Returns the time of a message that waits, or the error of one that is late.
+    /// Returns the time limit of a message that waits, or the error of a message that is late.
     #[inline(always)]
     fn time<'a, M: Message>(
         &self,
@@ -77,7 +77,7 @@ impl<L> Limited<L> {
     }
 }
 
-/// The error of a message that comes at the tick `start`, after its time: the layer's ends at `end`.
+/// Returns the error of a message that comes late, at the tick `start`. The layer's own limit ends at `end`.
 #[cold]
 fn refused<E>(end: u64, start: u64, cx: &Context<'_>) -> Error<E> {
     let outer = cx.expiry_tick();
@@ -89,7 +89,7 @@ fn refused<E>(end: u64, start: u64, cx: &Context<'_>) -> Error<E> {
     Interrupt::Late { elapsed, limit }.into_error(Phase::NotStarted)
 }
 
-/// The error of what was stopped by the limit of the layer that ends the inner service at `end`.
+/// Returns the error of a dispatch stopped by the limit of the layer that ends the inner service at `end`.
 #[cold]
 fn ended<E>(stopped: Stopped, end: u64, cx: &Context<'_>) -> Option<Error<E>> {
     let now = stopped.limited_at()?;
@@ -138,8 +138,8 @@ impl<M: Message, L: Limit<M>> Middleware<M> for Limited<L> {
         Self::block_optional(Some(self), msg, cx, next)
     }
 
-    /// As a limit that whoever waits on this thread keeps. With a grace it is not that simple: then as
-    /// the future that it is elsewhere.
+    /// Gives the limit to the thread that waits, which keeps it. A limit with a grace is less simple, and
+    /// runs as the future of the async lane.
     #[inline(always)]
     fn block_optional(
         this: Option<&Self>,

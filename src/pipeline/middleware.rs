@@ -1,4 +1,4 @@
-//! [`Middleware`] and what it runs next.
+//! [`Middleware`] and [`Next`], its inner service.
 
 use std::any::Any;
 
@@ -10,11 +10,11 @@ use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::sync::Arc;
 
-/// Code around a handler: it may look at the message, refuse it, change it, run the rest more than
-/// once or not at all, and change the outcome.
+/// Code around a handler. A middleware may look at the message, refuse or change the message, run the inner
+/// service several times or never, and change the outcome.
 ///
-/// Written as an `async fn`, generic over the messages it can wrap. One that only looks before and
-/// after the handler is cheaper as a [`Gate`](super::Gate).
+/// Written as an `async fn`, generic over the messages. A middleware that only looks before and after the
+/// handler is cheaper as a [`Gate`](super::Gate).
 ///
 /// ```
 /// use arcbus::{Context, Message, Middleware, Next, Outcome, Rejection};
@@ -42,7 +42,7 @@ use crate::sync::Arc;
     note = "a layer goes into `.layer(..)`, a plain middleware into `.wrap(..)`, a gate into `.wrap(Gated(..))`"
 )]
 pub trait Middleware<M: Message>: Send + Sync + 'static {
-    /// What it is for, where the order of layers matters. Default: nothing that matters to it.
+    /// The purpose of this middleware, which matters for the order of layers. Default: [`Role::Other`].
     const ROLE: Role = Role::Other;
 
     /// Handles one message, usually by running `next`.
@@ -53,7 +53,7 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send;
 
-    /// Handles one message where the middleware is switched off (`None`) or on.
+    /// Handles one message through a middleware that is switched on, or off (`None`).
     #[doc(hidden)]
     #[inline(always)]
     fn handle_optional(
@@ -68,21 +68,21 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
         }
     }
 
-    /// What it may do to a dispatch at worst, for [`explain`](crate::Bus::explain), where it stands in
-    /// `.wrap(..)`. Default: [`unknown`](Facts::unknown).
+    /// Returns the worst that this middleware may do to a dispatch. Read by [`explain`](crate::Bus::explain)
+    /// where the middleware stands in `.wrap(..)`. Default: [`unknown`](Facts::unknown).
     fn facts(&self) -> Facts {
         Facts::unknown()
     }
 
-    /// [`handle`](Middleware::handle) on this thread, to its end. What only looks before and after
-    /// the rest does so around a plain call.
+    /// Runs [`handle`](Middleware::handle) to its end on this thread. A middleware that only looks before and
+    /// after the inner service does so around a plain call.
     #[doc(hidden)]
     #[inline(always)]
     fn block(&self, msg: M, cx: &Context<'_>, next: &impl Next<M>) -> Blocked<M> {
         block_on::<M>(self.handle(msg, cx, next), cx)
     }
 
-    /// [`block`](Middleware::block) where the middleware is switched off (`None`) or on.
+    /// Runs [`block`](Middleware::block) of a middleware that is switched on, or off (`None`).
     #[doc(hidden)]
     #[inline(always)]
     fn block_optional(
@@ -97,25 +97,25 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
         }
     }
 
-    /// Whether it does anything: `None` does not, and is not listed.
+    /// Returns whether this middleware is active. `None` is inactive, and is not listed.
     #[doc(hidden)]
     fn is_on(&self) -> bool {
         true
     }
 }
 
-/// The rest of a pipeline, as a middleware sees it. Only arcbus implements it.
+/// The inner service of a middleware. Implemented by arcbus alone.
 ///
-/// Running it may begin the work at once, so await what it returns. It can be run again.
+/// A run may begin its work at once, so await the returned future. The inner service can run again.
 pub trait Next<M: Message>: Send + Sync + sealed::Sealed {
-    /// Runs the rest of the pipeline.
+    /// Runs the inner service.
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send;
 
-    /// [`run`](Next::run) on this thread, to its end.
+    /// Performs [`run`](Next::run) to its end on this thread.
     #[doc(hidden)]
     fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M>;
 
-    /// Returns the middleware at a place from here inwards. A handler has none.
+    /// Returns the middleware at `place`, counted inwards from here. A handler has no middleware.
     #[doc(hidden)]
     fn middleware_at(&self, _place: usize) -> Option<&dyn Any> {
         None

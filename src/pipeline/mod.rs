@@ -1,8 +1,8 @@
 //! The pipeline: middleware around a handler, monomorphised.
 //!
-//! A route's pipeline is a [`Leaf`] around the handler with one [`Chain`] link a layer around it. It
-//! is one concrete type, so the compiler sees through it from end to end; it is erased once, where
-//! the registry stores it.
+//! The pipeline of a route is a [`Leaf`] around the handler, with a [`Chain`] link around it for each layer.
+//! The pipeline is one concrete type, so the compiler optimises across all layers. The registry erases that
+//! type once, where the pipeline is stored.
 
 mod answer;
 mod answered;

@@ -6,7 +6,7 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// One of two futures with the same output.
+    /// Either of two futures with equal output types.
     #[project = EitherProjection]
     pub(crate) enum Either<A, B> {
         On { #[pin] future: A },

@@ -1,4 +1,4 @@
-//! Driving a pipeline to its end: on this thread, or as part of a future.
+//! Driving a pipeline to its end, on this thread or as part of a future.
 
 use std::pin::{Pin, pin};
 use std::task::{self, Poll, Waker};
@@ -10,16 +10,15 @@ use crate::outcome::{Error, Outcome, Phase, TimeLimit};
 use crate::sync::Parker;
 use crate::sync::drop_caught;
 
-/// Drops a pipeline so that a panic of its drop goes no further: that of a handler that is cut short may
-/// panic.
+/// Drops a pipeline and contains a panic of that drop. A handler that is cut short may panic in its drop.
 ///
-/// Around the whole, and not around the handler's future alone: a drop of its own that far inside
-/// keeps the compiler from seeing through a deep stack (2026-11: 91 instructions more with five
-/// gates). Beside the pipeline, and not around it, which would copy it once more in a debug build.
+/// Guards the whole pipeline rather than the handler's future. A drop that far inside would keep the compiler
+/// from optimising across a deep stack (2026-11: 91 instructions more with five gates). The guard stands
+/// beside the pipeline, because a guard around it would copy it once more in a debug build.
 pub(crate) struct Quiet<'p, F>(Pin<&'p mut Option<F>>);
 
 impl<'p, F> Quiet<'p, F> {
-    /// `pipeline` is there.
+    /// Creates the guard. `pipeline` must be `Some`.
     #[inline(always)]
     pub(crate) fn new(pipeline: Pin<&'p mut Option<F>>) -> Self {
         Self(pipeline)
@@ -39,25 +38,26 @@ impl<F> Drop for Quiet<'_, F> {
     }
 }
 
-/// How a dispatch on this thread ends that no layer sees the end of.
+/// The reason why a blocking dispatch ended without an outcome that a layer sees.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopped(Why);
 
 #[derive(Clone, Copy, Debug)]
 enum Why {
-    /// By its caller, or the time that its caller gave it.
+    /// Interrupted by the caller, or by the time limit that the caller set.
     Interrupted(Interrupt),
-    /// At this tick, by the time limit that a layer set: that layer makes an outcome of it.
+    /// Stopped at this tick by the time limit of a layer, which makes an outcome of the stop.
     Limited(u64),
-    /// Waiting would never end; with what to do instead.
+    /// Refused to park, because the wait would never end. Holds the advice for the caller.
     Deadlocked(&'static str),
 }
 
-/// The outcome, or why there is none: then every layer on the way drops what it holds.
+/// The outcome, or the reason for its absence. In the absence of an outcome, every layer on the way drops its
+/// resources.
 pub type Blocked<M> = Result<Outcome<M>, Stopped>;
 
 impl Stopped {
-    /// What the caller gets, at the edge of the bus.
+    /// Converts the reason to the outcome that the caller gets at the edge of the bus.
     #[cold]
     #[inline(never)]
     pub(crate) fn into_outcome<M: Message>(self, cx: &Context<'_>) -> Outcome<M> {
@@ -68,7 +68,7 @@ impl Stopped {
         })
     }
 
-    /// The tick at which the limit of a layer passed, if that is what stopped it.
+    /// Returns the tick at which a layer's limit passed, if that limit stopped the dispatch.
     #[inline]
     pub(crate) fn limited_at(self) -> Option<u64> {
         match self.0 {
@@ -78,14 +78,14 @@ impl Stopped {
     }
 }
 
-/// The error of a dispatch whose handler ran when its time was over, `now`.
+/// Returns the error of a dispatch whose time was over at `now`, while the handler ran.
 #[cold]
 #[inline(never)]
 pub(crate) fn late<E>(cx: &Context<'_>, now: u64, limit: TimeLimit) -> Error<E> {
     Interrupt::late(cx, now, limit).into_error(Phase::Indeterminate)
 }
 
-/// The outcome that the caller gets of a pipeline that ran on this thread.
+/// Converts the result of a pipeline that ran on this thread to the caller's outcome.
 #[inline(always)]
 pub(crate) fn edge<M: Message>(blocked: Blocked<M>, cx: &Context<'_>) -> Outcome<M> {
     blocked.unwrap_or_else(|stopped| stopped.into_outcome::<M>(cx))
@@ -93,8 +93,8 @@ pub(crate) fn edge<M: Message>(blocked: Blocked<M>, cx: &Context<'_>) -> Outcome
 
 /// Runs `pipeline` to its end on this thread.
 ///
-/// The first poll has a waker that does nothing: a pipeline that never waits is done with it, and
-/// the compiler sees one straight function.
+/// The first poll uses a waker that does nothing. A pipeline that never waits ends in that poll, and the
+/// compiler sees one straight function.
 #[inline(always)]
 pub(crate) fn block_on<M: Message>(
     pipeline: impl Future<Output = Outcome<M>>,
@@ -109,8 +109,9 @@ pub(crate) fn block_on<M: Message>(
     }
 }
 
-/// Polls `pipeline` and, if it is pending, asks whether `cx` was interrupted meanwhile. One that was
-/// cancelled while it was polled is polled once more: it may end by itself, and say how far it came.
+/// Polls `pipeline` and, if the poll is pending, checks whether `cx` was interrupted. A pipeline that was
+/// cancelled during the poll is polled once more, so that the pipeline may end itself and report its
+/// progress.
 #[inline(always)]
 pub(crate) fn poll_bounded<M: Message>(
     mut pipeline: Pin<&mut impl Future<Output = Outcome<M>>>,
@@ -132,8 +133,8 @@ pub(crate) fn poll_bounded<M: Message>(
     }
 }
 
-/// Asks, after a poll that was pending, whether `cx` was interrupted meanwhile; if not, makes sure
-/// that `task` is woken when it is.
+/// Checks after a pending poll whether `cx` was interrupted. If not, ensures that an interruption wakes
+/// `task`.
 pub(crate) fn watch_bounds<M: Message>(
     cx: &Context<'_>,
     watch: &mut Option<Box<Watch>>,
@@ -160,7 +161,7 @@ fn park_until_done<M: Message>(
     let waker = parker.waker();
     let mut task = task::Context::from_waker(&waker);
     let mut bounds = Bounds::of(cx);
-    // It has been polled once before.
+    // The pipeline has been polled once before.
     bounds.check_limit(&waker)?;
     loop {
         let knew = cx.is_cancelled();
@@ -170,18 +171,18 @@ fn park_until_done<M: Message>(
         bounds.check_limit(&waker)?;
         match bounds.check_caller(&waker) {
             Ok(()) => parker.park(),
-            // As in `poll_bounded`: the next turn is the last.
+            // As in `poll_bounded`, the next turn is the last.
             Err(_) if !knew && cx.is_cancelled() => {}
             Err(stopped) => return Err(stopped),
         }
     }
 }
 
-/// What a thread that waits is woken by, besides the handler.
+/// The sources that wake a waiting thread, besides the handler.
 struct Bounds<'a, 'c> {
     cx: &'a Context<'c>,
-    /// The limit of a layer. Asked before the caller's: a layer that keeps the caller's deadline, too,
-    /// tells those around it.
+    /// The limit of a layer, checked before the caller's limit. A layer that also keeps the caller's deadline
+    /// tells its outer layers.
     limit: Option<Due>,
     caller: Option<Box<Watch>>,
 }
@@ -205,7 +206,8 @@ impl<'a, 'c> Bounds<'a, 'c> {
         let Err(interrupt) = Watch::bounds(&mut self.caller, self.cx, waker) else {
             return Ok(());
         };
-        // A layer's limit comes no later than the caller's, which has passed since that was asked.
+        // A layer's limit comes no later than the caller's limit, which has passed since the check of the
+        // former.
         if matches!(interrupt, Interrupt::Late { .. }) {
             self.check_limit(waker)?;
         }
@@ -213,7 +215,7 @@ impl<'a, 'c> Bounds<'a, 'c> {
     }
 }
 
-/// Runs `wait`, which parks this thread; or says what to do instead, where that must not be.
+/// Runs `wait`, which parks this thread. Returns advice for the caller if parking is not allowed here.
 #[cfg(feature = "tokio")]
 fn where_it_may_park<T>(wait: impl FnOnce() -> T) -> Result<T, &'static str> {
     use tokio::runtime::{Handle, RuntimeFlavor};
@@ -228,7 +230,7 @@ fn where_it_may_park<T>(wait: impl FnOnce() -> T) -> Result<T, &'static str> {
     }
 }
 
-/// Lets another thread go on with the tasks of this worker, for which the handler may wait.
+/// Lets another thread run the tasks of this worker, because the handler may wait for those tasks.
 #[cfg(feature = "tokio")]
 fn in_place_of_a_worker<T>(wait: impl FnOnce() -> T) -> Result<T, &'static str> {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -237,7 +239,7 @@ fn in_place_of_a_worker<T>(wait: impl FnOnce() -> T) -> Result<T, &'static str> 
         begun = true;
         wait()
     };
-    // It panics in a `LocalSet`, and nothing else tells that one from a worker.
+    // The call panics in a `LocalSet`, and nothing else tells a `LocalSet` from a worker.
     match catch_unwind(AssertUnwindSafe(|| tokio::task::block_in_place(waiting))) {
         Ok(waited) => Ok(waited),
         Err(panic) if begun => resume_unwind(panic),

@@ -2,13 +2,13 @@
 
 use std::any::Any;
 
-/// Finds a middleware of a route by its place: 0 is the outermost.
+/// Finds a middleware of a route by its place, where 0 is the outermost.
 pub(crate) trait Places {
-    /// Returns `None` beyond the innermost one.
+    /// Returns the middleware at `place`, or `None` beyond the innermost.
     fn middleware_at(&self, place: usize) -> Option<&dyn Any>;
 }
 
-/// The middlewares around a handler that is to be replaced, from a place inwards. Empty where a handler is new.
+/// The middlewares around a handler that is to be replaced, from a place inwards. Empty for a new handler.
 #[derive(Clone, Copy)]
 #[expect(
     missing_debug_implementations,
@@ -20,18 +20,18 @@ pub struct Previous<'r> {
 }
 
 impl<'r> Previous<'r> {
-    /// The middlewares of `route`, if there is one.
+    /// Creates the view of the middlewares of `route`, if there is a route.
     pub(crate) fn of(route: Option<&'r dyn Places>) -> Self {
         Self { route, place: 0 }
     }
 
-    /// The middlewares inside the first `layers`.
+    /// Returns the middlewares inside the first `layers`.
     pub(super) fn inside(self, layers: usize) -> Self {
         let place = self.place + layers;
         Self { place, ..self }
     }
 
-    /// Returns the outermost one, if it has this type.
+    /// Returns the outermost middleware, if its type is `W`.
     pub(super) fn outermost<W: 'static>(self) -> Option<&'r W> {
         self.route?.middleware_at(self.place)?.downcast_ref()
     }

@@ -5,10 +5,10 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, Outcome};
 
-/// A middleware that acts where the inner service fails: it runs it again, asks somebody else, or makes
-/// another error of the error. [`Recovered`](super::Recovered) makes a middleware of it.
+/// A middleware that acts on an error of the inner service: runs the service again, asks another backend, or
+/// converts the error. [`Recovered`](super::Recovered) adapts it to a [`Middleware`](super::Middleware).
 ///
-/// A message that succeeds costs what it [keeps](Recover::keep), and no `async fn` level.
+/// A message that succeeds costs only the part that is [kept](Recover::keep), and no `async fn` level.
 ///
 /// ```
 /// use std::io;
@@ -65,32 +65,34 @@ use crate::outcome::{Error, Outcome};
 /// # }
 /// ```
 ///
-/// Run a command again only where it cannot act twice: where its error is not
-/// [indeterminate](Error::is_indeterminate), or where the message is [`Idempotent`](crate::Idempotent).
+/// Run a command again only if the command cannot act twice. That holds if its error is not
+/// [indeterminate](Error::is_indeterminate), or if the message is [`Idempotent`](crate::Idempotent).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` recovers no message `{M}`",
     label = "`Recover<{M}>` is not implemented for `{Self}`",
     note = "write `impl<M: Message> Recover<M> for {Self}` with `type Kept`, `type Plan<'a>`, `fn keep`, `fn plan` and `async fn recover`"
 )]
 pub trait Recover<M: Message>: Send + Sync + 'static {
-    /// The part of each message that it keeps, because the handler takes the message itself. `()` keeps none.
+    /// The part of each message that is kept, because the handler takes the message itself. `()` keeps
+    /// nothing.
     type Kept: Send;
 
-    /// How it recovers from an error, decided before it begins: a permit to repeat, or `()`.
+    /// The decision how to recover from an error, made before the recovery begins: a permit to repeat, or
+    /// `()`.
     type Plan<'a>: Send
     where
         Self: 'a;
 
-    /// Its purpose, where the order of layers matters. Default: [`Role::Other`].
+    /// The purpose of this middleware, which matters for the order of layers. Default: [`Role::Other`].
     const ROLE: Role = Role::Other;
 
-    /// Keeps what it needs of a message. Called once for each, before the inner service runs.
+    /// Keeps the necessary part of a message. Called once for each message, before the inner service runs.
     fn keep(&self, msg: &M) -> Self::Kept;
 
     /// Decides whether to recover from the error. `None` gives the error to the caller.
     fn plan<'a>(&'a self, error: &Error<M::Error>, cx: &Context<'_>) -> Option<Self::Plan<'a>>;
 
-    /// Makes the outcome that the caller gets in the place of the error, which may be the error itself.
+    /// Makes the outcome that replaces the error for the caller, which may be the error itself.
     fn recover<'a>(
         &'a self,
         plan: Self::Plan<'a>,
@@ -100,8 +102,8 @@ pub trait Recover<M: Message>: Send + Sync + 'static {
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send;
 
-    /// The worst it may do to a dispatch, for [`explain`](crate::Bus::explain), where it stands in
-    /// `.wrap(..)`. Default: [`unknown`](Facts::unknown).
+    /// Returns the worst that this middleware may do to a dispatch. Read by [`explain`](crate::Bus::explain)
+    /// where the middleware stands in `.wrap(..)`. Default: [`unknown`](Facts::unknown).
     fn facts(&self) -> Facts {
         Facts::unknown()
     }

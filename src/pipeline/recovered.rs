@@ -1,4 +1,4 @@
-//! [`Recovered`]: the adapter that makes a middleware of a recovery.
+//! [`Recovered`]: the adapter from a recovery to a middleware.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,19 +14,19 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, Outcome};
 
-/// A recovery as a middleware: `.wrap(Recovered::new(recovery))`, or the `Middleware` type of its layer.
+/// A recovery as a middleware: `.wrap(Recovered::new(recovery))`, or the `Middleware` type of a layer.
 ///
-/// `H` says where the recovery's future is held once it has begun: [`InPlace`] or [`Boxed`].
+/// `H` selects the place of the recovery's future: [`InPlace`] or [`Boxed`].
 pub struct Recovered<R, H = InPlace> {
     recover: R,
     held: PhantomData<fn() -> H>,
 }
 
-/// Holds a recovery in the dispatch's own future, where the inner service was: it allocates nothing.
+/// Holds a recovery in the dispatch's own future, in the place of the inner service, without an allocation.
 #[derive(Clone, Copy, Debug)]
 pub struct InPlace;
 
-/// Holds a recovery on the heap: for one that keeps much, so that dispatches which succeed stay small.
+/// Holds a recovery on the heap. Meant for a large recovery, so that successful dispatches stay small.
 #[derive(Clone, Copy, Debug)]
 pub struct Boxed;
 
@@ -38,7 +38,7 @@ impl<R> Recovered<R> {
 }
 
 impl<R> Recovered<R, Boxed> {
-    /// Holds the recovery of an awaited dispatch [on the heap](Boxed); on a thread, nothing is allocated.
+    /// Holds the recovery of the async lane [on the heap](Boxed). The blocking lane allocates nothing.
     pub const fn boxed(recover: R) -> Self {
         Self::held(recover)
     }
@@ -52,7 +52,7 @@ impl<R, H> Recovered<R, H> {
         }
     }
 
-    /// Returns the recovery: for a layer whose state outlives a handler, say.
+    /// Returns the recovery, for example for a layer whose state outlives a handler.
     pub const fn get_ref(&self) -> &R {
         &self.recover
     }
@@ -87,7 +87,8 @@ impl<M: Message, R: Recover<M>, H: Hold> Middleware<M> for Recovered<R, H> {
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> impl Future<Output = Outcome<M>> + Send {
-        // The arguments stand in the call: a variable would be one more copy of the message in a debug build.
+        // The arguments stand in the call, because a variable would copy the message once more in a debug
+        // build.
         RecoveredFuture::<M, _, _, _, _>::begin(
             Some(self.recover.keep(&msg)),
             next.run(msg, cx),
@@ -112,7 +113,7 @@ impl<M: Message, R: Recover<M>, H: Hold> Middleware<M> for Recovered<R, H> {
     }
 }
 
-/// Where a [`Recovered`] holds a recovery. Implemented by [`InPlace`] and [`Boxed`].
+/// Selects the place where a [`Recovered`] holds a recovery. Implemented by [`InPlace`] and [`Boxed`].
 pub trait Hold: Sealed + 'static {
     #[doc(hidden)]
     type Held<A: Future + Send>: Future<Output = A::Output> + Send;
@@ -150,7 +151,8 @@ pin_project! {
             #[pin]
             rest: F,
             kept: Option<K>,
-            // Begins the recovery, or gives the error back. Here for its type, which cannot be written.
+            // Begins the recovery, or gives the error back. A field, because the type of this closure cannot
+            // be written.
             begin: B,
         },
         Recovering {

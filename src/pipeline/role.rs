@@ -1,9 +1,8 @@
-//! [`Role`]: what a layer is for.
+//! [`Role`]: the purpose of a layer.
 
-/// What a layer is for, as far as the order of layers goes: what [`Bus::explain`](crate::Bus::explain)
-/// judges an order by. Said by [`Layer::ROLE`](crate::Layer::ROLE), [`Middleware::ROLE`](crate::Middleware::ROLE)
-/// or [`Gate::ROLE`](crate::Gate::ROLE); a layer of your own that does the work of one of these is judged
-/// like it.
+/// The purpose of a layer, by which [`Bus::explain`](crate::Bus::explain) judges the order of layers.
+/// Declared by [`Layer::ROLE`](crate::Layer::ROLE), [`Middleware::ROLE`](crate::Middleware::ROLE) or
+/// [`Gate::ROLE`](crate::Gate::ROLE). A custom layer with such a role is judged like the layer of the crate.
 ///
 /// ```
 /// use arcbus::{Context, Error, Gate, Message, Outcome, Rejection, Role};
@@ -22,9 +21,9 @@
 /// }
 /// ```
 ///
-/// An order that is wrong whatever the settings does not compile: a [`Hedge`](Role::Hedge) outside a
-/// [`Cache`](Role::Cache) or a [`Coalesce`](Role::Coalesce), whose second run joins the first. (Where one of
-/// them is in an `Option`, a `When` or a `.wrap(..)`, it is only warned of.)
+/// An order that is wrong with any settings does not compile. Such an order is a [`Hedge`](Role::Hedge)
+/// outside a [`Cache`](Role::Cache) or a [`Coalesce`](Role::Coalesce), whose second run joins the first.
+/// (Only a warning is given if either layer is in an `Option`, a `When` or a `.wrap(..)`.)
 ///
 /// ```compile_fail,E0080
 #[doc = include_str!("role/layers.in")]
@@ -45,56 +44,56 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// None of these: it may stand anywhere.
+    /// No listed purpose: such a layer may stand anywhere.
     Other,
-    /// Lowers or raises a limit to how many run at once, by what it learns.
+    /// Adapts a limit of concurrent dispatches to the observed outcomes.
     AdaptiveLimit,
-    /// Decides who may send a message.
+    /// Decides which callers may send a message.
     Authorize,
-    /// Limits how many run at once.
+    /// Limits the number of concurrent dispatches.
     Bulkhead,
-    /// Gives a reply again that an earlier dispatch got.
+    /// Repeats a reply that an earlier dispatch got.
     Cache,
-    /// Makes trouble on purpose.
+    /// Injects faults on purpose.
     Chaos,
-    /// Stops asking a handler that fails.
+    /// Stops calling a handler that fails.
     CircuitBreaker,
-    /// Gives those who ask the same at once one reply.
+    /// Gives concurrent equal queries a single reply.
     Coalesce,
-    /// Puts a reply in the place of an error.
+    /// Replaces an error by a reply.
     Fallback,
-    /// Runs the rest once more where the first run is slow.
+    /// Runs the inner service once more if the first run is slow.
     Hedge,
-    /// Runs a command once a key.
+    /// Runs a command once for each key.
     Idempotency,
-    /// Takes out of a cache what a command has changed.
+    /// Removes the entries from a cache that a command has made stale.
     Invalidator,
-    /// Limits how many come in a time, each key apart: a share for each caller.
+    /// Limits the rate of messages for each key separately, which gives each caller a share.
     KeyedRateLimit,
-    /// Makes another error of an error.
+    /// Converts an error to another error.
     MapError,
-    /// Counts and times.
+    /// Counts and times dispatches.
     Metrics,
-    /// Limits how many come in a time.
+    /// Limits the rate of messages.
     RateLimit,
-    /// Runs the rest again after an error.
+    /// Runs the inner service again after an error.
     Retry,
-    /// Limits the time.
+    /// Limits the time of a dispatch.
     Timeout,
-    /// Shows what happens.
+    /// Reports each dispatch to a subscriber.
     Trace,
-    /// Refuses what is not valid.
+    /// Refuses invalid messages.
     Validation,
 }
 
-/// A set of roles, known to the compiler.
+/// A set of roles, known at compile time.
 #[derive(Clone, Copy, Debug)]
 pub struct Roles(u32);
 
 impl Roles {
     pub(crate) const NONE: Self = Self(0);
 
-    /// One role.
+    /// Creates the set of a single role.
     pub(crate) const fn of(role: Role) -> Self {
         Self(1 << role as u32)
     }
@@ -108,8 +107,8 @@ impl Roles {
     }
 }
 
-/// Does not compile where layers stand in an order that is wrong whatever their settings, be they in two
-/// stacks that are joined:
+/// Fails to compile if the layers stand in an order that is wrong with any settings, also across two joined
+/// stacks:
 ///
 /// ```compile_fail,E0080
 #[doc = include_str!("role/layers.in")]
@@ -120,7 +119,7 @@ impl Roles {
 ///     .register(from_fn(|_: Ask, _: &Context<'_>| Ok(1)));
 /// ```
 ///
-/// But they may be where one is in an `Option`, which may be off:
+/// A layer in an `Option` is accepted, because such a layer may be off:
 ///
 /// ```
 #[doc = include_str!("role/layers.in")]

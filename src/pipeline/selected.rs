@@ -9,7 +9,7 @@ use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::sync::PlainArc;
 
-/// A middleware where a condition holds, and nothing elsewhere.
+/// A middleware that acts if a condition holds, and is passed by otherwise.
 pub struct Selected<C, W> {
     pub(crate) condition: PlainArc<C>,
     pub(crate) middleware: W,

@@ -7,10 +7,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use crate::clock::Clock;
 use crate::sync::Mutex;
 
-/// Sets limits, by the clock of the bus.
+/// An act of a layer at registration, such as setting limits by the clock of the bus.
 pub(crate) type Settle = Box<dyn FnOnce(&Clock) + Send + Sync>;
 
-/// Acts of layers that wait until their route is registered. A clone has none, since they run once.
+/// Acts of layers that wait until their route is registered. A clone has no acts, because each runs once.
 #[derive(Default)]
 pub(super) struct Settling(Mutex<Vec<Settle>>);
 
@@ -36,6 +36,6 @@ impl fmt::Debug for Settling {
     }
 }
 
-/// Nothing under its lock panics.
+/// No code under the lock panics.
 impl UnwindSafe for Settling {}
 impl RefUnwindSafe for Settling {}

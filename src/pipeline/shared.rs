@@ -9,7 +9,7 @@ use crate::setting::InvalidSetting;
 use crate::sync::{Arc, Mutex, PlainArc};
 use crate::type_map::TypeMap;
 
-/// A plain middleware as a layer: every route shares it. What `.wrap(..)` makes.
+/// A plain middleware as a layer, whose single instance every route shares. Made by `.wrap(..)`.
 pub struct Wrapped<W>(Arc<W>);
 
 impl<W> Wrapped<W> {
@@ -51,19 +51,19 @@ impl<M: Message, W: Middleware<M>> Layer<M> for Wrapped<W> {
     }
 }
 
-/// A layer whose instance several routes share: one limit for several routes together, say. Made by
+/// A layer whose instance several routes share, for example for one limit across several routes. Made by
 /// [`LayerExt::shared`].
 ///
-/// A clone means the same instance, so that routes, scopes and buses can share it. The first registration
-/// makes the instance, and it lives as long as a clone of this layer or a route that has it. A layer whose
-/// middleware has another type for each message makes one instance for each of those types.
+/// Clones refer to one instance, so that routes, scopes and buses can share that instance. The first
+/// registration makes the instance, which lives as long as a clone of this layer or a route holds it. A layer
+/// whose middleware type depends on the message makes an instance for each of those types.
 ///
-/// The buses that share it must have one [clock](crate::BusBuilder::clock), or clones of one: the first that
-/// is built decides which, and one with another is refused with
+/// The buses that share the layer must have one [clock](crate::BusBuilder::clock), or clones of one. The
+/// first bus that is built decides the clock. A bus with another clock is refused with
 /// [`AnotherClock`](crate::RegistrationError::AnotherClock).
 pub struct Shared<L>(PlainArc<Origin<L>>);
 
-/// The layer, and what it has made.
+/// The layer, and the instances that the layer has made.
 struct Origin<L> {
     layer: L,
     /// An `Arc` of each middleware.
@@ -71,11 +71,10 @@ struct Origin<L> {
     tie: Tie,
 }
 
-/// Gives every layer [`shared`](LayerExt::shared).
+/// Gives every layer the method [`shared`](LayerExt::shared).
 pub trait LayerExt: Sized {
-    /// Returns this layer with one instance for all routes it stands above, instead of one a route. Clones
-    /// of what it returns mean that instance, too, also on other buses; a clone of the layer itself does
-    /// not.
+    /// Returns this layer with one instance for all its routes, instead of one for each route. Clones of the
+    /// returned layer refer to that instance, also on other buses. A clone of the original layer does not.
     ///
     /// ```
     /// use arcbus::middleware::Bulkhead;
@@ -122,7 +121,7 @@ pub trait LayerExt: Sized {
 impl<L> LayerExt for L {}
 
 impl<L> Shared<L> {
-    /// Returns the layer that is shared: for its handles, say.
+    /// Returns the layer that is shared, for example to reach its handles.
     #[must_use]
     pub fn get_ref(&self) -> &L {
         &self.0.layer
@@ -134,9 +133,10 @@ impl<L> Shared<L> {
         self.is_kept(instance).then(|| Arc::clone(instance))
     }
 
-    /// Keeps `instance`, unless another registration was faster; returns the one that is kept.
+    /// Keeps `instance`, unless another registration was faster, and returns the instance that is kept.
     ///
-    /// One that came too late, or is not kept any more, is dropped outside the lock: that is user code, too.
+    /// An instance that came too late, or is no longer kept, is dropped outside the lock, because its drop is
+    /// user code.
     fn keep<W: Send + Sync + 'static>(&self, instance: Arc<W>) -> Arc<W> {
         let mut made = self.0.made.lock();
         if let Some(first) = made.get::<Arc<W>>().filter(|first| self.is_kept(first)) {
@@ -150,14 +150,14 @@ impl<L> Shared<L> {
         instance
     }
 
-    /// Whether a route has the instance, or a bus has been built with the layer: the instance of a
-    /// registration that failed is not kept.
+    /// Returns whether a route has the instance, or a bus has been built with the layer. The instance of a
+    /// failed registration is not kept.
     fn is_kept<W>(&self, instance: &Arc<W>) -> bool {
         Arc::strong_count(instance) > 1 || !self.0.tie.is_free()
     }
 }
 
-/// Means the same instance.
+/// Clones the handle, which refers to the instance of the original.
 impl<L> Clone for Shared<L> {
     fn clone(&self) -> Self {
         Self(PlainArc::clone(&self.0))
@@ -176,7 +176,7 @@ impl<M: Message, L: Layer<M>> Layer<M> for Shared<L> {
     const ROLE: Role = L::ROLE;
     const ROLES: Roles = L::ROLES;
 
-    /// Makes the instance outside the lock: a layer is user code and may register in turn.
+    /// Makes the instance outside the lock, because a layer is user code and may itself register.
     fn middleware(
         &self,
         route: &RouteInfo,

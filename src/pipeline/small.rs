@@ -6,9 +6,9 @@ use crate::message::Message;
 use crate::outcome::Rejection;
 use crate::outcome::{Error, Outcome};
 
-/// A middleware that asks a closure whether the message may pass.
+/// Creates a middleware that asks a closure whether the message may pass.
 ///
-/// The closure names its message type, so it stands in a scope of that message.
+/// The closure names its message type, so the middleware stands in a scope of that message.
 ///
 /// ```
 /// use arcbus::{Command, CommandBus, Context, Message, Rejection, from_fn, guard};
@@ -42,7 +42,7 @@ where
     Gated(GuardGate(predicate))
 }
 
-/// Made by [`guard`].
+/// The gate of a [`guard`].
 #[derive(Clone, Copy)]
 pub struct GuardGate<F>(F);
 
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// A middleware that calls one closure before the handler and one after it.
+/// Creates a middleware that calls one closure before the handler and another after the handler.
 ///
 /// ```
 /// use arcbus::{Context, Message, Outcome, Query, QueryBus, from_fn, inspect};
@@ -104,7 +104,7 @@ where
     Gated(InspectGate { before, after })
 }
 
-/// Made by [`inspect`].
+/// The gate of an [`inspect`].
 #[derive(Clone, Copy)]
 pub struct InspectGate<B, A> {
     before: B,

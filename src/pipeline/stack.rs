@@ -1,4 +1,4 @@
-//! [`Layers`]: a stack of layers that has met no handler yet.
+//! [`Layers`]: a stack of layers that is not yet around a handler.
 
 use std::time::SystemTime;
 
@@ -12,8 +12,8 @@ use crate::message::{Message, MessageType};
 use crate::setting::InvalidSetting;
 use crate::sync::{Arc, PlainArc};
 
-/// A stack of layers, outermost first. A builder holds one; [`static_bus!`](crate::static_bus) takes
-/// one.
+/// A stack of layers, outermost first. A builder holds a stack, and [`static_bus!`](crate::static_bus) takes
+/// a stack.
 ///
 /// ```
 /// use arcbus::{Layers, NoLayers};
@@ -23,7 +23,7 @@ use crate::sync::{Arc, PlainArc};
 /// ```
 pub struct Layers<S = NoLayers> {
     stack: Arc<S>,
-    /// The names of the layers that are switched on, by their types, outermost first.
+    /// The names of the layers that are switched on, taken from their types, outermost first.
     names: PlainArc<[&'static str]>,
 }
 
@@ -31,20 +31,20 @@ pub struct Layers<S = NoLayers> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoLayers;
 
-/// One more layer inside the ones before it.
+/// A stack with another layer inside.
 pub struct More<S, L> {
     outer: Arc<S>,
     layer: L,
 }
 
-/// One stack inside another.
+/// A stack with another stack inside.
 pub struct Joined<S, T> {
     outer: Arc<S>,
     inner: Arc<T>,
 }
 
 impl Layers {
-    /// No layers.
+    /// Creates a stack without layers.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -61,21 +61,21 @@ impl Default for Layers {
 }
 
 impl<S> Layers<S> {
-    /// Adds a layer inside the ones before it.
+    /// Adds a layer inside the previous layers.
     #[must_use]
     pub fn layer<L>(&self, layer: L) -> Layers<More<S, L>> {
         let name = (!may_be_off(&layer)).then(short_type_name::<L>);
         self.with(layer, name)
     }
 
-    /// Adds a plain middleware inside the layers before it; all routes share the one instance.
+    /// Adds a plain middleware inside the previous layers. All routes share its single instance.
     #[must_use]
     pub fn wrap<W>(&self, middleware: W) -> Layers<More<S, Wrapped<W>>> {
         let name = (!may_be_off(&middleware)).then(short_type_name::<W>);
         self.with(Wrapped::new(middleware), name)
     }
 
-    /// Adds a stack of layers inside the ones before it.
+    /// Adds a stack of layers inside the previous layers.
     #[must_use]
     pub fn layers<T>(&self, inner: &Layers<T>) -> Layers<Joined<S, T>> {
         let stack = Joined {
@@ -100,7 +100,7 @@ impl<S> Layers<S> {
         self.names.iter().chain(inner).copied().collect()
     }
 
-    /// The names of the layers that are known to be switched on, by their types, outermost first.
+    /// Returns the names of the layers known to be switched on, taken from their types, outermost first.
     pub(crate) fn names(&self) -> &[&'static str] {
         &self.names
     }
@@ -119,7 +119,7 @@ impl<S> Layers<S> {
         }
     }
 
-    /// The route of `M` on a static bus.
+    /// Describes the route of `M` on a static bus.
     #[doc(hidden)]
     pub fn route<M: Message>(&self) -> RouteInfo
     where
@@ -128,11 +128,11 @@ impl<S> Layers<S> {
         self.info::<M>(SystemTime::now())
     }
 
-    /// `handler` with an instance of every layer around it.
+    /// Wraps `handler` in an instance of every layer.
     ///
     /// # Errors
     ///
-    /// The first setting of a layer that is out of range, the outermost layer's first.
+    /// Returns the first setting of a layer that is out of range, beginning with the outermost layer.
     pub(crate) fn around<M: Message, H: Handler<M>>(
         &self,
         info: &RouteInfo,
@@ -146,7 +146,7 @@ impl<S> Layers<S> {
         Ok(S::around(made, Leaf::new(handler)))
     }
 
-    /// `handler` with an instance of every layer around it, for a static bus.
+    /// Wraps `handler` in an instance of every layer, for a static bus.
     ///
     /// # Panics
     ///
@@ -174,25 +174,25 @@ impl<S> Clone for Layers<S> {
 
 debug_name!([S] Layers<S>, "Layers");
 
-/// A stack whose every layer fits the message `M`. Implemented for what [`Layers`] builds.
+/// A stack whose every layer fits the message `M`. Implemented for the stacks that [`Layers`] builds.
 pub trait Stack<M: Message>: Send + Sync + 'static {
-    /// `N` with the stack around it.
+    /// The inner service `N` inside the stack.
     type Around<N: Next<M>>: Next<M>;
 
-    /// An instance of every layer that has met no handler yet.
+    /// An instance of every layer, not yet around a handler.
     #[doc(hidden)]
     type Made;
 
-    /// The number of its layers.
+    /// The number of layers.
     #[doc(hidden)]
     const LEN: usize;
 
-    /// What its layers are for.
+    /// The roles of the layers.
     #[doc(hidden)]
     const ROLES: Roles;
 
-    /// Makes an instance of every layer for `route`, the outermost first. Each is shown the middleware that
-    /// stands at its place in `previous`.
+    /// Makes an instance of every layer for `route`, the outermost first. Each layer gets the middleware at
+    /// its place in `previous`.
     ///
     /// # Errors
     ///
@@ -201,11 +201,11 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
     fn make(&self, route: &RouteInfo, previous: Previous<'_>)
     -> Result<Self::Made, InvalidSetting>;
 
-    /// Puts the instances around `next`.
+    /// Wraps `next` in the instances.
     #[doc(hidden)]
     fn around<N: Next<M>>(made: Self::Made, next: N) -> Self::Around<N>;
 
-    /// Adds what is known of the layers, outermost first.
+    /// Adds the descriptions of the layers, outermost first.
     fn list(&self, layers: &mut Vec<LayerInfo>);
 }
 

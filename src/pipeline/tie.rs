@@ -1,4 +1,4 @@
-//! [`Tie`]: what ties the buses that share state to one clock.
+//! [`Tie`]: the bond between buses that share state and one clock.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -7,19 +7,19 @@ use crate::clock::Clock;
 use crate::message::MessageType;
 use crate::sync::{Mutex, PlainArc};
 
-/// What ties the buses that share state to one clock: moments that one of them keeps mean nothing on the
-/// clock of another. The first bus that is built decides the clock, for as long as the state lives.
+/// Ties the buses that share state to one clock. The state keeps moments of that clock, which have no meaning
+/// on another clock. The first bus that is built decides the clock, for as long as the state lives.
 #[derive(Clone, Default)]
 pub(crate) struct Tie(PlainArc<Mutex<Option<Held>>>);
 
 struct Held {
     clock: Clock,
-    /// By how many routes.
+    /// The number of routes that hold the tie.
     times: usize,
 }
 
 impl Tie {
-    /// Whether no bus has been built with the state.
+    /// Returns whether no bus has been built with the state.
     pub(super) fn is_free(&self) -> bool {
         self.0.lock().is_none()
     }
@@ -28,7 +28,7 @@ impl Tie {
         self.0.lock().as_ref().map(|held| held.clock.clone())
     }
 
-    /// Ties one more route to `clock`; `false` if others are tied to another.
+    /// Ties one more route to `clock`, or returns `false` if other routes are tied to another clock.
     fn hold(&self, clock: &Clock) -> bool {
         let mut held = self.0.lock();
         let held = held.get_or_insert_with(|| Held {
@@ -47,16 +47,16 @@ impl Tie {
             held.times == 0
         });
         drop(held);
-        // The last of a fake clock drops wakers, which are user code.
+        // The last reference to a fake clock drops wakers, which are user code.
         drop(last);
     }
 }
 
-/// Nothing under its lock panics.
+/// No code under the lock panics.
 impl UnwindSafe for Tie {}
 impl RefUnwindSafe for Tie {}
 
-/// The ties of a layer. Equal to any others: they say nothing of what the layer does.
+/// The ties of a layer, equal to any others because ties say nothing about the layer's behaviour.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LayerTies(Vec<Tie>);
 
@@ -89,7 +89,7 @@ pub(crate) struct Tied {
 }
 
 impl Ties {
-    /// Adds those of one more route.
+    /// Adds the ties of one more route.
     #[inline]
     pub(crate) fn add(&mut self, route: &RouteInfo) {
         if !route.layers().is_empty() {
@@ -97,16 +97,16 @@ impl Ties {
         }
     }
 
-    /// The clock that one of them is tied to already.
+    /// Returns the clock to which a tie is already bound.
     pub(crate) fn clock(&self) -> Option<Clock> {
         self.0.iter().find_map(|tied| tied.tie.clock())
     }
 
-    /// Ties all of them to `clock`, or none.
+    /// Ties all routes to `clock`, or none.
     ///
     /// # Errors
     ///
-    /// The first layer that is tied to another clock.
+    /// Returns the first layer that is tied to another clock.
     pub(crate) fn hold(&self, clock: &Clock) -> Result<(), &Tied> {
         for (index, tied) in self.0.iter().enumerate() {
             if !tied.tie.hold(clock) {
@@ -117,7 +117,7 @@ impl Ties {
         Ok(())
     }
 
-    /// Takes back a [`hold`](Self::hold) that succeeded.
+    /// Takes back a successful [`hold`](Self::hold).
     pub(crate) fn release(&self) {
         self.0.iter().for_each(|tied| tied.tie.release());
     }

@@ -1,4 +1,4 @@
-//! [`Timed`]: the rest of a pipeline, while it has time.
+//! [`Timed`]: the inner service under a time limit.
 
 use std::pin::Pin;
 use std::task::{self, Poll, Waker};
@@ -18,7 +18,7 @@ pin_project! {
         Running {
             #[pin]
             rest: F,
-            // `None` where the layer is switched off.
+            // `None` if the layer is switched off.
             time: Option<Time<'a>>,
         },
         Refused { error: Option<Error<M::Error>> },
@@ -68,7 +68,8 @@ where
         .expect("polled after completion")
     }
 
-    /// The rest is pending: looks at the clock only now, so that one that is ready keeps its reply.
+    /// Handles a pending inner service. The clock is read only now, so that a service that is ready keeps its
+    /// reply.
     #[cold]
     #[inline(never)]
     fn wait(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
@@ -94,7 +95,7 @@ where
         unreachable!("only a running one waits")
     }
 
-    /// Drops the rest, whose handler may panic in that.
+    /// Drops the inner service, whose handler may panic in its drop.
     fn give_up(
         mut self: Pin<&mut Self>,
         cx: &Context<'_>,
@@ -107,21 +108,22 @@ where
     }
 }
 
-/// The time that one message has.
+/// The time limit of one message.
 pub(super) struct Time<'a> {
     pub(super) cx: &'a Context<'a>,
-    /// In nanoseconds.
+    /// Grace in nanoseconds.
     pub(super) grace: u64,
-    /// The bound that holds inside. It includes the limits of outer layers, which those layers keep themselves.
+    /// The bound for the inner service. Includes the limits of outer layers, which those layers keep
+    /// themselves.
     pub(super) bound: Bound,
-    /// The tick at which the rest is given up, or its grace begins.
+    /// The tick at which the inner service is dropped, or its grace begins.
     pub(super) end: u64,
-    /// Made when the rest first waits.
+    /// Created at the first wait of the inner service.
     pub(super) due: Option<Box<Due>>,
 }
 
 impl<'a> Time<'a> {
-    /// Sets the limit that holds inside, until what this returns is dropped.
+    /// Sets the limit for the inner service, until the returned guard is dropped.
     #[inline(always)]
     pub(super) fn enter(&self) -> Within<'a, 'a> {
         self.cx.limit().enter(self.bound)
@@ -133,13 +135,13 @@ impl<'a> Time<'a> {
         rest.poll(task)
     }
 
-    /// The time, once the end has come; until then sees to it that `waker` is woken when it does.
+    /// Returns the current tick if the end has come. Otherwise ensures that `waker` is woken at the end.
     fn is_up(&mut self, waker: &Waker) -> Option<u64> {
         let due = self.due.get_or_insert_with(|| Box::new(Due::new(self.end)));
         due.poll(self.cx.clock(), waker)
     }
 
-    /// Once it has begun a grace, a layer's own time is over.
+    /// Returns the owner of the limit. Once a grace has begun, the limit that passed is the layer's own.
     fn owner(&self) -> Option<TimeLimit> {
         if self.bound.is_over() {
             Some(TimeLimit::Layer)
@@ -148,7 +150,7 @@ impl<'a> Time<'a> {
         }
     }
 
-    /// False if there is none, or none left.
+    /// Begins the grace, or returns `false` if no grace is set or left.
     fn begin_grace(&mut self) -> bool {
         let end = self.end.saturating_add(self.grace);
         let end = end.min(self.cx.deadline_tick());
@@ -162,8 +164,9 @@ impl<'a> Time<'a> {
     }
 }
 
-/// Returns the owner of the limit at `end`, at which a layer ends the inner service: its own, or the caller's
-/// deadline. None where the limit of a layer further out comes before that deadline: then that layer ends it.
+/// Returns the owner of the limit at `end`, at which a layer ends the inner service: the layer itself, or the
+/// caller's deadline. `None` if an outer layer's limit comes before that deadline, because that layer then
+/// ends the service.
 #[cold]
 pub(super) fn owner(end: u64, cx: &Context<'_>) -> Option<TimeLimit> {
     if end < cx.deadline_tick() {

@@ -1,4 +1,4 @@
-//! What the type of a layer says of it, where no message is at hand to ask the layer itself.
+//! Facts about a layer read from its type, where no message is at hand to ask the layer itself.
 
 use std::any::type_name;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,27 +7,27 @@ use std::mem::{Discriminant, discriminant};
 use super::{Answered, Enqueued, Gated, Recovered, Shared};
 use crate::sync::Arc;
 
-/// A layer that acts on some dispatches only; it stands above this module, so it is named by text.
+/// A layer that acts on some dispatches only. Named by text, because its module depends on this module.
 const WHEN: &str = "arcbus::middleware::compose::when::When";
 
-/// The name of a type without its path and generic arguments; of a gate's adapter, an optional, a
-/// shared or a conditional layer, the inner one's.
+/// Returns the name of a type without its path and generic arguments. For a gate's adapter, an optional, a
+/// shared or a conditional layer, returns the name of the inner type.
 pub(crate) fn short_type_name<T: ?Sized>() -> &'static str {
     let whole = type_name::<T>();
     match path(innermost(whole)).rsplit("::").next() {
-        // A type inside a generic `impl` block: its path begins with the arguments of the block.
+        // For a type inside a generic `impl` block, the path begins with the arguments of the block.
         None | Some("") => whole,
         Some(name) => name,
     }
 }
 
-/// Whether a layer, or a middleware for `.wrap(..)`, is not known to be switched on.
+/// Returns whether a layer, or a middleware for `.wrap(..)`, may be switched off.
 ///
-/// A builder takes layers of any type, because a layer may fit one message only: so it cannot ask them
-/// by a trait. An `Option` is known by its type's name and tells by its discriminant. One inside an
-/// adapter (`Gated(None)`) cannot be looked at, and counts as switched off. Should a compiler write these
-/// names in another way, `None` would count as switched on: a bus is refused then rather than left
-/// unguarded.
+/// A builder takes layers of any type, because a layer may fit one message only. So the builder cannot query
+/// a layer through a trait. An `Option` is recognised by its type's name, and its discriminant tells whether
+/// the layer is off. An `Option` inside an adapter (`Gated(None)`) cannot be inspected, and counts as
+/// switched off. If a future compiler writes these names differently, `None` counts as switched on. A bus is
+/// then refused rather than left unguarded.
 pub(super) fn may_be_off<T>(layer: &T) -> bool {
     let name = type_name::<T>();
     match inner(name) {
@@ -37,7 +37,7 @@ pub(super) fn may_be_off<T>(layer: &T) -> bool {
     }
 }
 
-/// Whether the discriminant of an `Option` is that of `None`.
+/// Returns whether a discriminant of an `Option` is that of `None`.
 fn is_none<T>(of: Discriminant<T>) -> bool {
     hash(of) == hash(discriminant(&None::<()>))
 }
@@ -48,7 +48,7 @@ fn hash(value: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Whether a type is an `Option`, or an adapter around one.
+/// Returns whether a type is an `Option`, or an adapter around an `Option`.
 fn has_optional(name: &str) -> bool {
     is_optional(name) || inner(name).is_some_and(has_optional)
 }
@@ -57,12 +57,12 @@ fn is_optional(name: &str) -> bool {
     path(name) == path(type_name::<Option<()>>())
 }
 
-/// The type without the adapters around it.
+/// Returns the type without the adapters around it.
 fn innermost(name: &str) -> &str {
     inner(name).map_or(name, innermost)
 }
 
-/// The name of the type that an adapter is around, and what follows it; `None` of a type that is no
+/// Returns the name of the type inside an adapter, and the text that follows. `None` for a type that is no
 /// adapter.
 fn inner(name: &str) -> Option<&str> {
     let arguments = &name[path(name).len()..];
@@ -82,7 +82,7 @@ fn inner(name: &str) -> Option<&str> {
     adapters.into_iter().any(around).then(|| &arguments[1..])
 }
 
-/// The path of a type, without its arguments.
+/// Returns the path of a type, without its arguments.
 fn path(name: &str) -> &str {
     name.split(['<', '>', ',']).next().unwrap_or(name)
 }

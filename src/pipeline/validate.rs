@@ -1,4 +1,4 @@
-//! The check of a message by itself.
+//! The validation of a message by itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,7 +6,7 @@ use crate::message::Message;
 use crate::outcome::Error;
 use crate::outcome::panicked;
 
-/// Asks the message whether it is valid; catches a panic of that.
+/// Asks the message whether it is valid, and catches a panic of that check.
 #[inline(always)]
 pub(crate) fn validate<M: Message>(msg: &M) -> Result<(), Error<M::Error>> {
     match catch_unwind(AssertUnwindSafe(|| msg.validate())) {
