@@ -85,7 +85,7 @@ use crate::outcome::Outcome;
     note = "write `impl Answer<{M}> for {Self}` with `type Found`, `type Ticket`, `fn look`, `fn give` and `async fn answer`"
 )]
 pub trait Answer<M: Message>: Send + Sync + 'static {
-    /// The value from which the outcome is made when a reply is found at once. Usually the reply itself.
+    /// The value from which the outcome is made when a reply is found at once, usually the reply itself.
     type Found: Send;
 
     /// A value that a message carries from [`look`](Answer::look) to [`answer`](Answer::answer).
@@ -123,6 +123,6 @@ pub enum Look<F, T> {
     Found(F),
     /// The message passes: the inner service runs as if this middleware were absent.
     Pass,
-    /// No reply is found. [`Answer::answer`] gets the message and this ticket.
+    /// No reply is found, so [`Answer::answer`] gets the message and this ticket.
     Missed(T),
 }

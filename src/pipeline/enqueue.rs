@@ -72,12 +72,13 @@ pub trait Enqueue<M: Message>: Send + Sync + 'static {
     /// Returns the ticket of a message that cannot pass now.
     fn try_enter(&self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass<'_>, Self::Ticket>;
 
-    /// Waits for the turn of a message, or refuses the message. Called at most once for each ticket.
+    /// Waits for the turn of a message, or refuses the message. The adapter calls this method at most once
+    /// for each ticket.
     ///
     /// The adapter drops this future when the dispatch is cancelled or dropped, and the drop gives up the
     /// place in the queue. A cancelled message ends in [`Cancelled`](Error::Cancelled). A message whose time
     /// is over when its turn comes ends in [`Timeout`](Error::Timeout). Both errors have
-    /// [`Phase::NotStarted`](crate::Phase::NotStarted).
+    /// [`Phase::NotStarted`](crate::Phase::NotStarted), because the handler did not run.
     ///
     /// # Errors
     ///

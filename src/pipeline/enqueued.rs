@@ -64,7 +64,7 @@ pin_project! {
             wait: W,
             msg: Option<M>,
             cx: &'c Context<'c>,
-            // Runs the inner service. A field, because the type of this closure cannot be written.
+            // A closure that runs the inner service, held in a field because its type cannot be written.
             begin: B,
         },
         Refused {
@@ -95,7 +95,7 @@ where
         }
     }
 
-    /// Returns ready when the wait is over.
+    /// Polls the wait, and returns ready when the message no longer waits.
     #[cold]
     fn poll_wait(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<()> {
         let EnqueuedProjection::Waiting {
@@ -150,7 +150,7 @@ where
             ready!(self.as_mut().poll_wait(task));
         }
         match self.project() {
-            // The outcome is taken apart. Moved as a whole past the drop of the pass, the outcome would be
+            // The outcome is taken apart. If moved as a whole past the drop of the pass, the outcome would be
             // written and read again in pieces of other sizes.
             EnqueuedProjection::Entered { rest, pass } => match ready!(rest.poll(task)) {
                 Ok(reply) => {

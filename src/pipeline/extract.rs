@@ -6,13 +6,14 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::{Error, ErrorKind};
 
-/// Takes a value out of a message and its context: a key, a time limit, a condition. Implemented by closures.
+/// Takes a value out of a message and its context: a key, a time limit, a condition. Closures of the message
+/// and its context implement this trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no `{T}` out of the message `{M}`",
     note = "write `|msg: &{M}, cx: &Context<'_>| -> {T}`"
 )]
 pub trait Extract<M, T>: Send + Sync + 'static {
-    /// Returns the value.
+    /// Returns the value taken out of the message and its context.
     fn extract(&self, msg: &M, cx: &Context<'_>) -> T;
 }
 
@@ -51,7 +52,8 @@ where
 
 debug_name!([F] InContext<F>, "InContext");
 
-/// Chooses errors: those worth another attempt, or those to replace. Implemented by closures.
+/// Chooses errors: those worth another attempt, or those to replace. Closures of the error implement this
+/// trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` chooses no errors of the message `{M}`",
     note = "write `|error: &Error<E>| -> bool`, where `E` is the error of `{M}`"
@@ -64,7 +66,7 @@ pub trait ErrorPredicate<M: Message>: Send + Sync + 'static {
         iter::empty()
     }
 
-    /// Returns whether the error matches.
+    /// Returns whether the predicate chooses this error.
     fn matches(&self, error: &Error<M::Error>) -> bool;
 }
 

@@ -60,8 +60,9 @@ impl Facts {
         }
     }
 
-    /// Creates the facts of an unknown layer. Such a layer may run the inner service any number of times,
-    /// wait for any time and end in any error. An explanation counts one run, and names the layer.
+    /// Creates the facts of a layer about which nothing is known. Such a layer may run the inner service any
+    /// number of times, wait for any time and end in any error. An explanation counts one run, and names the
+    /// layer.
     pub fn unknown() -> Self {
         Self {
             unknown: true,
@@ -122,7 +123,7 @@ impl Facts {
         self
     }
 
-    /// Adds the kinds of a [`Rejection`](crate::Rejection).
+    /// Adds all kinds of error that come from a [`Rejection`](crate::Rejection).
     pub(crate) fn rejects(mut self) -> Self {
         self.errors.extend([
             ErrorKind::Unauthenticated,
@@ -146,7 +147,7 @@ impl Facts {
         self
     }
 
-    /// Declares that the settings can be changed at run time. The figures are those of the setup.
+    /// Declares that the settings can be changed at run time, so that the figures are those of the setup.
     pub fn live(mut self) -> Self {
         self.live = true;
         self

@@ -49,22 +49,22 @@ use crate::outcome::{Error, Outcome};
 )]
 pub trait Gate<M: Message>: Send + Sync + 'static {
     /// The resources that a dispatch takes from the gate, held until the handler's future is dropped. A pass
-    /// may borrow the gate.
+    /// may borrow the gate, and then costs no reference count.
     ///
-    /// Dropping the pass gives back its resources, also when [`leave`](Gate::leave) is not called.
+    /// Dropping the pass gives those resources back, also when [`leave`](Gate::leave) is not called.
     type Pass<'a>: Send;
 
     /// The purpose of this gate, which matters for the order of layers. Default: [`Role::Other`].
     const ROLE: Role = Role::Other;
 
-    /// Lets the message pass, or refuses the message.
+    /// Lets the message pass, or refuses the message with an error.
     ///
     /// # Errors
     ///
     /// Returns the error that the caller gets instead of a reply.
     fn enter<'a>(&'a self, msg: &M, cx: &Context<'_>) -> Result<Self::Pass<'a>, Error<M::Error>>;
 
-    /// Observes the outcome of a message that passed.
+    /// Observes the outcome of a message that passed, and takes the pass back.
     fn leave<'a>(&'a self, pass: Self::Pass<'a>, outcome: &Outcome<M>, cx: &Context<'_>);
 
     /// Takes back the pass of a dispatch that ended without an outcome. Either its future was dropped (by its
@@ -74,7 +74,7 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
     }
 
     /// Returns a guard that the thread holds each time the inner service runs: while its future is made, in
-    /// each poll, and during its drop. A span is entered by such a guard. Default: no guard.
+    /// each poll, and during its drop. The trace layer enters its span by such a guard. Default: no guard.
     fn surround<'a>(&'a self, _pass: &Self::Pass<'a>) -> impl Sized {}
 
     /// Returns the worst that this gate may do to a dispatch. Read by [`explain`](crate::Bus::explain) where
@@ -84,7 +84,7 @@ pub trait Gate<M: Message>: Send + Sync + 'static {
         Facts::new().fails_with_any()
     }
 
-    /// Returns whether this gate is active. `None` is inactive, and is not listed.
+    /// Returns whether this gate is switched on. `None` is switched off, and is not listed among the layers.
     #[doc(hidden)]
     fn is_on(&self) -> bool {
         true

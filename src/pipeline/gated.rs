@@ -108,7 +108,7 @@ struct Entered<'g, 'c, M: Message, G: Gate<M>> {
 }
 
 impl<'g, 'c, M: Message, G: Gate<M>> Held<'g, 'c, M, G> {
-    /// Enters `gate`, if there is a gate.
+    /// Enters `gate` if there is a gate, and holds the pass.
     #[inline(always)]
     fn enter(gate: Option<&'g G>, msg: &M, cx: &'c Context<'c>) -> Result<Self, Error<M::Error>> {
         let Some(gate) = gate else {
@@ -131,7 +131,7 @@ impl<'g, 'c, M: Message, G: Gate<M>> Held<'g, 'c, M, G> {
         }
     }
 
-    /// Leaves with an error.
+    /// Gives the pass back to the gate with an error as the outcome.
     #[cold]
     #[inline(never)]
     fn failed(&mut self, error: Error<M::Error>) -> Outcome<M> {
@@ -157,7 +157,8 @@ fn is_guard<T>(_: &T) -> bool {
     std::mem::needs_drop::<T>()
 }
 
-/// Drops the inner future. Not inlined in a debug build, which would keep room for the value that is set.
+/// Drops the inner future. The function is not inlined in a debug build, which would keep room for the value
+/// that is set.
 #[cfg_attr(debug_assertions, inline(never))]
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn clear<F>(mut inner: Pin<&mut Option<F>>) {

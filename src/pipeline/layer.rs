@@ -22,8 +22,8 @@ use crate::sync::PlainArc;
 /// the keys of an `Idempotency`.
 ///
 /// [`shared`](crate::LayerExt::shared) makes a layer that has one instance on all routes. Every clone of the
-/// shared layer has that instance: in scopes, through registrars, on static buses and on several buses. Those
-/// buses must have one clock. A middleware in `.wrap(..)` is also a single instance for all its routes.
+/// shared layer has that instance: in scopes, through registrars, on static buses and on several buses, which
+/// must have one clock. A middleware in `.wrap(..)` is also a single instance for all its routes.
 /// [`Bus::explain`](crate::Bus::explain) lists the shared layers of a route.
 ///
 /// # A handler that is replaced
@@ -71,7 +71,7 @@ use crate::sync::PlainArc;
     note = "a layer that fits some messages only goes into `.scope(|s| s.layer(..).register(..))`"
 )]
 pub trait Layer<M: Message>: Send + Sync + 'static {
-    /// The middleware that this layer makes.
+    /// The type of middleware that this layer makes for the message.
     type Middleware: Middleware<M>;
 
     /// The purpose of this layer, which matters for the order of layers. Default: [`Role::Other`].
@@ -81,11 +81,12 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
     #[doc(hidden)]
     const ROLES: Roles = Roles::of(Self::ROLE);
 
-    /// Makes the instance for `route`. Called once for each registration, outside every lock.
+    /// Makes the instance for `route`. The bus calls this method once for each registration, outside every
+    /// lock.
     ///
     /// `previous` is the instance at this place around the replaced handler, if its type is equal. The
     /// instance may belong to another layer of that type. Dispatches in flight hold it, so it goes on
-    /// working. `None` for a new handler.
+    /// working. A new handler has no previous instance.
     ///
     /// # Errors
     ///
@@ -102,8 +103,8 @@ pub trait Layer<M: Message>: Send + Sync + 'static {
         Facts::unknown()
     }
 
-    /// Returns the name that [`routes`](crate::Bus::routes) lists. Default: the type's name without its path.
-    /// A layer with an empty name is not listed.
+    /// Returns the name by which [`routes`](crate::Bus::routes) lists the layer. Default: the type's name
+    /// without its path. A layer with an empty name is not listed.
     fn name(&self) -> &'static str {
         short_type_name::<Self>()
     }
@@ -137,7 +138,7 @@ impl<M: Message, L: Layer<M>> Layer<M> for Option<L> {
     }
 }
 
-/// A description of a layer of a route.
+/// A description of a layer of a route: its name, role and facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerInfo {
     name: &'static str,
@@ -168,7 +169,7 @@ impl LayerInfo {
         self.role
     }
 
-    /// Returns whether several routes share the instance. Otherwise the route has an instance of its own.
+    /// Returns whether several routes share the instance, or the route has an instance of its own.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.facts.shared
@@ -193,7 +194,7 @@ pub struct RouteInfo {
     settling: Settling,
 }
 
-/// The layers of a route, outermost first.
+/// The names and descriptions of the layers of a route, outermost first.
 #[derive(Clone, Debug)]
 struct LayerList {
     names: Box<[&'static str]>,
@@ -220,7 +221,7 @@ impl RouteInfo {
         Self { message, ..self }
     }
 
-    /// Adds the layers.
+    /// Adds the descriptions of the layers, outermost first.
     pub(super) fn layered(self, layers: Vec<LayerInfo>) -> Self {
         let names = layers.iter().map(LayerInfo::name).collect();
         Self {
@@ -250,7 +251,7 @@ impl RouteInfo {
         made
     }
 
-    /// Returns the messages for which the bus has no handler. Present only while the layers are made.
+    /// Returns the messages for which the bus has no handler, known only while the layers are made.
     pub(crate) fn unhandled(&self) -> Option<&PlainArc<Unhandled>> {
         self.unhandled.as_ref()
     }

@@ -16,8 +16,8 @@ use crate::message::Message;
 use crate::outcome::{Error, Outcome, panicked};
 use crate::sync::drop_caught;
 
-/// Validates the message and runs the handler. Catches a panic of either: while the handler makes its future,
-/// while the future runs, and while the finished future is dropped.
+/// Validates the message, runs the handler, and catches a panic of either: while the handler makes its
+/// future, while the future runs, and while the finished future is dropped.
 pub struct Leaf<H> {
     handler: H,
 }

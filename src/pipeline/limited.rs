@@ -9,7 +9,7 @@ use crate::context::{Bound, Context, Interrupt};
 use crate::message::Message;
 use crate::outcome::{Error, Outcome, Phase, TimeLimit};
 
-/// Limits the time of the inner service.
+/// A policy that sets the time limit of the inner service.
 ///
 /// Private, because the adapter gives its limit to the waiting thread instead of to a timer of its own. That
 /// depends on how a bus keeps the limits of all layers together.
@@ -21,7 +21,7 @@ pub trait Limit<M: Message>: Send + Sync + 'static {
     fn grace(&self) -> u64;
 }
 
-/// A limit as a middleware.
+/// A limit as a middleware, made by the timeout layer.
 #[derive(Debug)]
 pub struct Limited<L>(pub(crate) L);
 
@@ -77,7 +77,8 @@ impl<L> Limited<L> {
     }
 }
 
-/// Returns the error of a message that comes late, at the tick `start`. The layer's own limit ends at `end`.
+/// Returns the error of a message that comes late, at the tick `start`, where the layer's own limit ends at
+/// `end`.
 #[cold]
 fn refused<E>(end: u64, start: u64, cx: &Context<'_>) -> Error<E> {
     let outer = cx.expiry_tick();

@@ -10,8 +10,8 @@ use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::sync::Arc;
 
-/// Code around a handler. A middleware may look at the message, refuse or change the message, run the inner
-/// service several times or never, and change the outcome.
+/// A middleware is code around a handler. That code may look at the message, refuse or change the message,
+/// run the inner service several times or never, and change the outcome.
 ///
 /// Written as an `async fn`, generic over the messages. A middleware that only looks before and after the
 /// handler is cheaper as a [`Gate`](super::Gate).
@@ -97,25 +97,27 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
         }
     }
 
-    /// Returns whether this middleware is active. `None` is inactive, and is not listed.
+    /// Returns whether this middleware is switched on. `None` is switched off, and is not listed among the
+    /// layers.
     #[doc(hidden)]
     fn is_on(&self) -> bool {
         true
     }
 }
 
-/// The inner service of a middleware. Implemented by arcbus alone.
+/// The inner service of a middleware, implemented by arcbus alone.
 ///
-/// A run may begin its work at once, so await the returned future. The inner service can run again.
+/// A run may begin its work at once, so await the returned future. A middleware may run the inner service
+/// again.
 pub trait Next<M: Message>: Send + Sync + sealed::Sealed {
-    /// Runs the inner service.
+    /// Runs the inner service with a message that may have been changed.
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send;
 
     /// Performs [`run`](Next::run) to its end on this thread.
     #[doc(hidden)]
     fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M>;
 
-    /// Returns the middleware at `place`, counted inwards from here. A handler has no middleware.
+    /// Returns the middleware at `place`, counted inwards from here, or `None` for a handler.
     #[doc(hidden)]
     fn middleware_at(&self, _place: usize) -> Option<&dyn Any> {
         None

@@ -1,4 +1,4 @@
-//! The pipeline: middleware around a handler, monomorphised.
+//! The pipeline of a route: middleware around a handler, in one monomorphised type.
 //!
 //! The pipeline of a route is a [`Leaf`] around the handler, with a [`Chain`] link around it for each layer.
 //! The pipeline is one concrete type, so the compiler optimises across all layers. The registry erases that

@@ -18,7 +18,7 @@ use crate::sync::drop_caught;
 pub(crate) struct Quiet<'p, F>(Pin<&'p mut Option<F>>);
 
 impl<'p, F> Quiet<'p, F> {
-    /// Creates the guard. `pipeline` must be `Some`.
+    /// Creates the guard of `pipeline`, which must be `Some`.
     #[inline(always)]
     pub(crate) fn new(pipeline: Pin<&'p mut Option<F>>) -> Self {
         Self(pipeline)
@@ -48,12 +48,11 @@ enum Why {
     Interrupted(Interrupt),
     /// Stopped at this tick by the time limit of a layer, which makes an outcome of the stop.
     Limited(u64),
-    /// Refused to park, because the wait would never end. Holds the advice for the caller.
+    /// Refused to park, because the wait would never end, with advice for the caller.
     Deadlocked(&'static str),
 }
 
-/// The outcome, or the reason for its absence. In the absence of an outcome, every layer on the way drops its
-/// resources.
+/// The outcome, or the reason for its absence, in which case every layer on the way drops its resources.
 pub type Blocked<M> = Result<Outcome<M>, Stopped>;
 
 impl Stopped {
@@ -215,7 +214,7 @@ impl<'a, 'c> Bounds<'a, 'c> {
     }
 }
 
-/// Runs `wait`, which parks this thread. Returns advice for the caller if parking is not allowed here.
+/// Runs `wait`, which parks this thread, or returns advice for the caller if parking is not allowed here.
 #[cfg(feature = "tokio")]
 fn where_it_may_park<T>(wait: impl FnOnce() -> T) -> Result<T, &'static str> {
     use tokio::runtime::{Handle, RuntimeFlavor};

@@ -8,7 +8,8 @@ pub(crate) trait Places {
     fn middleware_at(&self, place: usize) -> Option<&dyn Any>;
 }
 
-/// The middlewares around a handler that is to be replaced, from a place inwards. Empty for a new handler.
+/// The middlewares around a handler that is to be replaced, from a place inwards, which are none for a new
+/// handler.
 #[derive(Clone, Copy)]
 #[expect(
     missing_debug_implementations,

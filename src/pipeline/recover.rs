@@ -86,10 +86,10 @@ pub trait Recover<M: Message>: Send + Sync + 'static {
     /// The purpose of this middleware, which matters for the order of layers. Default: [`Role::Other`].
     const ROLE: Role = Role::Other;
 
-    /// Keeps the necessary part of a message. Called once for each message, before the inner service runs.
+    /// Keeps the necessary part of a message, once for each message, before the inner service runs.
     fn keep(&self, msg: &M) -> Self::Kept;
 
-    /// Decides whether to recover from the error. `None` gives the error to the caller.
+    /// Decides whether to recover from the error, or to give the error to the caller (`None`).
     fn plan<'a>(&'a self, error: &Error<M::Error>, cx: &Context<'_>) -> Option<Self::Plan<'a>>;
 
     /// Makes the outcome that replaces the error for the caller, which may be the error itself.

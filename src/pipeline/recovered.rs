@@ -26,19 +26,19 @@ pub struct Recovered<R, H = InPlace> {
 #[derive(Clone, Copy, Debug)]
 pub struct InPlace;
 
-/// Holds a recovery on the heap. Meant for a large recovery, so that successful dispatches stay small.
+/// Holds a recovery on the heap, so that successful dispatches stay small even with a large recovery.
 #[derive(Clone, Copy, Debug)]
 pub struct Boxed;
 
 impl<R> Recovered<R> {
-    /// Holds the recovery [in place](InPlace).
+    /// Creates the adapter, which holds the future of the recovery [in place](InPlace).
     pub const fn new(recover: R) -> Self {
         Self::held(recover)
     }
 }
 
 impl<R> Recovered<R, Boxed> {
-    /// Holds the recovery of the async lane [on the heap](Boxed). The blocking lane allocates nothing.
+    /// Holds the recovery of the async lane [on the heap](Boxed), while the blocking lane allocates nothing.
     pub const fn boxed(recover: R) -> Self {
         Self::held(recover)
     }
@@ -151,8 +151,8 @@ pin_project! {
             #[pin]
             rest: F,
             kept: Option<K>,
-            // Begins the recovery, or gives the error back. A field, because the type of this closure cannot
-            // be written.
+            // A closure that begins the recovery or gives the error back, held in a field because its type
+            // cannot be written.
             begin: B,
         },
         Recovering {

@@ -46,47 +46,47 @@
 pub enum Role {
     /// No listed purpose: such a layer may stand anywhere.
     Other,
-    /// Adapts a limit of concurrent dispatches to the observed outcomes.
+    /// Limits the number of dispatches that run at once, and adapts the limit to the observed outcomes.
     AdaptiveLimit,
     /// Decides which callers may send a message.
     Authorize,
-    /// Limits the number of concurrent dispatches.
+    /// Limits the number of dispatches that run at once.
     Bulkhead,
     /// Repeats a reply that an earlier dispatch got.
     Cache,
-    /// Injects faults on purpose.
+    /// Injects delays, failures and panics on purpose, for tests and game days.
     Chaos,
-    /// Stops calling a handler that fails.
+    /// Stops calling a backend that fails, until the backend is likely to have recovered.
     CircuitBreaker,
     /// Gives concurrent equal queries a single reply.
     Coalesce,
-    /// Replaces an error by a reply.
+    /// Replaces an error of the inner service by a reply.
     Fallback,
     /// Runs the inner service once more if the first run is slow.
     Hedge,
-    /// Runs a command once for each key.
+    /// Runs a command once for each idempotency key.
     Idempotency,
     /// Removes the entries from a cache that a command has made stale.
     Invalidator,
-    /// Limits the rate of messages for each key separately, which gives each caller a share.
+    /// Limits the number of messages in a unit of time for each key, which gives each caller a share.
     KeyedRateLimit,
-    /// Converts an error to another error.
+    /// Converts an error of the inner service to another error.
     MapError,
-    /// Counts and times dispatches.
+    /// Counts dispatches by outcome, and measures their time.
     Metrics,
-    /// Limits the rate of messages.
+    /// Limits the number of messages in a unit of time.
     RateLimit,
-    /// Runs the inner service again after an error.
+    /// Runs the inner service again after an error that may pass.
     Retry,
-    /// Limits the time of a dispatch.
+    /// Limits the time that the inner service may take.
     Timeout,
-    /// Reports each dispatch to a subscriber.
+    /// Reports each dispatch to a subscriber, in a span and an event.
     Trace,
-    /// Refuses invalid messages.
+    /// Refuses invalid messages before the inner service runs.
     Validation,
 }
 
-/// A set of roles, known at compile time.
+/// A set of roles, known at compile time, by which an order is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Roles(u32);
 

@@ -36,6 +36,6 @@ impl fmt::Debug for Settling {
     }
 }
 
-/// No code under the lock panics.
+/// No code under the lock panics, so the state is consistent after any unwinding.
 impl UnwindSafe for Settling {}
 impl RefUnwindSafe for Settling {}

@@ -9,7 +9,7 @@ use crate::setting::InvalidSetting;
 use crate::sync::{Arc, Mutex, PlainArc};
 use crate::type_map::TypeMap;
 
-/// A plain middleware as a layer, whose single instance every route shares. Made by `.wrap(..)`.
+/// A plain middleware as a layer, made by `.wrap(..)`, whose single instance every route shares.
 pub struct Wrapped<W>(Arc<W>);
 
 impl<W> Wrapped<W> {
@@ -51,8 +51,8 @@ impl<M: Message, W: Middleware<M>> Layer<M> for Wrapped<W> {
     }
 }
 
-/// A layer whose instance several routes share, for example for one limit across several routes. Made by
-/// [`LayerExt::shared`].
+/// A layer made by [`LayerExt::shared`], whose instance several routes share, for example for one limit
+/// across them all.
 ///
 /// Clones refer to one instance, so that routes, scopes and buses can share that instance. The first
 /// registration makes the instance, which lives as long as a clone of this layer or a route holds it. A layer
@@ -66,7 +66,7 @@ pub struct Shared<L>(PlainArc<Origin<L>>);
 /// The layer, and the instances that the layer has made.
 struct Origin<L> {
     layer: L,
-    /// An `Arc` of each middleware.
+    /// An `Arc` of each middleware made so far, by its type.
     made: Mutex<TypeMap>,
     tie: Tie,
 }
@@ -74,7 +74,7 @@ struct Origin<L> {
 /// Gives every layer the method [`shared`](LayerExt::shared).
 pub trait LayerExt: Sized {
     /// Returns this layer with one instance for all its routes, instead of one for each route. Clones of the
-    /// returned layer refer to that instance, also on other buses. A clone of the original layer does not.
+    /// returned layer refer to that instance, also on other buses, but clones of the original layer do not.
     ///
     /// ```
     /// use arcbus::middleware::Bulkhead;

@@ -42,7 +42,7 @@ where
     Gated(GuardGate(predicate))
 }
 
-/// The gate of a [`guard`].
+/// The gate of a [`guard`], which refuses messages by its closure.
 #[derive(Clone, Copy)]
 pub struct GuardGate<F>(F);
 
@@ -104,7 +104,7 @@ where
     Gated(InspectGate { before, after })
 }
 
-/// The gate of an [`inspect`].
+/// The gate of an [`inspect`], which calls its two closures.
 #[derive(Clone, Copy)]
 pub struct InspectGate<B, A> {
     before: B,

@@ -27,17 +27,17 @@ pub struct Layers<S = NoLayers> {
     names: PlainArc<[&'static str]>,
 }
 
-/// The empty stack.
+/// The empty stack, in which the handler stands alone.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoLayers;
 
-/// A stack with another layer inside.
+/// A stack with another layer inside its innermost layer.
 pub struct More<S, L> {
     outer: Arc<S>,
     layer: L,
 }
 
-/// A stack with another stack inside.
+/// A stack with another stack inside its innermost layer.
 pub struct Joined<S, T> {
     outer: Arc<S>,
     inner: Arc<T>,
@@ -68,7 +68,7 @@ impl<S> Layers<S> {
         self.with(layer, name)
     }
 
-    /// Adds a plain middleware inside the previous layers. All routes share its single instance.
+    /// Adds a plain middleware inside the previous layers, whose single instance all routes share.
     #[must_use]
     pub fn wrap<W>(&self, middleware: W) -> Layers<More<S, Wrapped<W>>> {
         let name = (!may_be_off(&middleware)).then(short_type_name::<W>);
@@ -174,20 +174,20 @@ impl<S> Clone for Layers<S> {
 
 debug_name!([S] Layers<S>, "Layers");
 
-/// A stack whose every layer fits the message `M`. Implemented for the stacks that [`Layers`] builds.
+/// A stack whose every layer fits the message `M`, implemented for the stacks that [`Layers`] builds.
 pub trait Stack<M: Message>: Send + Sync + 'static {
-    /// The inner service `N` inside the stack.
+    /// The pipeline in which the stack stands around the inner service `N`.
     type Around<N: Next<M>>: Next<M>;
 
     /// An instance of every layer, not yet around a handler.
     #[doc(hidden)]
     type Made;
 
-    /// The number of layers.
+    /// The number of layers in the stack.
     #[doc(hidden)]
     const LEN: usize;
 
-    /// The roles of the layers.
+    /// The roles that the layers have in every dispatch.
     #[doc(hidden)]
     const ROLES: Roles;
 
@@ -201,7 +201,7 @@ pub trait Stack<M: Message>: Send + Sync + 'static {
     fn make(&self, route: &RouteInfo, previous: Previous<'_>)
     -> Result<Self::Made, InvalidSetting>;
 
-    /// Wraps `next` in the instances.
+    /// Wraps the inner service `next` in the instances that [`make`](Stack::make) returned.
     #[doc(hidden)]
     fn around<N: Next<M>>(made: Self::Made, next: N) -> Self::Around<N>;
 

@@ -52,7 +52,7 @@ impl Tie {
     }
 }
 
-/// No code under the lock panics.
+/// No code under the lock panics, so the state is consistent after any unwinding.
 impl UnwindSafe for Tie {}
 impl RefUnwindSafe for Tie {}
 

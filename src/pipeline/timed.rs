@@ -68,8 +68,8 @@ where
         .expect("polled after completion")
     }
 
-    /// Handles a pending inner service. The clock is read only now, so that a service that is ready keeps its
-    /// reply.
+    /// Handles a pending inner service, and reads the clock only now, so that a service that is ready keeps
+    /// its reply.
     #[cold]
     #[inline(never)]
     fn wait(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Outcome<M>> {
@@ -108,13 +108,13 @@ where
     }
 }
 
-/// The time limit of one message.
+/// The time limit of one message, and the alarm that tells its end.
 pub(super) struct Time<'a> {
     pub(super) cx: &'a Context<'a>,
-    /// Grace in nanoseconds.
+    /// Time in nanoseconds from the limit to the drop of the inner service.
     pub(super) grace: u64,
-    /// The bound for the inner service. Includes the limits of outer layers, which those layers keep
-    /// themselves.
+    /// The bound for the inner service, which includes the limits of outer layers, although those layers keep
+    /// them.
     pub(super) bound: Bound,
     /// The tick at which the inner service is dropped, or its grace begins.
     pub(super) end: u64,
@@ -141,7 +141,7 @@ impl<'a> Time<'a> {
         due.poll(self.cx.clock(), waker)
     }
 
-    /// Returns the owner of the limit. Once a grace has begun, the limit that passed is the layer's own.
+    /// Returns the owner of the limit, which is the layer itself once its grace has begun.
     fn owner(&self) -> Option<TimeLimit> {
         if self.bound.is_over() {
             Some(TimeLimit::Layer)

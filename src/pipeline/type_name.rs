@@ -7,7 +7,7 @@ use std::mem::{Discriminant, discriminant};
 use super::{Answered, Enqueued, Gated, Recovered, Shared};
 use crate::sync::Arc;
 
-/// A layer that acts on some dispatches only. Named by text, because its module depends on this module.
+/// A layer that acts on some dispatches only, named by text because its module depends on this module.
 const WHEN: &str = "arcbus::middleware::compose::when::When";
 
 /// Returns the name of a type without its path and generic arguments. For a gate's adapter, an optional, a

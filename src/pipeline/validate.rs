@@ -1,4 +1,4 @@
-//! The validation of a message by itself.
+//! The validation of a message, by the message itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
