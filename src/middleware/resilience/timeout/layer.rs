@@ -1,4 +1,4 @@
-//! [`Timeout`]: the settings.
+//! [`Timeout`]: the settings of the layer that limits the time of a handler.
 
 use std::any::TypeId;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::pipeline::{Facts, Layer, Limited, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
-/// Limits the time a handler is given. See [the module](super).
+/// Limits the time that a handler is given. See [the module](super).
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,8 +28,8 @@ use crate::sync::PlainArc;
 /// # let _ = (layers, handles);
 /// ```
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone creates its own instances for its own routes. [`shared`](crate::LayerExt::shared) creates one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 pub struct Timeout<C = Fixed> {
     timeout: Duration,
     grace: Duration,
@@ -39,10 +39,11 @@ pub struct Timeout<C = Fixed> {
 }
 
 impl Timeout {
-    /// Gives each message `timeout`, counted from the moment its dispatch began, or from the end of
-    /// the last wait of a layer further out (for a permit, say).
+    /// Gives each message `timeout`. The time counts from the start of the dispatch, or from the end of the
+    /// last wait in an outer layer, for example the wait for a permit.
     ///
-    /// Range: more than zero, less than 584 years. There is no default: no one value suits most.
+    /// Range: more than zero, less than 584 years. There is no default, because no single value suits most
+    /// services.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
         Self {
@@ -56,26 +57,27 @@ impl Timeout {
 }
 
 impl<C> Timeout<C> {
-    /// Lets a handler that waits end by itself: when its time is over, its context says
-    /// [cancelled](Context::is_cancelled), it is polled, and dropped only `grace` later. A caller's
-    /// deadline is not extended by it.
+    /// Lets a waiting handler end by itself. When its time is over, its context says
+    /// [cancelled](Context::is_cancelled), the handler is polled, and it is dropped only `grace` later. The
+    /// grace never extends the deadline that the caller has set for the dispatch.
     ///
-    /// Range: up to 584 years. Default: zero, none, for most handlers do not look.
+    /// Range: up to 584 years. Default: zero, no grace, because most handlers never check for cancellation.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Gives the messages `M` another time than the rest. Fixed range.
+    /// Gives messages of type `M` their own time instead of the time of the layer, in the range that
+    /// [`new`](Timeout::new) accepts.
     #[must_use]
     pub fn for_route<M: Message>(mut self, timeout: Duration) -> Self {
         self.routes.push((M::NAME, timeout));
         self
     }
 
-    /// Asks `choose` how much time each single message is given; `None` is the layer's own, zero
-    /// refuses the message. A panic of the closure goes to the caller.
+    /// Lets `choose` decide how much time each single message is given. `None` means the time of the layer,
+    /// and zero rejects the message. A panic of the closure propagates to the caller of the dispatch.
     ///
     /// The closure names its message type, so the layer stands in a scope of that message.
     ///
@@ -123,7 +125,7 @@ impl<C> Timeout<C> {
         }
     }
 
-    /// The limits of each route, to read and to change them while they work.
+    /// Returns the limits of each route, to read and to change while the layer is in use.
     #[must_use]
     pub fn handles(&self) -> Handles<TimeoutPolicy> {
         self.handles.clone()
@@ -167,7 +169,7 @@ impl<M: Message, C: Extract<M, Option<Duration>>> Layer<M> for Timeout<C> {
         )))
     }
 
-    /// Nothing is known of how long a time a closure may choose.
+    /// Describes the layer, without a bound on the duration if a closure chooses the time of each message.
     fn facts(&self) -> Facts {
         let timeout = self.timeout_of(M::NAME);
         let grace = match self.grace {

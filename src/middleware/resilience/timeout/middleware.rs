@@ -11,7 +11,7 @@ use crate::middleware::Extract;
 use crate::pipeline::Limit;
 use crate::sync::PlainArc;
 
-/// Gives each message its time. Made by a [`Timeout`](super::Timeout) for each route.
+/// The middleware that gives each message its time, created by a [`Timeout`](super::Timeout) for each route.
 pub struct TimeoutLimit<C = Fixed> {
     pub(super) policy: PlainArc<TimeoutPolicy>,
     choose: PlainArc<C>,
@@ -23,7 +23,7 @@ impl<C> TimeoutLimit<C> {
     }
 }
 
-/// Each message of a route is given the same time.
+/// The default choice, which gives every message of a route the time of the layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed;
 

@@ -1,21 +1,24 @@
-//! [`Timeout`]: a limit to the time a handler is given.
+//! [`Timeout`]: a limit on the time that a handler is given.
 //!
-//! | when | what happens |
+//! | when | result |
 //! |---|---|
-//! | the dispatch is late when it comes to the layer | refused: `Timeout`, [`Phase::NotStarted`](crate::Phase) |
+//! | the dispatch is already late when the layer receives it | rejected: `Timeout`, [`Phase::NotStarted`](crate::Phase) |
 //! | the time passes while the handler waits | dropped: `Timeout`, [`Phase::Indeterminate`](crate::Phase): it may have acted |
-//! | the same, with a [grace](Timeout::grace) | the context says cancelled, the handler is polled; dropped if it is not done when the grace is over |
-//! | the handler is done late, but was never asked in between | its reply is kept: work that was done is not thrown away |
+//! | the time passes while the handler waits, with a [grace](Timeout::grace) | the context says cancelled, the handler is polled; dropped if it is not done when the grace is over |
+//! | the handler is done late, but never returned pending in between | its reply is kept: finished work is not thrown away |
 //!
-//! A handler that never waits is never interrupted: nothing but the end of its turn can do that.
-//! What runs inside sees the shortened limit in [`remaining`](crate::Context::remaining), and so do
-//! the dispatches it makes with [`execute_in`](crate::Bus::execute_in). Of nested limits the earliest
-//! holds; each layer ends what its own limit stops, and the layers around it see the outcome. It also
-//! ends what its caller's deadline stops. [`TimeLimit`](crate::TimeLimit) says which of them it was: a
-//! layer's own limit counts against the backend wherever outcomes are judged, the caller's deadline does
-//! not, for a hasty caller says nothing about the backend. See [`Verdict`](crate::Verdict).
+//! A handler that never waits is never interrupted, because only returning from its poll makes that possible.
+//! Inner services see the shortened limit in [`remaining`](crate::Context::remaining), and so do the
+//! dispatches they make with [`execute_in`](crate::Bus::execute_in). Of nested limits the earliest holds:
+//! each layer stops its inner service at its own limit and at the caller's deadline, and the layers around it
+//! see the outcome.
 //!
-//! It reads the clock once, where nobody has yet; a timer is armed only for a handler that waits.
+//! [`TimeLimit`](crate::TimeLimit) names the limit that passed. A layer's own limit counts against the
+//! backend wherever outcomes are judged (see [`Verdict`](crate::Verdict)). The caller's deadline does not,
+//! because a hasty caller says nothing about the backend.
+//!
+//! The layer reads the clock once, unless the dispatch has read it already, and arms a timer only for a
+//! handler that waits.
 //!
 //! ```
 //! use std::convert::Infallible;

@@ -7,8 +7,8 @@ use crate::clock::nanos;
 use crate::setting::InvalidSetting;
 use crate::sync::{AtomicU64, Ordering};
 
-/// The limits that a [`Timeout`](super::Timeout) has made for one route; the first of them can be
-/// changed while it works.
+/// The limits that a [`Timeout`](super::Timeout) has created for one route. The timeout can be changed while
+/// the layer is in use, but the grace is fixed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,20 +22,21 @@ use crate::sync::{AtomicU64, Ordering};
 /// }
 /// ```
 pub struct TimeoutPolicy {
-    /// In nanoseconds; never zero.
+    /// The timeout in nanoseconds, which is never zero.
     ///
-    /// Relaxed: the one word that is shared, and nothing else is read by it. No partner, no model.
+    /// Relaxed: the word is the only shared state of the policy, and a reader infers nothing else from it. No
+    /// partner, no model.
     timeout: AtomicU64,
-    /// In nanoseconds.
+    /// The grace in nanoseconds.
     grace: u64,
 }
 
 impl TimeoutPolicy {
-    /// The limits, in the ranges given at [`Timeout`](super::Timeout).
+    /// Creates the limits, in the ranges given at [`Timeout`](super::Timeout).
     ///
     /// # Errors
     ///
-    /// The limit that is out of range.
+    /// Returns an error that names the limit that is out of range.
     pub fn new(timeout: Duration, grace: Duration) -> Result<Self, InvalidSetting> {
         Ok(Self {
             grace: checked_grace(grace)?,
@@ -43,23 +44,23 @@ impl TimeoutPolicy {
         })
     }
 
-    /// The time given to a message.
+    /// Returns the time given to a message.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_nanos(self.nanos())
     }
 
-    /// Changes the time given to a message, for those that come from now on.
+    /// Changes the time given to a message, for all messages that arrive later.
     ///
     /// # Errors
     ///
-    /// If it is out of range; then nothing changes.
+    /// Returns an error if `timeout` is out of range, and then nothing changes.
     pub fn set_timeout(&self, timeout: Duration) -> Result<(), InvalidSetting> {
         self.timeout.store(checked(timeout)?, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The time after that, in which a handler that waits is told to end.
+    /// Returns the time after the timeout in which a waiting handler is told to end.
     #[must_use]
     pub fn grace(&self) -> Duration {
         Duration::from_nanos(self.grace)
