@@ -1,4 +1,4 @@
-//! [`Budget`]: the handle.
+//! [`Budget`]: the handle that layers and callers share.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,11 +11,10 @@ use crate::pipeline::{Facts, Tie};
 use crate::setting::InvalidSetting;
 use crate::sync::{AtomicU64, Ordering, PlainArc};
 
-/// How many repeats there may be: a share of the messages, and a minimum a second. See
-/// [the module](super).
+/// A limit on repeats: a share of the messages, and a minimum per second. See [the module](super).
 ///
-/// A handle; clones are of the same budget. Settings come before it is cloned: each of them makes a new,
-/// full one.
+/// This is a handle, and its clones share one budget. Choose the settings before cloning, because each
+/// setting creates a new, full budget.
 #[derive(Clone)]
 pub struct Budget(PlainArc<Shared>);
 
@@ -23,14 +22,14 @@ struct Shared {
     savings: Savings,
     minimum: Option<RateLimitPolicy>,
     settings: Settings,
-    /// Relaxed: a tally. No partner, no model.
+    /// Relaxed: a counter that publishes nothing else. No partner, no model.
     exhausted: AtomicU64,
     tie: Tie,
 }
 
 impl Budget {
-    /// `ratio`: how many repeats a message is worth, from 0.001 to 10, kept in thousandths. Begins full:
-    /// with its [`burst`](Self::burst) saved up.
+    /// Creates a budget that starts full, with its whole [`burst`](Self::burst) saved up. `ratio` is the
+    /// number of repeats that each message pays for, from 0.001 to 10, kept in thousandths.
     #[must_use]
     pub fn new(ratio: f64) -> Self {
         Self::of(Settings {
@@ -40,9 +39,10 @@ impl Budget {
         })
     }
 
-    /// How many repeats a second there may be besides, when nothing is saved: for a service with so few
-    /// messages that their share is none. As many of them may come at once. From 0, none, to 1,000,000.
-    /// Default: 10, as in Finagle.
+    /// Sets the number of repeats per second that are allowed even when nothing is saved. This serves a
+    /// service with so few messages that their share is almost none. All of them may come at once.
+    ///
+    /// Range: from 0, none, to 1,000,000. Default: 10, as in Finagle.
     #[must_use]
     pub fn minimum_per_second(self, repeats: u32) -> Self {
         Self::of(Settings {
@@ -51,9 +51,11 @@ impl Budget {
         })
     }
 
-    /// How many repeats it saves up at most, from 1 to 1,000,000. It bounds what the beginning of an
-    /// outage costs the backend beyond the ratio, and is what a short hiccup may use. Default: 100, what
-    /// Finagle's holds in reserve by default (ten seconds of ten repeats each).
+    /// Sets how many repeats the budget saves up at most. A short hiccup may use all of them, and they bound
+    /// the extra load on the backend at the start of an outage.
+    ///
+    /// Range: from 1 to 1,000,000. Default: 100, the reserve that Finagle holds by default (ten seconds of
+    /// ten repeats each).
     #[must_use]
     pub fn burst(self, burst: u32) -> Self {
         Self::of(Settings {
@@ -72,11 +74,11 @@ impl Budget {
         }))
     }
 
-    /// Whether its settings are in range. A layer with a budget asks when it is registered.
+    /// Checks that the settings are in range. A layer with a budget calls this when it is registered.
     ///
     /// # Errors
     ///
-    /// The first setting that is not.
+    /// Returns an error that names the first setting that is out of range.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         self.0.settings.check()
     }
@@ -87,16 +89,17 @@ impl Budget {
         self.0.savings.deposit();
     }
 
-    /// Takes out one repeat: of what is saved, or else of this second's minimum. `false`: there is none,
-    /// which counts as [`exhausted`](Self::exhausted).
+    /// Withdraws one repeat from the savings, or else from the minimum of this second. Returns `false` if
+    /// there is none, which counts as [`exhausted`](Self::exhausted).
     ///
-    /// `now` is the time since an origin that never changes, as that of a
-    /// [`RateLimitPolicy`]; in a bus, its clock's [`since_origin`](crate::Clock::since_origin).
+    /// `now` is the time since an origin that never changes, as for a [`RateLimitPolicy`]. In a bus, pass the
+    /// clock's [`since_origin`](crate::Clock::since_origin).
     pub fn try_take(&self, now: Duration) -> bool {
         self.withdraw(now).map(Withdrawal::used).is_some()
     }
 
-    /// The same, of what goes back if it is not used.
+    /// Withdraws one repeat like [`try_take`](Self::try_take), and returns a guard that gives the repeat back
+    /// unless used.
     #[cold]
     pub(crate) fn withdraw(&self, now: Duration) -> Option<Withdrawal<'_>> {
         let withdrawal = self.take_saved().or_else(|| self.take_of_minimum(now));
@@ -116,24 +119,24 @@ impl Budget {
         Some(Withdrawal::of_minimum(reserved))
     }
 
-    /// How many repeats are saved up, without the minimum of the second.
+    /// Returns the number of repeats that are saved up, without the minimum of the second.
     #[must_use]
     pub fn available(&self) -> f64 {
         self.0.savings.available()
     }
 
-    /// How often a repeat was refused.
+    /// Returns how often a repeat was refused.
     #[must_use]
     pub fn exhausted(&self) -> u64 {
         self.0.exhausted.load(Ordering::Relaxed)
     }
 
-    /// Tells it from others, as long as it lives.
+    /// Returns an id that is unique among budgets as long as this one lives.
     pub(crate) fn id(&self) -> usize {
         PlainArc::as_ptr(&self.0).addr()
     }
 
-    /// The facts of a layer with this budget: the minimum of a second is of one clock.
+    /// Ties the facts of a layer to this budget, because the minimum per second belongs to one clock.
     pub(crate) fn tie(&self, facts: Facts) -> Facts {
         match self.0.minimum {
             Some(_) => facts.tied(&self.0.tie),
@@ -141,7 +144,7 @@ impl Budget {
         }
     }
 
-    /// The settings, for people: `"budget of 0.2 a message, 10 a second"`.
+    /// Describes the settings for people, as in `"budget of 0.2 a message, 10 a second"`.
     pub(crate) fn note(&self) -> String {
         let settings = self.0.settings;
         let (ratio, minimum) = (settings.ratio, settings.minimum_per_second);
@@ -149,7 +152,7 @@ impl Budget {
     }
 }
 
-/// A repeat for each five messages, and 10 a second besides: what Finagle's `RetryBudget` has.
+/// Creates a budget of a repeat for each five messages and 10 more per second, like Finagle's `RetryBudget`.
 impl Default for Budget {
     fn default() -> Self {
         Self::new(0.2)

@@ -1,10 +1,10 @@
-//! [`Budget`]: how many repeats a service is worth, so that an outage is not made worse by them.
+//! [`Budget`]: a limit on repeats, so that they do not make an outage worse.
 //!
-//! Where every caller repeats a failed message twice, a backend that is down gets three times its load,
-//! at the moment when it can bear it least. A budget lets through a share of the messages: each first
-//! attempt pays in its [`ratio`](Budget::new), each repeat takes one out. So in the long run there are at
-//! most `1 + ratio` attempts a message, whatever fails. A [minimum](Budget::minimum_per_second) a second
-//! comes on top, without which a service with few messages could never repeat one.
+//! Where every caller repeats a failed message twice, a failing backend gets three times its load, at the
+//! moment when it can bear the least. A budget allows repeats for a share of the messages: each first attempt
+//! pays in its [`ratio`](Budget::new), and each repeat withdraws one. So in the long run there are at most
+//! `1 + ratio` attempts per message, however many fail. A [minimum](Budget::minimum_per_second) per second
+//! comes on top, because a service with few messages could never repeat one otherwise.
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,19 +20,20 @@
 //! assert_eq!(budget.exhausted(), 1);
 //! ```
 //!
-//! One budget can be given to several layers and routes: clones share it, as callers share a backend. Buses
-//! with different clocks cannot: their seconds are not the same.
+//! Several layers and routes can use one budget: clones share it, as callers share a backend. Buses with
+//! different clocks cannot share one, because their seconds differ.
 //!
-//! The idea is that of Finagle's [`RetryBudget`](https://twitter.github.io/finagle/guide/Clients.html),
-//! the bucket that begins full that of [gRPC's retry throttling][grpc]; the minimum is a rate limit by the
+//! The idea comes from Finagle's [`RetryBudget`](https://twitter.github.io/finagle/guide/Clients.html), and
+//! the bucket that starts full from [gRPC's retry throttling][grpc]. The minimum is a rate limit by the
 //! generic cell rate algorithm ([`rate_limit`](crate::middleware::rate_limit)).
 //!
 //! [grpc]: https://github.com/grpc/proposal/blob/master/A6-client-retries.md#throttling-retry-attempts-and-hedged-rpcs
 //!
-//! # What it costs
+//! # Cost
 //!
-//! A first attempt reads one word while the budget is full, and writes nothing: threads whose messages
-//! do not fail share no written memory. What is missing is paid in by a compare-and-swap a message.
+//! A first attempt reads one word while the budget is full, and writes nothing, so threads whose messages
+//! succeed share no written memory. When the budget is not full, each message pays in with a
+//! compare-and-swap.
 
 mod handle;
 mod savings;

@@ -1,17 +1,16 @@
-//! [`Savings`]: the one word of a budget.
+//! [`Savings`]: the balance of a budget, in one word.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// A repeat, in the unit of the word: so that a ratio has a whole number.
+/// The size of one repeat in the unit of the word, which keeps a ratio as a whole number.
 const REPEAT: u64 = 1_000;
 
-/// What messages have paid in and no repeat has taken out.
+/// The balance: everything that messages have paid in and no repeat has withdrawn.
 ///
-/// Relaxed everywhere: the word stands alone, and nothing else is read by it. No partner. Model:
-/// `retry`.
+/// Relaxed everywhere: the word stands alone and publishes nothing else. No partner. Model: `retry`.
 #[derive(Debug)]
 pub(super) struct Savings {
-    /// How much it takes to be full, in thousandths of a repeat: so "full" is a look at one word.
+    /// The amount missing from a full balance, in thousandths of a repeat, so that one load tells "full".
     ///
     /// Invariant: at most `most`.
     missing: AtomicU64,
@@ -23,7 +22,7 @@ impl Savings {
     pub(super) fn full(ratio: f64, burst: u32) -> Self {
         Self {
             missing: AtomicU64::new(0),
-            // Saturates, and is 0 for what is no number.
+            // The cast saturates, and turns a ratio that is not a number into 0.
             ratio: (ratio * REPEAT as f64).round() as u64,
             most: u64::from(burst) * REPEAT,
         }
@@ -38,7 +37,7 @@ impl Savings {
         }
     }
 
-    /// Puts back what a repeat has taken that was not made.
+    /// Puts back a repeat that was withdrawn and never started.
     pub(super) fn put_back(&self) {
         self.pay_in(self.missing.load(Ordering::Relaxed), REPEAT);
     }
@@ -51,7 +50,7 @@ impl Savings {
         }
     }
 
-    /// Takes out one repeat, if there is one.
+    /// Withdraws one repeat, and returns `false` if the balance holds less than one.
     pub(super) fn take(&self) -> bool {
         let mut missing = self.missing.load(Ordering::Relaxed);
         loop {
@@ -71,7 +70,7 @@ impl Savings {
             .compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed)
     }
 
-    /// In repeats.
+    /// Returns the balance in repeats.
     pub(super) fn available(&self) -> f64 {
         let missing = self.missing.load(Ordering::Relaxed);
         (self.most - missing) as f64 / REPEAT as f64
@@ -83,7 +82,7 @@ mod tests {
     use super::*;
     use crate::reach::reach;
 
-    /// Does every step on a budget that `has` so many thousandths of a repeat, of `most`.
+    /// Performs every step on a balance of `has` thousandths of a repeat, of at most `most`.
     fn steps(has: u64, ratio: u64, most: u64) -> Vec<u64> {
         let does = |step: &dyn Fn(&Savings) -> bool| {
             let missing = AtomicU64::new(most - has);

@@ -1,4 +1,4 @@
-//! [`Settings`]: what a budget is made of.
+//! [`Settings`]: the ratio, minimum and burst of a budget.
 
 use super::savings::Savings;
 use crate::middleware::rate_limit::{Rate, RateLimitPolicy};
@@ -34,7 +34,7 @@ impl Settings {
         Savings::full(self.ratio, self.burst)
     }
 
-    /// What lets through the minimum; there is none of zero.
+    /// Creates the rate limit that grants the minimum, or `None` if the minimum is zero.
     pub(super) fn minimum(self) -> Option<RateLimitPolicy> {
         RateLimitPolicy::new(Rate::per_second(self.minimum_per_second)).ok()
     }

@@ -1,9 +1,9 @@
-//! [`Withdrawal`]: a repeat that was taken out of a budget and is not made yet.
+//! [`Withdrawal`]: a repeat that was withdrawn from a budget and has not started yet.
 
 use super::savings::Savings;
 use crate::middleware::rate_limit::Reservation;
 
-/// Dropped before [`used`](Self::used), it goes back where it came from.
+/// A withdrawn repeat, which returns to its source if dropped before [`used`](Self::used).
 #[derive(Debug)]
 #[must_use = "dropped, it goes back"]
 pub(crate) struct Withdrawal<'b>(From<'b>);
@@ -11,7 +11,7 @@ pub(crate) struct Withdrawal<'b>(From<'b>);
 #[derive(Debug)]
 enum From<'b> {
     Savings(Saved<'b>),
-    /// Dropped, it goes back unless another was taken since.
+    /// Returned on drop, unless another repeat was withdrawn in the meantime.
     Minimum(Reservation<'b>),
 }
 
@@ -24,14 +24,14 @@ impl<'b> Withdrawal<'b> {
         Self(From::Minimum(reservation))
     }
 
-    /// It goes back at the tick `now`.
+    /// Gives the repeat back at the tick `now`.
     pub(crate) fn give_back(self, now: u64) {
         if let From::Minimum(reservation) = self.0 {
             reservation.give_back_at(now);
         }
     }
 
-    /// The repeat is made.
+    /// Marks the repeat as started, so that it is never given back.
     pub(crate) fn used(self) {
         match self.0 {
             From::Savings(mut saved) => saved.0 = None,
