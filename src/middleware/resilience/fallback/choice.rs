@@ -1,13 +1,13 @@
-//! [`Unavailable`]: the errors that a [`Fallback`](super::Fallback) replaces, unless a closure chooses them.
+//! [`Unavailable`]: the default choice of the errors that a [`Fallback`](super::Fallback) replaces.
 
 use crate::message::{Message, is_command};
 use crate::middleware::ErrorPredicate;
 use crate::outcome::{Error, ErrorKind};
 
-/// Chooses the errors that say that there is no reply for the time being: see [the module](super).
+/// Chooses the errors that mean that no reply is available for the time being: see [the module](super).
 #[derive(Clone, Copy, Debug)]
 pub struct Unavailable {
-    /// Another handler runs the message.
+    /// Set if another handler runs the message.
     pub(super) runs_again: bool,
 }
 

@@ -1,4 +1,4 @@
-//! [`Fallback`]: the settings.
+//! [`Fallback`]: the settings of the layer that replaces errors with a reply.
 
 use std::fmt;
 
@@ -13,17 +13,17 @@ use crate::pipeline::{Facts, Layer, Leaf, Recovered, Role, RouteInfo, short_type
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
-/// Replaces errors by a reply. See [the module](super) for which, and for what it means on commands.
+/// Replaces errors with a reply. See [the module](super) for the errors that are replaced, and for the effect
+/// on commands.
 pub struct Fallback<S, P = Unavailable> {
     substitute: PlainArc<S>,
     when: PlainArc<P>,
 }
 
 impl<R> Fallback<Value<R>> {
-    /// Replies a copy of `reply`.
+    /// Replies with a copy of `reply`, for every message with this type of reply.
     ///
-    /// It fits the messages with such a reply. A panic of the copy ends in
-    /// [`Panicked`](Error::Panicked).
+    /// A panic while copying the reply is caught and ends the dispatch in [`Panicked`](Error::Panicked).
     #[must_use]
     pub fn value(reply: R) -> Self
     where
@@ -34,10 +34,11 @@ impl<R> Fallback<Value<R>> {
 }
 
 impl<F> Fallback<With<F>> {
-    /// Replies what `substitute` makes of the error and a copy of the message. `None` declines: the
-    /// error stays. A panic of the closure ends in [`Panicked`](Error::Panicked).
+    /// Replies with the value that `substitute` computes from the error and a copy of the message. If
+    /// `substitute` returns `None`, the error stays the outcome. A panic of the closure is caught and ends in
+    /// [`Panicked`](Error::Panicked).
     ///
-    /// The closure names its message type, so the layer stands in a scope of that message.
+    /// The closure names its message type, so the layer belongs in a scope of that message.
     ///
     /// ```
     /// use std::io;
@@ -78,10 +79,12 @@ impl<F> Fallback<With<F>> {
 }
 
 impl<H> Fallback<Leaf<H>> {
-    /// Gives a copy of the message to another handler: of an older replica, say. It runs as the handler
-    /// of a route does, in the same context and under the same deadline: its panic is caught, and its
-    /// own error is the outcome. It is not begun when the caller has cancelled, or has no time left:
-    /// then the error stays.
+    /// Gives a copy of the message to another handler, such as one of an older replica. That handler runs
+    /// like the handler of a route, with the context and the deadline of the dispatch. Its panic is caught,
+    /// and its own error is the outcome of the dispatch.
+    ///
+    /// The handler is not started when the caller has cancelled or has no time left, and then the error
+    /// stays.
     ///
     /// ```
     /// use std::io;
@@ -121,7 +124,7 @@ impl<H> Fallback<Leaf<H>> {
 }
 
 impl<S> Fallback<S> {
-    /// `runs_again`: the substitute runs the message another time.
+    /// Creates the layer. `runs_again` is set if the substitute runs the message another time.
     fn new(substitute: S, runs_again: bool) -> Self {
         Self {
             substitute: PlainArc::new(substitute),
@@ -131,8 +134,9 @@ impl<S> Fallback<S> {
 }
 
 impl<S, P> Fallback<S, P> {
-    /// Replaces the errors that `when` chooses, and no others. Default: those in the table of
-    /// [the module](super). A panic of the closure ends in [`Panicked`](Error::Panicked).
+    /// Replaces the errors that `when` chooses, and no others. Default: the errors that the table of [the
+    /// module](super) lists as replaced. A panic of the closure is caught and ends in
+    /// [`Panicked`](Error::Panicked).
     ///
     /// ```
     /// use arcbus::Error;
@@ -175,7 +179,7 @@ where
     }
 
     fn facts(&self) -> Facts {
-        // Of what its user wrote, in the place of the one that it replaces.
+        // User code that panics adds this kind of error, in the place of the error that the reply replaces.
         let facts = Facts::new()
             .waits(S::WAITS)
             .note(S::NOTE)

@@ -1,4 +1,4 @@
-//! [`FallbackRecovery`]: puts a reply in the place of an error.
+//! [`FallbackRecovery`]: replaces an error with a reply.
 
 use super::substitute::{Substitute, caught};
 use crate::context::{Context, Source};
@@ -8,7 +8,7 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Next, Recover};
 use crate::sync::PlainArc;
 
-/// Puts a reply in the place of an error. Made by [`Fallback`](super::Fallback).
+/// The middleware that replaces an error with a reply, created by [`Fallback`](super::Fallback).
 pub struct FallbackRecovery<S, P> {
     pub(super) substitute: PlainArc<S>,
     pub(super) when: PlainArc<P>,
@@ -22,7 +22,7 @@ where
     P: ErrorPredicate<M>,
 {
     type Kept = S::Kept;
-    /// A panic of the choice is the outcome.
+    /// The decision to replace the error, or the panic of the predicate, which becomes the outcome.
     type Plan<'a> = Result<(), Error<M::Error>>;
 
     #[inline(always)]

@@ -1,33 +1,36 @@
-//! [`Fallback`]: another reply where the handler has none.
+//! [`Fallback`]: a substitute reply for a handler that fails.
 //!
-//! | made by | the reply | what it costs a dispatch that succeeds |
+//! | made by | the reply | cost of a dispatch that succeeds |
 //! |---|---|---|
 //! | [`Fallback::value`] | a copy of one value | a branch |
-//! | [`Fallback::with`] | what a closure makes of the error and the message; or none | a copy of the message |
-//! | [`Fallback::handler`] | that of another handler | a copy of the message |
+//! | [`Fallback::with`] | computed by a closure from the error and the message; or none | a copy of the message |
+//! | [`Fallback::handler`] | computed by another handler | a copy of the message |
 //!
-//! Which errors are replaced, unless [`when`](Fallback::when) chooses (for each kind see
-//! [the table of errors](crate::docs::errors)):
+//! The following table lists the errors that are replaced unless [`when`](Fallback::when) chooses others. For
+//! each single kind of error see [the table of errors](crate::docs::errors).
 //!
 //! | error | replaced |
 //! |---|---|
 //! | the handler's, [`Transient`](crate::Class::Transient) or [`Unclassified`](crate::Class::Unclassified); its panic; a layer's time limit that passed | yes |
 //! | a circuit is open; a rate or concurrency limit is reached | yes |
 //! | the handler's, [`Permanent`](crate::Class::Permanent) | no: the backend has answered, "there is none" is an answer |
-//! | invalid, rejected, cancelled, ended by its caller's deadline | no: that is the caller's doing, and says nothing of the backend |
+//! | invalid, rejected, cancelled, ended by its caller's deadline | no: the caller caused it, and it says nothing about the backend |
 //! | no handler, would deadlock, in doubt | no: a default reply would hide it |
 //! | the handler's, [`Nested`](crate::Class::Nested) | as the error that it carries |
 //!
-//! A reply of a fallback is marked as such: [`Context::source`](crate::Context::source) says
-//! [`Source::Fallback`](crate::Source) to the layers outside, [metrics](crate::metrics) count it, and a
-//! trace shows it. Place it outside of what may fail (a retry, a breaker, a timeout).
+//! A reply of a fallback is marked as a substitute: [`Context::source`](crate::Context::source) returns
+//! [`Source::Fallback`](crate::Source) to the outer layers, [metrics](crate::metrics) count it, and a trace
+//! shows it. Place the fallback outside the layers that may fail, such as a retry, a breaker or a timeout.
 //!
 //! # On commands
 //!
-//! A value or a closure does not run the command again, so they take commands, too. But their reply says
-//! nothing of what the command did: after a timeout or a panic the handler may have acted. Let it say
-//! "accepted, will be looked at" rather than "done". Another handler is not given a command whose first run
-//! may have acted, unless [`when`](Fallback::when) says so: for one that only writes it to an outbox, say.
+//! A value or a closure does not run the command again, so both accept commands, too. But their reply says
+//! nothing about the effect of the command: after a timeout or a panic the handler may have acted. Let the
+//! reply say "accepted, will be looked at" rather than "done".
+//!
+//! A substitute handler never receives a command whose first run may have acted, unless
+//! [`when`](Fallback::when) chooses that error. That suits a handler that only writes the command to an
+//! outbox.
 //!
 //! ```
 //! use std::io;

@@ -1,4 +1,4 @@
-//! [`Substitute`]: makes the reply that a [`Fallback`](super::Fallback) puts in the place of an error.
+//! [`Substitute`]: creates the reply with which a [`Fallback`](super::Fallback) replaces an error.
 
 use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,24 +12,24 @@ use crate::outcome::panicked;
 use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Either, Leaf, Next};
 
-/// Makes another outcome of an error.
+/// Creates a new outcome from an error.
 pub trait Substitute<M: Message>: Send + Sync + 'static {
-    /// The part of the message that it needs, because the handler takes the message itself.
+    /// The part of the message that the substitute needs, because the handler takes the message itself.
     type Kept: Send;
 
-    /// In a word, for people.
+    /// A short description of the substitute for people, as in the notes of a layer.
     const NOTE: &'static str;
 
-    /// How long it may wait itself: until it is stopped, if nothing else bounds it.
+    /// The longest time that the substitute may wait, or the maximum if only a limit outside stops it.
     const WAITS: Duration = Duration::ZERO;
 
-    /// True if it has a reply for every error.
+    /// Set if the substitute has a reply for every error.
     const ALWAYS: bool = false;
 
-    /// Copies that.
+    /// Copies the part of the message that the substitute needs.
     fn keep(msg: &M) -> Self::Kept;
 
-    /// Makes the outcome; that error again if it has none.
+    /// Creates the outcome, or returns the original error if there is no substitute.
     fn run(
         &self,
         kept: Self::Kept,
@@ -38,12 +38,13 @@ pub trait Substitute<M: Message>: Send + Sync + 'static {
     ) -> impl Future<Output = Outcome<M>> + Send;
 }
 
-/// Runs what its user wrote; its panic becomes an error, as a handler's does.
+/// Runs user code, and converts its panic into an error like the panic of a handler.
 pub(super) fn caught<T, E>(run: impl FnOnce() -> T) -> Result<T, Error<E>> {
     catch_unwind(AssertUnwindSafe(run)).map_err(panicked)
 }
 
-/// Replies copies of one value. Made by [`Fallback::value`](super::Fallback::value).
+/// A substitute that replies with copies of one value, created by
+/// [`Fallback::value`](super::Fallback::value).
 #[derive(Clone, Copy, Debug)]
 pub struct Value<R>(pub(super) R);
 
@@ -76,7 +77,8 @@ fn copy<M: Message<Reply: Clone>>(reply: &M::Reply, error: Error<M::Error>) -> O
     caught(|| reply.clone())
 }
 
-/// Replies what a closure makes. Made by [`Fallback::with`](super::Fallback::with).
+/// A substitute that replies with the result of a closure, created by
+/// [`Fallback::with`](super::Fallback::with).
 #[derive(Clone, Copy)]
 pub struct With<F>(pub(super) F);
 
@@ -139,7 +141,7 @@ impl<M: MessageClone, H: Handler<M>> Substitute<M> for Leaf<H> {
     }
 }
 
-/// Returns whether no caller waits for another handler's reply any more.
+/// Returns whether no caller waits for the reply of another handler any more.
 fn is_over(cx: &Context<'_>) -> bool {
     let late = |expiry| cx.clock().ticks() >= expiry;
     cx.is_cancelled() || cx.expiry().is_some_and(late)
