@@ -1,4 +1,4 @@
-//! [`Backoff`]: how long to wait before another attempt.
+//! [`Backoff`]: computes the pause before another attempt.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use crate::setting::InvalidSetting;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// How long to wait after an attempt has failed: a pure function of its number, a random number and the
-/// delay before. A [`Retry`](super::Retry) has one; it can be used alone.
+/// Computes the pause after a failed attempt, as a pure function of the number of the attempt, a random
+/// number and the previous pause. A [`Retry`](super::Retry) has a backoff, which can also be used alone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,7 +26,7 @@ const MAX_DELAY: Duration = Duration::from_secs(30);
 pub struct Backoff {
     shape: Shape,
     base: Duration,
-    /// Of an exponential one; given for another it is an error.
+    /// The growth of an exponential backoff. Setting the factor of another shape is an error.
     factor: Option<f64>,
     max_delay: Duration,
     jitter: Jitter,
@@ -40,21 +40,21 @@ enum Shape {
 }
 
 impl Backoff {
-    /// Always `delay`, from zero up; without jitter, unless it is given one.
+    /// Creates a backoff that always waits `delay`, which may be zero, without jitter unless one is set.
     #[must_use]
     pub fn fixed(delay: Duration) -> Self {
         Self::new(Shape::Fixed, delay, Jitter::None)
     }
 
-    /// `step`, then twice that, three times that; `step` is above zero. Without jitter, unless it is given
-    /// one.
+    /// Creates a backoff that waits `step`, then twice `step`, then three times `step`. `step` is above zero,
+    /// and there is no jitter unless one is set.
     #[must_use]
     pub fn linear(step: Duration) -> Self {
         Self::new(Shape::Linear, step, Jitter::None)
     }
 
-    /// `base`, then each time [`factor`](Self::factor) times the one before; `base` is above zero. With
-    /// [full jitter](Jitter::Full), unless it is given another.
+    /// Creates a backoff that waits `base`, then each time [`factor`](Self::factor) times the previous delay.
+    /// `base` is above zero. The jitter is [full](Jitter::Full) unless another is set.
     #[must_use]
     pub fn exponential(base: Duration) -> Self {
         Self::new(Shape::Exponential, base, Jitter::Full)
@@ -70,39 +70,40 @@ impl Backoff {
         }
     }
 
-    /// By how much an exponential delay grows each time, from 1 to 100. Default: 2.
+    /// Sets the factor by which an exponential delay grows each time, from 1 to 100. Default: 2.
     #[must_use]
     pub fn factor(mut self, factor: f64) -> Self {
         self.factor = Some(factor);
         self
     }
 
-    /// The longest delay, from a nanosecond to a day, and no shorter than the first one. Default: 30 s,
-    /// for few callers wait longer for a reply; one with a deadline is not held past it in any case.
+    /// Sets the longest delay, from a nanosecond to a day, and no shorter than the first delay. Default: 30
+    /// s, because few callers wait longer for a reply. A caller with a deadline is never held past the
+    /// deadline in any case.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// How the delays are spread. Default: `Full` for an exponential one, none for the others.
+    /// Sets how the delays are spread. Default: `Full` for an exponential backoff, none for the other shapes.
     #[must_use]
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// The longest delay there is: what [`max_delay`](Self::max_delay) was set to.
+    /// Returns the longest possible delay, which [`max_delay`](Self::max_delay) sets.
     #[must_use]
     pub fn longest_delay(&self) -> Duration {
         self.max_delay
     }
 
-    /// Whether its settings are in range.
+    /// Checks that the settings are in range.
     ///
     /// # Errors
     ///
-    /// The first setting that is not.
+    /// Returns an error that names the first setting that is out of range.
     pub fn check(&self) -> Result<(), InvalidSetting> {
         InvalidSetting::unless(
             !self.max_delay.is_zero() && self.max_delay <= DAY,
@@ -127,9 +128,9 @@ impl Backoff {
         self.factor.is_none_or(is_valid)
     }
 
-    /// How long to wait after the attempt number `failed`, from 1 up. `unit` is a random number from 0 to
-    /// 1, and `previous` the delay before, zero if there was none; each is used where the jitter asks for
-    /// it.
+    /// Returns the delay after attempt number `failed`, which counts from 1. `unit` is a random number from 0
+    /// to 1, and `previous` is the previous delay, or zero for the first. Each is used only by the jitters
+    /// that need one.
     #[must_use]
     pub fn delay(&self, failed: u32, unit: f64, previous: Duration) -> Duration {
         let longest = self.unspread(failed);
@@ -147,7 +148,7 @@ impl Backoff {
         between(self.base, most, unit).min(self.max_delay)
     }
 
-    /// The delay after the attempt `failed` before it is spread.
+    /// Returns the delay after attempt number `failed`, before the jitter spreads it.
     fn unspread(&self, failed: u32) -> Duration {
         let before = failed.saturating_sub(1);
         let delay = match self.shape {
@@ -162,7 +163,7 @@ impl Backoff {
         self.factor.unwrap_or(2.0)
     }
 
-    /// The longest that [`delay`](Self::delay) can be after the attempt `failed`.
+    /// Returns the upper bound of [`delay`](Self::delay) after attempt number `failed`.
     #[must_use]
     pub fn longest(&self, failed: u32) -> Duration {
         match self.jitter {
@@ -174,17 +175,17 @@ impl Backoff {
     }
 }
 
-/// `unit` of the way from `least` to `most`.
+/// Returns the duration at the fraction `unit` of the way from `least` to `most`.
 fn between(least: Duration, most: Duration, unit: f64) -> Duration {
     least.saturating_add(times(most.saturating_sub(least), unit.clamp(0.0, 1.0)))
 }
 
-/// Saturates after 584 years. Exact up to a day, for factors that are.
+/// Multiplies, and saturates after 584 years. Exact up to a day, for factors that are exact themselves.
 fn times(duration: Duration, factor: f64) -> Duration {
     Duration::from_nanos((nanos(duration) as f64 * factor) as u64)
 }
 
-/// For people: `50ms times 2, full jitter`.
+/// Writes the backoff for people, as in `50ms times 2, full jitter`.
 impl fmt::Display for Backoff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = self.base;

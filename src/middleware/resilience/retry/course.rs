@@ -1,11 +1,11 @@
-//! [`Course`]: one message's way through its attempts.
+//! [`Course`]: the attempts of one message.
 
 use std::time::Duration;
 
 use super::RetryPolicy;
 
-/// The attempts of one message, from the first that failed. How many there are is settled when it is
-/// made.
+/// The attempts of one message, from the first failed attempt on. The maximum number of attempts is fixed
+/// when the course is created.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,7 +24,7 @@ use super::RetryPolicy;
 pub struct Course<'p> {
     policy: &'p RetryPolicy,
     attempts: u32,
-    /// That failed last.
+    /// The number of the attempt that was started last.
     attempt: u32,
     previous: Duration,
 }
@@ -39,10 +39,13 @@ impl<'p> Course<'p> {
         }
     }
 
-    /// When to begin the next attempt after one that failed at `now`, if there is to be one. Where the error
-    /// says to `retry_after` some time, the delay comes on top of that: all who were told the same moment
-    /// would come back together. No longer than the [longest delay](super::Backoff::longest_delay) is waited
-    /// in all, and not for what comes at `expiry` or later. `now` and `expiry` are times since one origin.
+    /// Returns the time of the next attempt after a failure at `now`, or `None` if there is to be no further
+    /// attempt. `now` and `expiry` are times since one origin.
+    ///
+    /// If the error carries a `retry_after`, the delay of the backoff is added to that time. Without the
+    /// delay, all callers that were told to wait for one moment would return together. There is no further
+    /// attempt if the wait would exceed the [longest delay](super::Backoff::longest_delay) in total, or would
+    /// end at `expiry` or later.
     pub fn next_at(
         &mut self,
         now: Duration,
@@ -63,20 +66,20 @@ impl<'p> Course<'p> {
         in_time.then_some(at)
     }
 
-    /// Begins the next attempt; its number.
+    /// Begins the next attempt, and returns the number of that attempt.
     pub fn begin(&mut self) -> u32 {
         self.policy.count_repeat();
         self.attempt += 1;
         self.attempt
     }
 
-    /// The number of the attempt that was begun last, from 1 up.
+    /// Returns the number of the attempt that was started last, counting from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Whether there is none after that.
+    /// Returns whether the attempt that was started last is the final one.
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.attempt >= self.attempts

@@ -1,19 +1,19 @@
-//! [`Jitter`]: how delays are spread.
+//! [`Jitter`]: the ways to spread delays.
 
-/// How the delays of messages that failed together are spread, so that they do not come back together.
-/// By M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), where `Full` does the
+/// A way to spread the delays of messages that failed together, so that they do not return together. Taken
+/// from M. Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), where `Full` does the
 /// least work of all and `Decorrelated` takes the least time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Jitter {
-    /// Not at all: each waits the whole delay.
+    /// No spreading: each message waits the whole delay.
     None,
-    /// Anywhere between nothing and the delay.
+    /// A random time between zero and the delay.
     Full,
-    /// Anywhere between half of the delay and the delay.
+    /// A random time between half of the delay and the whole delay.
     Equal,
-    /// Anywhere between the first delay and three times the one before: in the place of the delays that
-    /// a [`Backoff`](super::Backoff) has by itself.
+    /// A random time between the first delay and three times the previous one. Replaces the delays that a
+    /// [`Backoff`](super::Backoff) would compute without jitter.
     Decorrelated,
 }
 

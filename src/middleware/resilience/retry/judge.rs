@@ -1,4 +1,4 @@
-//! [`ByClass`]: the errors that are worth another attempt, unless a closure chooses them.
+//! [`ByClass`]: the default choice of the errors that are worth another attempt.
 
 use crate::middleware::ErrorPredicate;
 use crate::outcome::{Error, Repeatable, is_worth_repeating};

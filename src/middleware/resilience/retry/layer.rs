@@ -1,4 +1,4 @@
-//! [`Retry`]: the settings.
+//! [`Retry`]: the settings of the layer that repeats failed messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,8 +15,9 @@ use crate::sync::PlainArc;
 
 /// Attempts a message again when it fails, after a pause. See [the module](super).
 ///
-/// Clones share the budget, and what [`handles`](Self::handles) shows; buses with different clocks cannot
-/// share one. Otherwise a clone makes instances of its own: see [`Layer`](crate::Layer#one-instance-a-route).
+/// Clones share the budget and the state behind [`handles`](Self::handles). Buses with different clocks
+/// cannot share one budget. Apart from that, a clone creates its own instances: see
+/// [`Layer`](crate::Layer#one-instance-a-route).
 pub struct Retry<J = ByClass> {
     attempts: u32,
     backoff: Backoff,
@@ -27,28 +28,29 @@ pub struct Retry<J = ByClass> {
 }
 
 impl Retry {
-    /// Up to `attempts` (from 1 to 100, the first included), with the same `delay` in between: from zero
-    /// to [`max_delay`](Self::max_delay).
+    /// Makes up to `attempts` attempts (from 1 to 100, the first included), with a pause of `delay` after
+    /// each failure. `delay` is from zero to [`max_delay`](Self::max_delay).
     #[must_use]
     pub fn fixed(attempts: u32, delay: Duration) -> Self {
         Self::new(attempts, Backoff::fixed(delay))
     }
 
-    /// Up to `attempts` (from 1 to 100, the first included), after `step`, then twice that, three times
-    /// that. `step` is above zero.
+    /// Makes up to `attempts` attempts (from 1 to 100, the first included), with pauses of `step`, then twice
+    /// `step`, then three times `step`. `step` is above zero.
     #[must_use]
     pub fn linear(attempts: u32, step: Duration) -> Self {
         Self::new(attempts, Backoff::linear(step))
     }
 
-    /// Up to `attempts` (from 1 to 100, the first included), after `base`, then twice that (see
-    /// [`factor`](Self::factor)), four times that; with [full jitter](Jitter::Full). `base` is above zero.
+    /// Makes up to `attempts` attempts (from 1 to 100, the first included), with pauses of `base`, then twice
+    /// `base` (see [`factor`](Self::factor)), then four times `base`. `base` is above zero, and the jitter is
+    /// [full](Jitter::Full).
     #[must_use]
     pub fn exponential(attempts: u32, base: Duration) -> Self {
         Self::new(attempts, Backoff::exponential(base))
     }
 
-    /// Up to `attempts` (from 1 to 100, the first included), with the pauses of `backoff`.
+    /// Makes up to `attempts` attempts (from 1 to 100, the first included), with the pauses of `backoff`.
     #[must_use]
     pub fn new(attempts: u32, backoff: Backoff) -> Self {
         Self {
@@ -63,39 +65,39 @@ impl Retry {
 }
 
 impl<J> Retry<J> {
-    /// [`Backoff::factor`]: of an exponential one, from 1 to 100. Default: 2.
+    /// Sets the [`Backoff::factor`] of an exponential backoff, from 1 to 100. Default: 2.
     #[must_use]
     pub fn factor(mut self, factor: f64) -> Self {
         self.backoff = self.backoff.factor(factor);
         self
     }
 
-    /// [`Backoff::max_delay`]: from a nanosecond to a day, and no shorter than the first delay. Default:
-    /// 30 s. An error that asks for a longer pause is returned at once.
+    /// Sets the [`Backoff::max_delay`], from a nanosecond to a day, and no shorter than the first delay.
+    /// Default: 30 s. An error that asks for a longer pause is returned at once.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.backoff = self.backoff.max_delay(delay);
         self
     }
 
-    /// How the pauses are spread. Default: [`Full`](Jitter::Full) for an exponential one, none for the
-    /// others.
+    /// Sets how the pauses are spread. Default: [`Full`](Jitter::Full) for an exponential backoff, none for
+    /// the other shapes.
     #[must_use]
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.backoff = self.backoff.jitter(jitter);
         self
     }
 
-    /// Draws the jitter of each route from this seed, so that a test sees the same pauses each time.
-    /// Default: a seed of the process's own.
+    /// Draws the jitter of each route from this seed, so that every run of a test sees identical pauses.
+    /// Default: a seed that differs from process to process.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Takes the repeats out of `budget`: one for several layers, say, or other settings. Default:
-    /// [`Budget::default`], one that the routes of this layer share.
+    /// Withdraws the repeats from `budget`, which may have other settings or be shared by several layers.
+    /// Default: a [`Budget::default`] that all routes of this layer share.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = Some(budget);
@@ -109,9 +111,11 @@ impl<J> Retry<J> {
         self
     }
 
-    /// Lets `repeats` decide after which errors there is another attempt, in the place of the class of
-    /// the error. It is asked only of errors after which one is allowed: the handler's, and those of
-    /// layers that refused the message for now. A panic of it goes to the caller.
+    /// Lets `repeats` choose the errors that are worth another attempt, instead of the class of the error.
+    /// The closure is asked only about errors that allow a repeat: the handler's errors, and the errors of
+    /// layers that rejected the message for now. A panic of the closure propagates to the caller.
+    ///
+    /// The closure names the error type of its messages, so the layer belongs in a scope of those messages.
     ///
     /// It names the error of its messages, so the layer stands in a scope of those.
     ///
@@ -166,7 +170,7 @@ impl<J> Retry<J> {
         }
     }
 
-    /// The policies of the routes: what they have repeated, and where the number of attempts is changed.
+    /// Returns the policies of the routes, to read their counters and to change the number of attempts.
     #[must_use]
     pub fn handles(&self) -> Handles<RetryPolicy> {
         self.handles.clone()

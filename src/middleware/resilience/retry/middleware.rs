@@ -1,4 +1,4 @@
-//! [`RetryRecovery`]: attempts a message until it has a reply.
+//! [`RetryRecovery`]: attempts a message until it has a reply or no further attempt is allowed.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use crate::outcome::{Error, Outcome, Repeatable, may_repeat};
 use crate::pipeline::{Next, Recover};
 use crate::sync::PlainArc;
 
-/// Attempts a message again after a pause. Made by a [`Retry`](super::Retry) for each route.
+/// The middleware that attempts a message again after a pause, created by a [`Retry`](super::Retry) for each
+/// route.
 pub struct RetryRecovery<J = ByClass> {
     pub(super) policy: PlainArc<RetryPolicy>,
     budget: Option<Budget>,
@@ -35,7 +36,7 @@ impl<J> RetryRecovery<J> {
         }
     }
 
-    /// Decides on another attempt after one that has just ended in `error`.
+    /// Decides whether to make another attempt after an attempt that has just ended in `error`.
     #[cold]
     fn next_attempt<'p, M: Message>(
         &'p self,
@@ -105,7 +106,7 @@ impl<M: Message + Repeatable, J: ErrorPredicate<M>> Recover<M> for RetryRecovery
                 return Err(error);
             };
             let attempt = cx.attempt_number(cx.attempt() + course.attempt() - 1);
-            // Whatever the attempt that failed said of its reply.
+            // Forget the source that the failed attempt has set for its reply.
             attempt.answered_by(Source::Handler);
             let copy = if course.is_last() {
                 msg.take()

@@ -1,20 +1,21 @@
 //! [`Retry`]: another attempt for a message that failed.
 //!
-//! | the error | another attempt |
+//! | error | another attempt |
 //! |---|---|
 //! | the handler's, [`Class::Transient`](crate::Class) | yes |
-//! | the handler's, [`Class::Unclassified`](crate::Class) | of a query; of a command no |
+//! | the handler's, [`Class::Unclassified`](crate::Class) | for a query; never for a command |
 //! | the handler's, [`Class::Permanent`](crate::Class) | no |
 //! | the handler's, [`Class::Nested`](crate::Class) | as the error that it carries |
-//! | `CircuitOpen`, `RateLimited`, `Overloaded` of a layer inside | yes, after its `retry_after` and the delay on top |
+//! | `CircuitOpen`, `RateLimited`, `Overloaded` of an inner layer | yes, after its `retry_after` and the delay on top |
 //! | `Invalid`, `Rejected`, `Cancelled`, `HandlerNotFound`, `Timeout` | never |
-//! | a panic, and all else after which [the handler may have acted](crate::ErrorKind::is_indeterminate) | never |
+//! | a panic, and all other errors after which [the handler may have acted](crate::ErrorKind::is_indeterminate) | never |
 //!
-//! A predicate can decide where the table does not say "never": [`retry_if`](Retry::retry_if). For each kind of
-//! error see [the table of errors](crate::docs::errors).
+//! Where the table does not say "never", a predicate can decide: see [`retry_if`](Retry::retry_if). For each
+//! kind of error see [the table of errors](crate::docs::errors).
 //!
-//! A command needs [`Idempotent`](crate::Idempotent), or it does not compile; every message needs `Clone`,
-//! for the handler takes it by value. So the layer stands in a scope of the messages that have both.
+//! A command needs [`Idempotent`](crate::Idempotent), or the code does not compile. Every message needs
+//! `Clone`, because the handler takes it by value. So the layer belongs in a scope of the messages that meet
+//! these bounds.
 //!
 //! ```
 //! use std::io;
@@ -46,21 +47,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What a caller gets
+//! # Result
 //!
-//! The reply of the attempt that has one, or the error of the last attempt. There is no error of the
-//! layer's own. That holds as well where attempts are left, but the pause would end at the caller's
-//! deadline or after it, is longer than [`max_delay`](Retry::max_delay), or the [budget](Retry::budget) is
-//! exhausted: then it returns at once. A caller that cancels, or whose time runs out, between two attempts
-//! gets that error, too: it is what is known of the handler. During an attempt, it is stopped as without
-//! the layer. Inside, [`attempt`](crate::Context::attempt) says which one it is,
-//! counted on from that of a retry or a hedge further out.
+//! The caller receives the reply of the first attempt that succeeds, or the error of the last attempt. The
+//! layer adds no error of its own.
 //!
-//! # What it costs
+//! The layer returns the last error at once, even with attempts left, in three cases: the pause would end at
+//! the caller's deadline or later, the pause is longer than [`max_delay`](Retry::max_delay), or the
+//! [budget](Retry::budget) is exhausted. A caller that cancels or runs out of time between two attempts
+//! receives that error, too, because it is all that is known of the handler. During an attempt, the caller is
+//! stopped as without the layer.
 //!
-//! While nothing fails: a copy of the message, and a reading of the budget's word (2026-11: 6 instructions on
-//! a thread, 15 awaited, for a message of two words). An awaited message that is repeated allocates once, and
-//! each pause arms an alarm of the clock.
+//! In the inner services, [`attempt`](crate::Context::attempt) returns the number of the attempt, continuing
+//! the number of a retry or a hedge further out.
+//!
+//! # Cost
+//!
+//! A dispatch that succeeds costs a copy of the message and a read of the budget's word (2026-11: 6
+//! instructions in a blocking dispatch, 15 in an awaited one, for a message of two words). An awaited message
+//! that is repeated allocates once, and each pause arms an alarm of the clock.
 
 mod backoff;
 mod course;

@@ -1,4 +1,4 @@
-//! [`Plan`]: another attempt that is decided on and has not begun.
+//! [`Plan`]: another attempt that is decided on and has not started.
 
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
@@ -8,16 +8,16 @@ use crate::clock::Sleep;
 use crate::context::Context;
 use crate::middleware::budget::Withdrawal;
 
-/// An attempt that is decided on. Dropped, it gives back what it took out of the budget.
+/// An attempt that is decided on. Dropping the plan gives the withdrawn repeat back to the budget.
 pub struct Plan<'p> {
     pub(super) course: Course<'p>,
     pub(super) withdrawal: Option<Withdrawal<'p>>,
-    /// When it begins, as a tick. `None`: at once.
+    /// The tick at which the attempt starts, or `None` for at once.
     pub(super) at: Option<u64>,
 }
 
 impl<'p> Plan<'p> {
-    /// Waits for the moment at which the attempt begins.
+    /// Waits until the attempt is due.
     pub(super) fn pause<'c>(self, cx: &'c Context<'c>) -> Pause<'p, 'c> {
         Pause {
             course: Some(self.course),
@@ -30,7 +30,8 @@ impl<'p> Plan<'p> {
 
 debug_name!(Plan<'_>, "Plan");
 
-/// The pause before an attempt. Dropped while it waits, it gives back what was taken out of the budget.
+/// The pause before an attempt. Dropping the pause while it waits gives the withdrawn repeat back to the
+/// budget.
 pub(super) struct Pause<'p, 'c> {
     course: Option<Course<'p>>,
     withdrawal: Option<Withdrawal<'p>>,
@@ -49,7 +50,7 @@ impl<'p> Pause<'p, '_> {
     }
 }
 
-/// It is not carried out: what it took out of the budget goes back.
+/// Gives the repeat back to the budget if the attempt was never started.
 impl Drop for Pause<'_, '_> {
     fn drop(&mut self) {
         if let Some(withdrawal) = self.withdrawal.take() {
@@ -58,13 +59,13 @@ impl Drop for Pause<'_, '_> {
     }
 }
 
-/// The course with the attempt begun; or none, if its caller has gone or its time is over.
+/// Resolves to the course with the attempt started, or to `None` if the caller has gone or its time is over.
 impl<'p> Future for Pause<'p, '_> {
     type Output = Option<Course<'p>>;
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        // What is cancelled is polled once more before it is dropped: it gets to return its error.
+        // A cancelled dispatch is polled once more before it is dropped, so that it can return its error.
         if this.cx.is_cancelled() {
             return Poll::Ready(None);
         }

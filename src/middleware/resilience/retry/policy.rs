@@ -7,8 +7,8 @@ use crate::random::Random;
 use crate::setting::InvalidSetting;
 use crate::sync::{AtomicU64, Ordering};
 
-/// How often the messages of a route are attempted and how long they wait in between; and what has
-/// become of them. Usable without a bus: see [`Course`].
+/// The number of attempts for the messages of a route, the pauses in between, and the counters of the
+/// outcomes. Usable without a bus: see [`Course`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// }
 /// ```
 pub struct RetryPolicy {
-    /// Relaxed, as the tallies: each word stands alone. No partner. Model: `retry`.
+    /// Relaxed, like the tallies: each word stands alone. No partner. Model: `retry`.
     attempts: AtomicU64,
     backoff: Backoff,
     random: Random,
@@ -38,11 +38,11 @@ struct Tallies {
 }
 
 impl RetryPolicy {
-    /// `attempts`: how many there are at most, the first included, from 1 to 100.
+    /// Creates a policy. `attempts` is the maximum number of attempts, the first included, from 1 to 100.
     ///
     /// # Errors
     ///
-    /// A setting that is out of range.
+    /// Returns an error that names the setting that is out of range.
     pub fn new(attempts: u32, backoff: Backoff) -> Result<Self, InvalidSetting> {
         backoff.check()?;
         Ok(Self {
@@ -53,55 +53,56 @@ impl RetryPolicy {
         })
     }
 
-    /// Draws the jitter from this seed: the same delays in each run. Default: a seed of the process's
-    /// own.
+    /// Draws the jitter from this seed, so that every run has identical delays. Default: a seed that differs
+    /// from process to process.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.random = Random::new(seed);
         self
     }
 
-    /// How many attempts there are at most, the first included.
+    /// Returns the maximum number of attempts, the first included.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts.load(Ordering::Relaxed) as u32
     }
 
-    /// Changes that, for the messages whose first attempt fails from now on; 1 repeats nothing.
+    /// Changes the maximum number of attempts for all messages whose first attempt fails later. With 1,
+    /// nothing is repeated.
     ///
     /// # Errors
     ///
-    /// If it is not from 1 to 100; then nothing changes.
+    /// Returns an error if `attempts` is not from 1 to 100, and then nothing changes.
     pub fn set_attempts(&self, attempts: u32) -> Result<(), InvalidSetting> {
         self.attempts.store(checked(attempts)?, Ordering::Relaxed);
         Ok(())
     }
 
-    /// How long they wait in between.
+    /// Returns the backoff that computes the pauses between attempts.
     #[must_use]
     pub fn backoff(&self) -> Backoff {
         self.backoff
     }
 
-    /// How many repeats were begun.
+    /// Returns the number of repeats that were started.
     #[must_use]
     pub fn repeats(&self) -> u64 {
         self.tallies.repeats.load(Ordering::Relaxed)
     }
 
-    /// How many messages failed although all their attempts were used.
+    /// Returns the number of messages that failed although all their attempts were used.
     #[must_use]
     pub fn gave_up(&self) -> u64 {
         self.tallies.gave_up.load(Ordering::Relaxed)
     }
 
-    /// How many messages were not repeated because the budget was exhausted.
+    /// Returns the number of messages that were not repeated because the budget was exhausted.
     #[must_use]
     pub fn exhausted(&self) -> u64 {
         self.tallies.exhausted.load(Ordering::Relaxed)
     }
 
-    /// The course of a message whose first attempt has failed.
+    /// Returns the course of a message whose first attempt has failed.
     #[must_use]
     pub fn first_failed(&self) -> Course<'_> {
         Course::new(self)
@@ -124,7 +125,7 @@ impl RetryPolicy {
     }
 }
 
-/// The first included.
+/// The upper bound of the number of attempts, the first included.
 pub(super) const MOST_ATTEMPTS: u32 = 100;
 
 fn checked(attempts: u32) -> Result<u64, InvalidSetting> {
