@@ -1,14 +1,14 @@
-//! [`Hedges`]: the attempts beside the first.
+//! [`Hedges`]: the attempts that run beside the first.
 
 use std::pin::Pin;
 use std::task::{self, Poll};
 
 use crate::sync::drop_caught;
 
-/// Allocates with the first of them.
+/// The running hedges, which allocate when the first hedge is added.
 ///
-/// Each is dropped by itself, and caught: where two panic in their drops, and one of them while the other
-/// unwinds, the process is lost.
+/// Each hedge is dropped separately with its panic caught. If two hedges panicked in their drops, one while
+/// the other unwinds, the process would abort.
 pub(super) struct Hedges<G>(Vec<Pin<Box<G>>>);
 
 impl<G> Default for Hedges<G> {
@@ -26,7 +26,7 @@ impl<G: Future> Hedges<G> {
         self.0.push(Box::pin(hedge));
     }
 
-    /// Polls one; it is gone once it is ready.
+    /// Polls a hedge, and removes the hedge once it is ready.
     pub(super) fn poll(&mut self, place: usize, task: &mut task::Context<'_>) -> Poll<G::Output> {
         let polled = self.0[place].as_mut().poll(task);
         if polled.is_ready() {

@@ -1,4 +1,4 @@
-//! [`Hedge`]: the settings.
+//! [`Hedge`]: the settings of the layer that repeats slow queries.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::middleware::{Budget, Handles};
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Runs a query a second time beside the first when that is slow. See [the module](super).
+/// Runs a query a second time beside the first run when the first is slow. See [the module](super).
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,8 +26,8 @@ use crate::setting::InvalidSetting;
 /// # let _ = handles;
 /// ```
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone creates its own instances for its own routes. [`shared`](crate::LayerExt::shared) creates one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone)]
 pub struct Hedge {
     when: When,
@@ -40,10 +40,10 @@ pub struct Hedge {
     handles: Handles<HedgePolicy>,
 }
 
-/// The longest delay there is: none is set.
+/// The longest possible delay, which stands for "no maximum is set".
 pub(super) const LONGEST: Duration = Duration::from_nanos(u64::MAX - 1);
 
-/// By what the delay is set.
+/// The source of the delay: a fixed time, or a quantile of the measured latencies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum When {
     After(Duration),
@@ -51,18 +51,19 @@ pub(super) enum When {
 }
 
 impl Hedge {
-    /// A hedge when the first attempt has waited for `delay`, and each further one so long after the one
-    /// before it.
+    /// Starts a hedge when the first attempt has waited for `delay`, and each further hedge `delay` after the
+    /// previous one.
     ///
-    /// Range: from zero (as soon as it waits) to less than 584 years. No default: take the 95th percentile
-    /// of the latency, or let it be [measured](Hedge::quantile).
+    /// Range: from zero (as soon as the attempt waits) to less than 584 years. There is no default: take the
+    /// 95th percentile of the latency, or let the layer [measure](Hedge::quantile) the delay.
     #[must_use]
     pub fn after(delay: Duration) -> Self {
         Self::new(When::After(delay))
     }
 
-    /// A hedge when the first attempt has waited for longer than this part of those before it did: of
-    /// 0.95, one in twenty is hedged. None before there are [`samples`](Hedge::samples) enough.
+    /// Starts a hedge when the first attempt has waited for longer than this fraction of earlier first
+    /// attempts. With 0.95, one query in twenty is hedged. No hedge starts before there are enough
+    /// [`samples`](Hedge::samples).
     ///
     /// Range: above 0, below 1.
     #[must_use]
@@ -83,24 +84,24 @@ impl Hedge {
         }
     }
 
-    /// The shortest delay that is used, whatever is measured. Range: from zero up to the
-    /// [longest](Hedge::max_delay). Default: zero.
+    /// Sets the shortest delay that is used, however short the measured delay is. Range: from zero up to the
+    /// [longest delay](Hedge::max_delay). Default: zero.
     #[must_use]
     pub fn min_delay(mut self, delay: Duration) -> Self {
         self.min_delay = delay;
         self
     }
 
-    /// The longest delay that is used, whatever is measured. Range: from the [shortest](Hedge::min_delay)
-    /// to less than 584 years. Default: the longest there is.
+    /// Sets the longest delay that is used, however long the measured delay is. Range: from the [shortest
+    /// delay](Hedge::min_delay) to less than 584 years. Default: the longest possible delay.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// Of how many latencies a window of the [quantile](Hedge::quantile) is made: so many are needed
-    /// before the first hedge, and twice as many are forgotten one window at a time.
+    /// Sets how many latencies make up a window of the [quantile](Hedge::quantile). The first hedge needs one
+    /// full window. The quantile covers the last two windows, and forgets one window at a time.
     ///
     /// Range: from 1 to 1,000,000. Default: 100, in which the 99th percentile still has a sample above it.
     #[must_use]
@@ -109,17 +110,17 @@ impl Hedge {
         self
     }
 
-    /// How many hedges there may be for one message, besides the first attempt. Range: from 1 to 10.
-    /// Default: 1, which takes most of the tail away.
+    /// Sets how many hedges one message may have, besides the first attempt. Range: from 1 to 10. Default: 1,
+    /// which takes most of the tail away.
     #[must_use]
     pub fn max_hedges(mut self, hedges: u32) -> Self {
         self.max_hedges = hedges;
         self
     }
 
-    /// A first attempt that its caller ended after `time` or later counts for the [quantile](Hedge::quantile), once
-    /// it is past the delay: the answer is at least so slow. One that it ended before says nothing, see
-    /// [`Verdict`](crate::Verdict).
+    /// Counts a first attempt for the [quantile](Hedge::quantile) if its caller ended the dispatch after
+    /// `time` or later, and past the delay: the reply takes at least that long. A first attempt that its
+    /// caller ended earlier says nothing, see [`Verdict`](crate::Verdict).
     ///
     /// Range: from 1 ns to less than 584 years. Default: none.
     #[must_use]
@@ -128,29 +129,29 @@ impl Hedge {
         self
     }
 
-    /// Sets the budget that pays for hedges. Each first attempt that had to wait pays in when it has ended, unless
-    /// its caller ended it; each hedge takes one out. When the budget is exhausted, the first attempt goes on
-    /// alone. Give clones of one budget to the layers whose handlers share a backend.
+    /// Sets the budget that pays for hedges. Each first attempt that had to wait pays in when it has ended,
+    /// unless its caller ended it. Each hedge withdraws one repeat. When the budget is exhausted, the first
+    /// attempt continues alone. Give clones of one budget to the layers whose handlers share a backend.
     ///
-    /// Default: for each route its own, of a hedge for ten that wait and the minimum of [`Budget`], with
-    /// which a quiet service can hedge, too.
+    /// Default: a separate budget for each route, with one hedge for ten attempts that wait. The minimum of
+    /// [`Budget`] comes on top, so that a quiet service can hedge, too.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = Some(budget);
         self
     }
 
-    /// The state of every route it is given to: its counts; and where the delay is changed.
+    /// Returns the state of every route of this layer, to read the counters and to change the delay.
     #[must_use]
     pub fn handles(&self) -> Handles<HedgePolicy> {
         self.handles.clone()
     }
 
-    /// The policy alone, for use without a bus.
+    /// Creates the policy alone, for use without a bus.
     ///
     /// # Errors
     ///
-    /// The first setting that is out of range.
+    /// Returns an error that names the first setting that is out of range.
     pub fn policy(&self) -> Result<HedgePolicy, InvalidSetting> {
         self.check()?;
         let range = (nanos(self.min_delay), nanos(self.max_delay));
@@ -217,7 +218,7 @@ impl Hedge {
         }
     }
 
-    /// The settings, for people.
+    /// Describes the settings for people.
     fn note(&self) -> String {
         let when = match self.when {
             When::After(delay) => format!("after {delay:?}"),

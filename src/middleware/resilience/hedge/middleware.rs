@@ -1,4 +1,4 @@
-//! [`HedgeMiddleware`]: the adapter.
+//! [`HedgeMiddleware`]: the adapter between the policy and the pipeline.
 
 use super::HedgePolicy;
 use super::race::Race;
@@ -8,7 +8,7 @@ use crate::outcome::Outcome;
 use crate::pipeline::{Middleware, Next};
 use crate::sync::PlainArc;
 
-/// What [`Hedge`](super::Hedge) makes for a route.
+/// The middleware that [`Hedge`](super::Hedge) creates for each route.
 #[derive(Debug)]
 pub struct HedgeMiddleware {
     pub(super) policy: PlainArc<HedgePolicy>,
@@ -22,7 +22,7 @@ impl HedgeMiddleware {
 
 #[diagnostic::do_not_recommend]
 impl<M: Message<Kind = Query> + Clone> Middleware<M> for HedgeMiddleware {
-    /// Begins the first attempt at once. Copies the message only where it can be hedged.
+    /// Begins the first attempt at once. Copies the message only if it can be hedged.
     #[inline(always)]
     fn handle(
         &self,
@@ -33,11 +33,11 @@ impl<M: Message<Kind = Query> + Clone> Middleware<M> for HedgeMiddleware {
         let kept = self.policy.delay_nanos().map(|_| msg.clone());
         let first = next.run(msg, cx);
         let again = move |attempt, msg| async move {
-            // Counted on from that of a retry further out: no two runs at once have the same.
+            // Continue the number of a retry further out: concurrent runs never share a number.
             let own = cx.beside(cx.attempt() + attempt - 1);
             let outcome = next.run(msg, &own).await;
             if outcome.is_ok() {
-                // It has won: whatever the others said of their replies.
+                // This hedge has won, so its source replaces any source that other attempts have set.
                 cx.answered_by(own.source());
             }
             outcome

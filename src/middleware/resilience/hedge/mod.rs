@@ -1,35 +1,38 @@
-//! [`Hedge`]: asks a second time when the first answer is slow, and takes the one that comes first.
+//! [`Hedge`]: repeats a query when the first reply is slow, and takes the reply that arrives first.
 //!
-//! After Dean and Barroso, ["The Tail at Scale"](https://research.google/pubs/the-tail-at-scale/) (2013):
-//! a second request after the 95th percentile of the latency cuts the slow tail for a few percent of
-//! load. Queries only: a command would act twice.
+//! The method follows Dean and Barroso, ["The Tail at
+//! Scale"](https://research.google/pubs/the-tail-at-scale/) (2013). A second request after the 95th
+//! percentile of the latency cuts the slow tail for a few percent of load. The layer accepts queries only,
+//! because a command would act twice.
 //!
-//! | when | what happens |
+//! | when | result |
 //! |---|---|
 //! | the handler is ready at its first poll | nothing: no timer, no reading of the clock |
-//! | it waits for longer than the delay | it is run again beside the first, if the [budget](Hedge::budget) allows |
-//! | one of them replies, or fails so that no other can do better | that is the outcome; the others are dropped at once |
-//! | one fails otherwise (transiently, by a panic, by a time limit inside) | the others go on; no further hedge is begun |
-//! | all fail | the error of the first attempt |
-//! | the first fails before its hedge is begun | its error, at once: repeating is a retry's |
-//! | the caller cancels, or its time is over | all are dropped; past the deadline none is begun |
+//! | the handler waits for longer than the delay | it is run again beside the first run, if the [budget](Hedge::budget) allows |
+//! | an attempt replies, or fails so that no other can do better | that is the outcome; the other attempts are dropped at once |
+//! | an attempt fails otherwise (transiently, by a panic, by a time limit inside) | the other attempts continue; no further hedge is started |
+//! | all attempts fail | the error of the first attempt |
+//! | the first attempt fails before its hedge is started | its error, at once: repeating is the task of a retry |
+//! | the caller cancels, or its time is over | all attempts are dropped; past the deadline none is started |
 //!
-//! Each hedge sees its number in [`attempt`](crate::Context::attempt), counted on from that of the first:
-//! in the second attempt of a retry further out, the first is 2 and its hedge is 3. The layers inside a hedge see each
-//! attempt (so a bulkhead there counts two), those outside see one dispatch.
+//! Each hedge sees its number in [`attempt`](crate::Context::attempt), which continues the number of the
+//! first attempt. In the second attempt of a retry further out, the first attempt is 2 and its hedge is 3.
+//! The layers inside a hedge see each attempt (so a bulkhead there counts two), and the layers outside see
+//! one dispatch.
 //!
 //! # The delay
 //!
-//! [`after`](Hedge::after) is a fixed one. [`quantile`](Hedge::quantile) measures it: the latencies of
-//! first attempts, from the moment they begin to wait, in a histogram (after
-//! [HdrHistogram](http://hdrhistogram.org), known to 1/16). The quantile of the last two windows of
-//! [`samples`](Hedge::samples) is computed anew at the end of each by the thread that completes it; so old
-//! latencies are forgotten. An attempt that is cut short because it lost to its hedge counts with the time it
-//! had taken, once that is past the delay: it was at least so slow. Without that, the slow ones would be
-//! missing, and the delay would fall. One that its caller ended is no sample, unless it had run for
-//! [`slow_after`](Hedge::slow_after): how long a caller waits says nothing about the backend.
+//! [`after`](Hedge::after) sets a fixed delay. [`quantile`](Hedge::quantile) measures the delay: a histogram
+//! (after [HdrHistogram](http://hdrhistogram.org), known to 1/16) records the latencies of first attempts,
+//! from the moment they begin to wait. The thread that completes a window of [`samples`](Hedge::samples)
+//! computes the quantile of the last two windows anew, so old latencies are forgotten.
 //!
-//! A first attempt that is ready at its first poll is neither measured nor paid for in the budget: it
+//! An attempt that lost to its hedge counts with the time it had taken, once that time exceeds the delay,
+//! because it was at least that slow. Without such samples, the slow attempts would be missing, and the delay
+//! would fall. An attempt that its caller ended is no sample, unless it had run for
+//! [`slow_after`](Hedge::slow_after): the patience of a caller says nothing about the backend.
+//!
+//! A first attempt that is ready at its first poll is neither measured nor paid for in the budget, because it
 //! cannot be hedged.
 //!
 //! ```

@@ -15,16 +15,17 @@ use crate::sync::drop_caught;
 pin_project! {
     #[project = RaceProjection]
     pub(super) struct Race<'h, 'c, M: Message, B, F, G> {
-        // None once it has ended.
+        // `None` once the first attempt has ended.
         #[pin]
         first: Option<F>,
-        // The message, where it may be hedged.
+        // A copy of the message, if it may be hedged.
         kept: Option<M>,
-        // Runs the rest again. Here for its type, which cannot be written.
+        // Runs the inner service again. A parameter of the type, because the type of the future cannot be
+        // written.
         again: B,
         policy: &'h HedgePolicy,
         cx: &'c Context<'c>,
-        // From the first poll that is pending.
+        // Set from the first pending poll on.
         waiting: Option<Waiting<'h, 'c, M, G>>,
     }
 }
@@ -105,7 +106,7 @@ where
     F: Future<Output = Outcome<M>>,
     G: Future<Output = Outcome<M>>,
 {
-    /// The outcome, if the first attempt decides it now.
+    /// Polls the first attempt, and returns the outcome if that decides the race now.
     fn poll_first(&mut self, task: &mut task::Context<'_>) -> Option<Outcome<M>> {
         let Poll::Ready(outcome) = self.first.as_mut().as_pin_mut()?.poll(task) else {
             return None;
@@ -114,7 +115,7 @@ where
         self.waiting.as_mut()?.first_ended(outcome)
     }
 
-    /// Begins the hedges whose time has come; the outcome, if one of them decides it at once.
+    /// Starts the hedges that are due, and returns the outcome if a hedge decides the race at once.
     fn hedge_when_due(&mut self, task: &mut task::Context<'_>) -> Option<Outcome<M>> {
         let waiting = self.waiting.as_mut()?;
         while let Some(now) = waiting.is_due(task.waker()) {
@@ -127,7 +128,7 @@ where
         None
     }
 
-    /// Drops the losers, at once.
+    /// Drops the losers at once, if there is an outcome.
     fn end_with(&mut self, outcome: Option<Outcome<M>>) -> Poll<Outcome<M>> {
         let Some(outcome) = outcome else {
             return Poll::Pending;
@@ -135,7 +136,7 @@ where
         drop_caught(|| self.first.set(None));
         if let Some(waiting) = self.waiting.take() {
             if waiting.has_hedged() {
-                // An attempt that has lost may have been done earlier.
+                // An attempt that has lost may have finished earlier.
                 self.cx.handler_done();
             }
             waiting.decided(&outcome);

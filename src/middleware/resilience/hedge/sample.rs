@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::HedgePolicy;
 use crate::context::Context;
 
-/// Dropped before the attempt has [`answered`](Self::answered) or was [cut short](Self::cut_short), it was
-/// abandoned by its caller.
+/// A running measurement. If dropped before the attempt has [`answered`](Self::answered) or was [cut
+/// short](Self::cut_short), the attempt counts as abandoned by its caller.
 pub(super) struct Sample<'h, 'c> {
     policy: &'h HedgePolicy,
     cx: &'c Context<'c>,
-    /// When the attempt began to wait, as a tick.
+    /// The tick at which the attempt began to wait.
     start: u64,
     has_ended: bool,
 }

@@ -1,4 +1,4 @@
-//! [`Waiting`]: what a first attempt has beside it from its first wait on.
+//! [`Waiting`]: the state beside a first attempt from its first wait on.
 
 use std::task::{self, Poll, Waker};
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::outcome::{Error, Outcome};
 pub(super) struct Waiting<'h, 'c, M: Message, G> {
     policy: &'h HedgePolicy,
     cx: &'c Context<'c>,
-    /// In nanoseconds.
+    /// The delay before a hedge, in nanoseconds.
     delay: u64,
-    /// When the next hedge is begun; none if there will be none.
+    /// The moment of the next hedge, or `None` if there will be no further hedge.
     due: Option<Due>,
-    /// How many attempts were begun, the first included.
+    /// The number of attempts that were started, the first included.
     attempts: u32,
     sample: Option<Sample<'h, 'c>>,
     hedges: Hedges<G>,
-    /// What the first attempt ended in.
+    /// The error of the first attempt, while its hedges still run.
     failed: Option<Error<M::Error>>,
 }
 
@@ -51,12 +51,14 @@ where
         self.attempts > 1
     }
 
-    /// The time, once that of a hedge has come; until then sees to it that `waker` is woken when it does.
+    /// Returns the current time once a hedge is due. Until then, makes sure that `waker` is woken at that
+    /// moment.
     pub(super) fn is_due(&mut self, waker: &Waker) -> Option<u64> {
         self.due.as_mut()?.poll(self.cx.clock(), waker)
     }
 
-    /// The number and the message of a hedge to begin now; none if that may not be, and then none later.
+    /// Returns the number and the message of a hedge to start now. Returns `None` if no hedge may start now,
+    /// and then none will start later.
     pub(super) fn next_attempt(&mut self, kept: &mut Option<M>, now: u64) -> Option<(u32, M)> {
         self.due = None;
         let has_gone = now >= self.cx.expiry_tick() || self.cx.is_cancelled();
@@ -73,13 +75,13 @@ where
         Some((self.attempts, msg?))
     }
 
-    /// Polls a hedge for the first time; the outcome, if that decides it.
+    /// Adds a hedge and polls it for the first time. Returns the outcome if that decides the race.
     pub(super) fn add(&mut self, hedge: G, task: &mut task::Context<'_>) -> Option<Outcome<M>> {
         self.hedges.push(hedge);
         self.poll_hedges_from(self.hedges.len() - 1, task)
     }
 
-    /// The outcome, if a hedge decides it now.
+    /// Polls all hedges, and returns the outcome if a hedge decides the race now.
     pub(super) fn poll_hedges(&mut self, task: &mut task::Context<'_>) -> Option<Outcome<M>> {
         self.poll_hedges_from(0, task)
     }
@@ -109,8 +111,8 @@ where
         None
     }
 
-    /// Ends the race with this outcome: a first attempt that is still out has lost. Unless the caller ended it, the
-    /// message pays into the budget.
+    /// Ends the race with this outcome: a first attempt that still runs has lost. The message pays into the
+    /// budget unless the caller ended the dispatch.
     pub(super) fn decided(mut self, outcome: &Outcome<M>) {
         if Ending::of::<M>(outcome, self.cx) == Ending::Abandoned {
             return;
@@ -121,7 +123,7 @@ where
         }
     }
 
-    /// What the first attempt ended in, unless a hedge may do better.
+    /// Returns the outcome of the first attempt, unless a running hedge may do better.
     pub(super) fn first_ended(&mut self, outcome: Outcome<M>) -> Option<Outcome<M>> {
         if let Some(sample) = self.sample.take() {
             match Ending::of::<M>(&outcome, self.cx) {
@@ -141,12 +143,12 @@ where
     }
 }
 
-/// None past the deadline.
+/// Returns `None` if the tick is past the deadline.
 fn due_at(tick: u64, cx: &Context<'_>) -> Option<Due> {
     (tick < cx.expiry_tick()).then(|| Due::new(tick))
 }
 
-/// Whether no other attempt can do better.
+/// Returns whether no other attempt can do better after this error.
 fn decides<M: Message<Kind = Query> + Clone>(error: &Error<M::Error>) -> bool {
     !is_worth_repeating::<M>(error) && Verdict::of_error::<M>(error) != Verdict::Failure
 }

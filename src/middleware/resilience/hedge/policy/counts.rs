@@ -1,21 +1,21 @@
-//! What has come of hedging.
+//! [`HedgeCounts`]: the counters of a route's hedges.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// What has come of a route's hedges: got from [`HedgePolicy::counts`](super::HedgePolicy::counts).
+/// The counters of a route's hedges, returned by [`HedgePolicy::counts`](super::HedgePolicy::counts).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HedgeCounts {
-    /// Hedges that were begun.
+    /// Hedges that were started.
     pub fired: u64,
-    /// Of those, how many gave the outcome. Few of many: the delay is too short, or what is slow is slow
-    /// for all.
+    /// Hedges that gave the outcome. If few of the started hedges win, the delay is too short, or the backend
+    /// is slow for all attempts.
     pub won: u64,
-    /// Hedges for which the budget had nothing left.
+    /// Hedges that were not started because the budget was exhausted.
     pub exhausted: u64,
 }
 
-/// Relaxed: tallies. They have no partner, and no model.
+/// Relaxed: counters that publish nothing else. They have no partner, and no model.
 pub(super) struct Counts {
     fired: AtomicU64,
     won: AtomicU64,

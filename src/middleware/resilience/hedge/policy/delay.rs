@@ -1,4 +1,4 @@
-//! [`Delay`]: how long a first attempt waits before it is hedged.
+//! [`Delay`]: the time that a first attempt waits before it is hedged.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use super::super::layer::{LONGEST, When};
 use super::Quantile;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A fixed delay or a measured one, held to a range.
+/// A fixed delay or a measured one, limited to a range.
 pub(in super::super) struct Delay {
     source: Source,
-    /// Relaxed, as the other: one word each, and a reader that finds one of them changed and the other not
-    /// is late by one change. No partner, no model.
+    /// Relaxed, like `max`: each is a separate word. A reader that sees only the first of two changes is late
+    /// by one change. No partner, no model.
     min: AtomicU64,
     max: AtomicU64,
 }
 
 enum Source {
-    /// In nanoseconds.
+    /// A fixed delay in nanoseconds.
     Fixed(u64),
     Measured(Box<Quantile>),
 }
@@ -38,7 +38,7 @@ impl Delay {
         }
     }
 
-    /// In nanoseconds; none if nothing is measured yet and the range leaves a choice.
+    /// Returns the delay in nanoseconds, or `None` if nothing is measured yet and the range leaves a choice.
     #[inline]
     pub(super) fn nanos(&self) -> Option<u64> {
         let min = self.min.load(Ordering::Relaxed);
@@ -58,7 +58,7 @@ impl Delay {
         self.max.store(max, Ordering::Relaxed);
     }
 
-    /// By what it is set, within its range.
+    /// Returns the source of the delay, without its range.
     pub(super) fn when(&self) -> When {
         match &self.source {
             Source::Fixed(nanos) => When::After(Duration::from_nanos(*nanos)),
@@ -66,14 +66,14 @@ impl Delay {
         }
     }
 
-    /// The shortest and the longest, where there is one.
+    /// Returns the shortest delay, and the longest delay if one is set.
     pub(super) fn range(&self) -> (Duration, Option<Duration>) {
         let [min, max] =
             [&self.min, &self.max].map(|nanos| Duration::from_nanos(nanos.load(Ordering::Relaxed)));
         (min, (max != LONGEST).then_some(max))
     }
 
-    /// What measures it.
+    /// Returns the quantile that measures the delay, or `None` for a fixed delay.
     pub(super) fn measured(&self) -> Option<&Quantile> {
         match &self.source {
             Source::Fixed(_) => None,

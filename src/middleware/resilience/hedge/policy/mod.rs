@@ -1,4 +1,4 @@
-//! [`HedgePolicy`]: when a hedge is begun, and what it has come to.
+//! [`HedgePolicy`]: decides when a hedge starts, and counts the results.
 
 mod counts;
 mod delay;
@@ -18,8 +18,8 @@ use crate::outcome::Verdict;
 use crate::setting::InvalidSetting;
 use counts::Counts;
 
-/// The state of one route's [`Hedge`]: its delay, which can be changed while it works, its budget and its
-/// counts. Made alone by [`Hedge::policy`].
+/// The state of a [`Hedge`] on one route: its budget, its counters, and its delay, which can be changed while
+/// the layer is in use. [`Hedge::policy`] creates a policy without a bus.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,7 +42,7 @@ pub struct HedgePolicy {
     delay: Delay,
     budget: Budget,
     max_hedges: u32,
-    /// In nanoseconds: after what time what a caller ended is known to be slow.
+    /// The time in nanoseconds after which an attempt that its caller ended counts as slow.
     slow_after: u64,
     counts: Counts,
 }
@@ -58,8 +58,8 @@ impl HedgePolicy {
         }
     }
 
-    /// After what time of waiting a hedge is begun. `None` where it is measured and there are too few
-    /// samples yet: then none is begun.
+    /// Returns the waiting time after which a hedge starts. Returns `None` if the delay is measured and there
+    /// are too few samples yet, in which case no hedge starts.
     #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         self.delay_nanos().map(Duration::from_nanos)
@@ -70,91 +70,94 @@ impl HedgePolicy {
         self.delay.nanos()
     }
 
-    /// Changes the delay, for the attempts that begin to wait from now on: no longer what is measured,
-    /// until a [range](Self::set_delay_range) is set again.
+    /// Changes the delay for all attempts that begin to wait later. A measured delay is no longer used until
+    /// a [range](Self::set_delay_range) is set again.
     ///
     /// # Errors
     ///
-    /// If it is out of range; then nothing changes.
+    /// Returns an error if `delay` is out of range, and then nothing changes.
     pub fn set_delay(&self, delay: Duration) -> Result<(), InvalidSetting> {
         Hedge::check_delay(delay)?;
         self.delay.set_range(nanos(delay), nanos(delay));
         Ok(())
     }
 
-    /// Holds the delay that is measured, or was set up, between `min` and `max`. See
+    /// Limits the fixed or measured delay of the settings to the range from `min` to `max`. See
     /// [`Hedge::min_delay`].
     ///
     /// # Errors
     ///
-    /// If one is out of range; then nothing changes.
+    /// Returns an error if `min` or `max` is out of range, and then nothing changes.
     pub fn set_delay_range(&self, min: Duration, max: Duration) -> Result<(), InvalidSetting> {
         Hedge::check_range(min, max)?;
         self.delay.set_range(nanos(min), nanos(max));
         Ok(())
     }
 
-    /// How many hedges there may be for one message.
+    /// Returns the maximum number of hedges for one message.
     #[must_use]
     pub fn max_hedges(&self) -> u32 {
         self.max_hedges
     }
 
-    /// A first attempt that had to wait has ended, and not by its caller: it pays into the budget.
+    /// Pays into the budget for a first attempt that had to wait and has ended, unless its caller ended it.
     pub fn waited(&self) {
         self.budget.deposit();
     }
 
-    /// Whether a hedge may be begun; counts it. `now` is the time since an origin that never changes, as
-    /// for [`Budget::try_take`].
+    /// Returns whether a hedge may start, and counts the result. `now` is the time since an origin that never
+    /// changes, as for [`Budget::try_take`].
     pub fn try_hedge(&self, now: Duration) -> bool {
         let granted = self.budget.try_take(now);
         self.counts.count(granted);
         granted
     }
 
-    /// The outcome is a hedge's.
+    /// Counts a hedge that gave the outcome.
     pub fn won(&self) {
         self.counts.won();
     }
 
-    /// Whether latencies are measured.
+    /// Returns whether the delay is measured.
     #[must_use]
     pub fn is_measured(&self) -> bool {
         self.delay.measured().is_some()
     }
 
-    /// A first attempt has been answered, so long after it began to wait.
+    /// Records the latency of a first attempt that was answered, counted from the moment when it began to
+    /// wait.
     pub fn answered(&self, latency: Duration) {
         if let Some(quantile) = self.delay.measured() {
             quantile.add(nanos(latency));
         }
     }
 
-    /// A first attempt ended otherwise, so long after it began to wait: it lost to a hedge, or it failed. Counts once
-    /// it is past the delay, for then it says that the answer is at least so slow.
+    /// Records the latency of a first attempt that lost to a hedge or failed, counted from the moment when it
+    /// began to wait. The sample counts only past the delay, where it shows that a reply takes at least that
+    /// long.
     pub fn cut_short(&self, latency: Duration) {
         if self.delay().is_some_and(|delay| latency >= delay) {
             self.answered(latency);
         }
     }
 
-    /// Its caller ended a first attempt, so long after it began to wait. Counts for nothing, unless that is
-    /// [`slow_after`](Hedge::slow_after) or later: then as one that was [cut short](Self::cut_short).
+    /// Records the latency of a first attempt that its caller ended, counted from the moment when it began to
+    /// wait. The sample is ignored before [`slow_after`](Hedge::slow_after), and later counts like an attempt
+    /// that was [cut short](Self::cut_short).
     pub fn abandoned(&self, latency: Duration) {
         if Verdict::of_abandoned(nanos(latency) >= self.slow_after) == Verdict::Failure {
             self.cut_short(latency);
         }
     }
 
-    /// Of how many latencies the delay is the quantile: none before the first window is complete, then
-    /// those of the last two.
+    /// Returns the number of latencies behind the current quantile: zero before the first window is complete,
+    /// then the number of samples in the last two windows.
     #[must_use]
     pub fn samples(&self) -> u64 {
         self.delay.measured().map_or(0, Quantile::samples)
     }
 
-    /// What came of it so far.
+    /// Returns the counters so far.
     #[must_use]
     pub fn counts(&self) -> HedgeCounts {
         self.counts.read()

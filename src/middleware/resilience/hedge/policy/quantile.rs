@@ -1,33 +1,35 @@
-//! [`Quantile`]: of the latencies of the last two windows.
+//! [`Quantile`]: a quantile of the latencies of the last two windows.
 //!
-//! A sample goes into a bucket of the window that is being filled, and then into the count. Who makes the
-//! count complete, and nobody else, ends the window: takes the samples out of its buckets, computes the
-//! quantile of them and of those of the window before, and puts them in the place of those. Samples that
-//! come meanwhile are taken with this window or stay for the next: each is in one, and none is lost. One
-//! that is taken before it is counted counts for the next: a window but the first may have as many fewer
-//! as there are threads.
+//! A sample is added to a bucket of the window that is being filled, and then to the count. The thread that
+//! completes the count, and no other, ends the window. That thread takes the samples out of the buckets,
+//! computes the quantile of them and of the previous window, and stores them as the previous window.
+//!
+//! Samples that arrive in the meantime are taken with this window or stay for the next one: each is in one
+//! window, and none is lost. A sample that is taken before it is counted counts for the next window. So every
+//! window but the first may have as many fewer samples as there are threads.
 
 use crate::metrics::histogram::{BUCKETS, LAST, bucket_of, highest_of};
 use crate::sync::{AtomicU64, Ordering};
 
-/// In the place of the quantile: nothing has been measured yet.
+/// The value of a quantile before anything is measured.
 const UNKNOWN: u64 = u64::MAX;
 
 pub(in super::super) struct Quantile {
-    /// Above 0, below 1.
+    /// The fraction, above 0 and below 1.
     part: f64,
-    /// How many samples complete a window.
+    /// The number of samples that complete a window.
     window: u64,
     count: AtomicU64,
-    /// How many samples of a bucket there are in the window that is being filled.
+    /// The number of samples in each bucket of the window that is being filled.
     filling: [AtomicU64; BUCKETS],
-    /// In the one before. Touched by who ends a window alone.
+    /// The number of samples in each bucket of the previous window. Only the thread that ends a window uses
+    /// these.
     before: [AtomicU64; BUCKETS],
-    /// In nanoseconds, or [`UNKNOWN`].
+    /// The quantile in nanoseconds, or [`UNKNOWN`].
     ///
-    /// Relaxed, as `samples`: one word each, nothing else is read by them. No partner, no model.
+    /// Relaxed, like `samples`: each is a single word that publishes nothing else. No partner, no model.
     nanos: AtomicU64,
-    /// How many samples it was computed from.
+    /// The number of samples from which the quantile was computed.
     samples: AtomicU64,
 }
 
@@ -45,7 +47,7 @@ impl Quantile {
         }
     }
 
-    /// The quantile, rounded up to the bounds of its bucket.
+    /// Returns the quantile, rounded up to the bound of its bucket.
     #[inline]
     pub(super) fn nanos(&self) -> Option<u64> {
         let nanos = self.nanos.load(Ordering::Relaxed);
@@ -60,16 +62,16 @@ impl Quantile {
         self.samples.load(Ordering::Relaxed)
     }
 
-    /// A latency in nanoseconds.
+    /// Adds a latency in nanoseconds.
     pub(super) fn add(&self, nanos: u64) {
         let bucket = bucket_of(nanos).min(BUCKETS - 1);
-        // Relaxed: the count below publishes it.
+        // Relaxed: the count below publishes this sample.
         self.filling[bucket].fetch_add(1, Ordering::Relaxed);
-        // Release: pairs with the Acquire of who completes the window, who finds all its samples.
-        // Acquire: pairs with the Release in `end_window`: who ends a window has what the one before
-        // wrote. Model: `hedge`.
+        // Release: pairs with the Acquire of the thread that completes the window, which then sees all
+        // samples of that window. Acquire: pairs with the Release in `end_window`, so that a thread that ends
+        // a window sees the writes of the thread that ended the previous one. Model: `hedge`.
         let before = self.count.fetch_add(1, Ordering::AcqRel);
-        // Equal, and not more: those that come while a window is being ended do not end it again.
+        // Equal, not at least: samples that arrive while a window is being ended must not end it again.
         if before + 1 == self.window {
             self.end_window();
         }
@@ -82,16 +84,16 @@ impl Quantile {
         self.samples.store(samples, Ordering::Relaxed);
         let quantile = nearest_rank(&counts, samples, self.part);
         self.nanos.store(quantile, Ordering::Relaxed);
-        // Release: pairs with the Acquire in `add`. A swap, where a store would do: `loom` lets an addition
-        // read what stood before a store, and then find its own sum after it.
+        // Release: pairs with the Acquire in `add`. A swap, although a store would do, because `loom` lets an
+        // addition read the value before a store, and then find its own sum after the store.
         self.count.swap(0, Ordering::Release);
     }
 
-    /// Ends a window in one bucket; how many samples it has in that and the one before.
+    /// Ends a window in one bucket, and returns its number of samples in this window and the previous one.
     ///
-    /// Relaxed: only the one who ends a window is here, and the count has ordered what it finds.
+    /// Relaxed: only the thread that ends a window runs this, and the count has ordered the values it finds.
     fn take(&self, bucket: usize) -> u64 {
-        // Most buckets are empty: a read of one is cheaper than a swap.
+        // Most buckets are empty, and reading one is cheaper than a swap.
         let taken = match self.filling[bucket].load(Ordering::Relaxed) {
             0 => 0,
             _ => self.filling[bucket].swap(0, Ordering::Relaxed),
@@ -102,8 +104,8 @@ impl Quantile {
     }
 }
 
-/// The upper bound of the bucket in which the sample stands that is not exceeded by this part of all:
-/// the nearest rank.
+/// Returns the upper bound of the bucket that holds the sample at this fraction of all samples, by the
+/// nearest rank.
 fn nearest_rank(counts: &[u64; BUCKETS], samples: u64, part: f64) -> u64 {
     let rank = (samples as f64 * part).ceil() as u64;
     let mut below = 0;
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
     use crate::reach::reach;
 
-    /// Fills windows with these latencies one by one, and compares with lists of them.
+    /// Fills windows with these latencies one by one, and compares the results with those of sorted lists.
     fn measures(latencies: &[u64], window: usize, part: f64) {
         let quantile = Quantile::new(part, window as u64);
         let (mut before, mut filling) = (Vec::new(), Vec::new());
