@@ -9,8 +9,9 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Facts, Gate, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Refuses a message whose context does not satisfy a predicate. The layer fits every message, so it can
-/// stand above a whole bus. To decide by the content of the message, use [`guard`](crate::guard).
+/// Refuses a message whose context does not satisfy a predicate. The layer fits every message, and can
+/// therefore stand above a whole bus. To decide by the content of the message instead of its context,
+/// use [`guard`](crate::guard).
 ///
 /// ```
 /// use arcbus::middleware::Authorize;
@@ -54,7 +55,7 @@ where
 
 impl Authorize<()> {
     /// Lets a message pass if `may` holds for the value of type `U` in its context. A message without
-    /// such a value is [unauthenticated](Rejection::unauthenticated). A message whose value does not
+    /// such a value is [unauthenticated](Rejection::unauthenticated), and a message whose value does not
     /// satisfy `may` is [forbidden](Rejection::forbidden) for `reason`.
     pub fn caller<U: Any + Send + Sync>(
         may: impl Fn(&U) -> bool + Clone + Send + Sync + 'static,

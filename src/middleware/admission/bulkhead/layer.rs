@@ -1,4 +1,4 @@
-//! [`Bulkhead`]: the settings.
+//! [`Bulkhead`]: the settings of the layer.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::outcome::ErrorKind;
 use crate::pipeline::{Enqueued, Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Lets at most `limit` dispatches of a route run at once and refuses the others with
-/// [`Error::Overloaded`](crate::Error::Overloaded); with a [`queue`](Bulkhead::queue), lets some of
-/// them wait.
+/// Lets at most `limit` dispatches of a route run at once, and refuses the others with
+/// [`Error::Overloaded`](crate::Error::Overloaded). With a [`queue`](Bulkhead::queue), some of the
+/// others wait.
 ///
-/// A permit is held until the handler's future is done, or dropped half way. Every outcome gives it
-/// back alike: a bulkhead judges none.
+/// A permit is held until the handler's future is done, or is dropped half way. Every outcome gives the
+/// permit back, because a bulkhead judges no outcome.
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone makes its own instances for its own routes, and [`shared`](crate::LayerExt::shared) makes one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct Bulkhead<W = NoQueue> {
     limit: usize,
@@ -26,11 +26,11 @@ pub struct Bulkhead<W = NoQueue> {
     handles: Handles<BulkheadPolicy>,
 }
 
-/// A [`Bulkhead`] refuses who finds no permit.
+/// The mode of a [`Bulkhead`] that refuses a message when no permit is free.
 #[derive(Clone, Copy, Debug)]
 pub struct NoQueue;
 
-/// A [`Bulkhead`] lets some wait for a permit. Made by [`Bulkhead::queue`].
+/// The mode of a [`Bulkhead`] that lets some messages wait for a permit. Made by [`Bulkhead::queue`].
 #[derive(Clone, Copy, Debug)]
 pub struct Queue {
     len: usize,
@@ -38,8 +38,9 @@ pub struct Queue {
 }
 
 impl Bulkhead {
-    /// `limit`: how many at once, from 1 to 16,777,215. There is no default: it is what the backend
-    /// can take, or what the program can lose to it.
+    /// Creates a bulkhead that runs `limit` dispatches at once, from 1 to 16,777,215. There is no
+    /// default, because the right limit depends on the capacity of the backend, or on the loss that the
+    /// program can bear.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
@@ -49,12 +50,12 @@ impl Bulkhead {
         }
     }
 
-    /// Lets up to `len` dispatches (1 to 65,535) wait for a permit, first come, first served, each up
-    /// to `max_wait` (above zero) and its own deadline. Who comes when the queue is full, or whose
-    /// time has passed, gets [`Error::Overloaded`](crate::Error::Overloaded).
+    /// Lets up to `len` dispatches (1 to 65,535) wait for a permit, in the order of arrival. Each waits
+    /// up to `max_wait` (above zero) and its own deadline. A message that finds the queue full, or whose
+    /// time has passed, ends with [`Error::Overloaded`](crate::Error::Overloaded).
     ///
-    /// No default for either: each place of a queue is latency, and a wait longer than the caller's
-    /// patience is work for nobody.
+    /// Neither setting has a default. Each place of a queue is latency, and a wait longer than the
+    /// caller's patience is wasted work.
     #[must_use]
     pub fn queue(self, len: usize, max_wait: Duration) -> Bulkhead<Queue> {
         Bulkhead {
@@ -66,7 +67,7 @@ impl Bulkhead {
 }
 
 impl<W> Bulkhead<W> {
-    /// The state of every route it is given to; and where limits are changed.
+    /// Returns a handle that reads the state of every route of this layer, and changes their limits.
     #[must_use]
     pub fn handles(&self) -> Handles<BulkheadPolicy> {
         self.handles.clone()
@@ -101,7 +102,7 @@ impl<M: Message> Layer<M> for Bulkhead {
 }
 
 impl Queue {
-    /// The longest wait in nanoseconds.
+    /// Returns the longest wait in nanoseconds.
     fn max_wait(&self) -> Result<u64, InvalidSetting> {
         let nanos = nanos(self.max_wait);
         InvalidSetting::unless(

@@ -1,4 +1,4 @@
-//! [`BulkheadGate`]: the limit without a queue.
+//! [`BulkheadGate`]: the middleware of a bulkhead without a queue.
 
 use super::{BulkheadPolicy, Permit};
 use crate::context::Context;
@@ -7,7 +7,7 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::Gate;
 use crate::sync::PlainArc;
 
-/// Takes a permit of a [`BulkheadPolicy`] for each message, or refuses it. Made by
+/// Takes a permit of a [`BulkheadPolicy`] for each message, or refuses the message. Made by
 /// [`Bulkhead`](super::Bulkhead).
 #[derive(Debug)]
 pub struct BulkheadGate {

@@ -1,7 +1,8 @@
-//! [`Bulkhead`]: at most so many dispatches at once, with a bounded queue for those that come next.
+//! [`Bulkhead`]: bounds the number of running dispatches, with a bounded queue for later ones.
 //!
-//! Named for the walls that keep a ship afloat when one compartment is flooded (M. Nygard, "Release
-//! It!", 2007): a slow backend holds its own permits, and not every thread and connection there is.
+//! The name comes from the walls that keep a ship afloat when one compartment is flooded (M. Nygard,
+//! "Release It!", 2007). A slow backend holds its own permits only, instead of every thread and
+//! connection of the program.
 //!
 //! ```
 //! use arcbus::middleware::Bulkhead;
@@ -32,14 +33,14 @@
 //!
 //! # What it costs
 //!
-//! A dispatch that finds a permit: one locked instruction on the way in, one on the way out, no lock
-//! and no reading of the clock, with a queue or without. A lock is taken only by a dispatch that
-//! finds no permit, by waiters when they are woken or leave, and by who gives a permit back while
-//! somebody waits. A waiter arms an alarm of the clock. The queue takes 32 bytes a place, allocated
-//! when the route is registered.
+//! A dispatch that finds a permit costs one locked instruction on the way in and one on the way out.
+//! With or without a queue, such a dispatch takes no lock and reads no clock. A lock is taken by a
+//! dispatch that finds no permit, and by waiters when they are woken or leave. Giving a permit back
+//! takes the lock only while a message waits. A waiter arms an alarm of the clock. The queue takes 32
+//! bytes a place, allocated when the route is registered.
 //!
-//! A handler that dispatches to its own route holds one permit while it waits for another: where all
-//! are held so, they wait until their time is over.
+//! A handler that dispatches to its own route holds one permit while waiting for another. If such
+//! handlers hold all permits, they wait until their time is over.
 
 mod layer;
 mod middleware;

@@ -1,4 +1,4 @@
-//! [`BulkheadQueue`]: the adapter with a queue.
+//! [`BulkheadQueue`]: the middleware of a bulkhead with a queue.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -14,11 +14,11 @@ use crate::outcome::Error;
 use crate::pipeline::Enqueue;
 use crate::sync::PlainArc;
 
-/// A bulkhead whose messages wait for a permit. Made by [`Bulkhead::queue`](super::Bulkhead::queue) for a
-/// route.
+/// A bulkhead whose messages wait for a permit. Made by [`Bulkhead::queue`](super::Bulkhead::queue) for
+/// a route.
 pub struct BulkheadQueue {
     pub(super) policy: PlainArc<BulkheadPolicy>,
-    /// In nanoseconds.
+    /// The longest wait in nanoseconds.
     max_wait: u64,
 }
 
@@ -27,11 +27,11 @@ impl BulkheadQueue {
         Self { policy, max_wait }
     }
 
-    /// Joins the queue and waits there. `None` if there is no permit to be had: the queue is full, or the
-    /// time is over.
+    /// Joins the queue and waits there. Returns `None` if the queue is full, or if the time is over
+    /// before a permit comes.
     ///
-    /// A permit that has come is taken whatever the longest wait, unless the deadline has passed: what would
-    /// be late anyhow is not begun.
+    /// A permit that has come is taken even after the longest wait, unless the deadline has passed. A
+    /// message that would be late in any case is not begun.
     async fn permit(&self, cx: &Context<'_>) -> Option<Permit<'_>> {
         let now = cx.entry_tick();
         let until = now.saturating_add(self.max_wait).min(cx.expiry_tick());

@@ -1,12 +1,12 @@
-//! [`Bucket`] and [`Limits`]: the two words of a rate limit, and the one place where it is computed.
+//! [`Bucket`] and [`Limits`]: the two words of a rate limit, and the one place that computes with them.
 
 use super::rate::Packed;
 use crate::sync::{AtomicU64, Ordering};
 
-/// The rate in force.
+/// The rate in force and the longest wait.
 ///
-/// Relaxed: it is one word, and a change of it is followed by a change of the bucket
-/// ([`Bucket::settle`]), a Release; who takes from the bucket acquires that before it reads the rate.
+/// Relaxed: the rate is one word, and each change of the rate is followed by a change of the bucket
+/// ([`Bucket::settle`]), a Release. A taker acquires that change of the bucket before reading the rate.
 /// Model: `rate_limit`.
 #[derive(Debug)]
 pub(super) struct Limits {
@@ -33,7 +33,7 @@ impl Limits {
         Packed::from_bits(self.rate.load(Ordering::Relaxed))
     }
 
-    /// Every bucket of these limits must be settled next.
+    /// Sets the rate. The caller must settle every bucket of these limits next.
     pub(super) fn set(&self, rate: Packed) {
         self.rate.store(rate.bits(), Ordering::Relaxed);
     }
@@ -42,36 +42,37 @@ impl Limits {
         self.patience
     }
 
-    /// The most nanoseconds that a bucket can miss at any time.
+    /// Returns the largest number of nanoseconds that a bucket can miss at any time.
     pub(super) fn most_missing(&self) -> u64 {
         self.get().fill().saturating_add(self.patience)
     }
 
-    /// Whether it would take longer than it takes an empty bucket to fill, after all reservations: then
-    /// the bucket was used at a later time than that of who asks.
+    /// Returns true if the wait would be longer than the time to fill an empty bucket and to serve all
+    /// reservations. Then the bucket was used at a later time than the caller's.
     #[cold]
     pub(super) fn is_of_later(&self, short: Short) -> bool {
         short != Short::NEVER && short.0 > self.most_missing()
     }
 }
 
-/// What has been taken, as the tick at which it will have come in again: the theoretical arrival time.
-/// A bucket whose tick has passed is full; one that never was used, too.
+/// The tokens taken, as the tick at which they will have come in again, the theoretical arrival time. A
+/// bucket is full if its tick has passed, or if the bucket was never used.
 #[derive(Debug, Default)]
 pub(super) struct Bucket(AtomicU64);
 
-/// What [`Bucket::take`] took.
+/// The tokens that [`Bucket::take`] took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// How long to wait for it, in nanoseconds, and until when.
+    /// The wait for the tokens in nanoseconds, and the tick at which the wait ends.
     pub(super) wait: u64,
     pub(super) due: u64,
-    /// What the bucket was set to, and by how much that was moved.
+    /// The new tick of the bucket, and the distance by which that tick was moved.
     pub(super) tick: u64,
     pub(super) cost: u64,
 }
 
-/// After how many nanoseconds as much could be taken. [`NEVER`](Self::NEVER): it is more than a burst.
+/// The nanoseconds until as many tokens could be taken, or [`NEVER`](Self::NEVER) if they are more than
+/// a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Short(pub(super) u64);
 
@@ -82,9 +83,9 @@ impl Short {
 impl Bucket {
     /// Takes `count` tokens at the tick `now`, all or none, if they are there within `patience`.
     ///
-    /// One load and, if there are enough, one compare-and-swap. The limits are read after the load:
-    /// what the swap does then was computed by limits that held when it is done, for a change of
-    /// them changes the bucket.
+    /// Takes one load and, if there are enough tokens, one compare-and-swap. The limits are read after
+    /// the load. They still hold when the swap succeeds, because a change of the limits also changes the
+    /// bucket.
     #[inline]
     pub(super) fn take(
         &self,
@@ -97,8 +98,9 @@ impl Bucket {
         let mut tick = self.0.load(Ordering::Acquire);
         loop {
             let taken = draw(limits.get(), tick, now, count, patience)?;
-            // Relaxed when it succeeds: nothing is published but the word itself, and it continues
-            // the release sequence of `settle`. Acquire when it fails: as above.
+            // Relaxed on success: only the word itself is published, and the swap continues the release
+            // sequence of `settle`. Acquire on failure: pairs with the Release of `settle`, as the load
+            // does.
             match self.0.compare_exchange_weak(
                 tick,
                 taken.tick,
@@ -111,37 +113,38 @@ impl Bucket {
         }
     }
 
-    /// Puts back what was taken, unless more was taken since: then those who came later have been
-    /// told their times, and it is lost.
+    /// Puts the tokens back, unless more were taken since. In that case later takers have been told
+    /// their times, and the tokens are lost.
     pub(super) fn put_back(&self, taken: Taken) {
         let before = taken.tick - taken.cost;
-        // Relaxed: as in `take`. Model: `rate_limit`.
+        // Relaxed: only the word itself is published, as in `take`. Model: `rate_limit`.
         let _ = self
             .0
             .compare_exchange(taken.tick, before, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Puts back what was taken, at the tick `now`, whoever has taken since: of what was taken, as much as
-    /// has not come in again. Only where nobody waits for a reservation: those have been told their times.
+    /// Puts back the tokens at the tick `now`, even if others have taken since. Only tokens that have
+    /// not come in again yet are put back. Call this only where no message waits for a reservation,
+    /// because waiters know their times.
     pub(super) fn give_back(&self, taken: Taken, now: u64) {
         let credit = taken.cost.min(taken.tick.saturating_sub(now));
         let mut tick = self.0.load(Ordering::Relaxed);
-        // A bucket below that was settled since.
+        // A bucket below that tick was settled since.
         while tick >= taken.tick && !self.lower(tick, credit) {
             tick = self.0.load(Ordering::Relaxed);
         }
     }
 
-    /// Lowers it by so much if it is still set to `tick`.
+    /// Lowers the bucket by `by` nanoseconds if the bucket is still set to `tick`.
     pub(super) fn lower(&self, tick: u64, by: u64) -> bool {
-        // Relaxed: as in `take`. Model: `rate_limit`.
+        // Relaxed: only the word itself is published, as in `take`. Model: `rate_limit`.
         self.0
             .compare_exchange(tick, tick - by, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
     }
 
-    /// No more than `most` nanoseconds are missing at the tick `now`: more are where it was used at a later
-    /// time, before a clock was set back.
+    /// Lowers the bucket so that at most `most` nanoseconds are missing at the tick `now`. More are
+    /// missing where the bucket was used at a later time, before a clock was set back.
     #[cold]
     pub(super) fn set_back(&self, now: u64, most: u64) {
         let mut tick = self.0.load(Ordering::Relaxed);
@@ -150,22 +153,22 @@ impl Bucket {
         }
     }
 
-    /// The nanoseconds until it is full.
+    /// Returns the nanoseconds until the bucket is full.
     pub(super) fn missing(&self, now: u64) -> u64 {
-        // Relaxed: read alone.
+        // Relaxed: the word is read alone.
         self.0.load(Ordering::Relaxed).saturating_sub(now)
     }
 
-    /// Ends a change of the limits at the tick `now`: no more than `most` nanoseconds stay missing.
+    /// Ends a change of the limits at the tick `now`, so that at most `most` nanoseconds stay missing.
     ///
-    /// Always changes the word, by the one nanosecond that it takes: who has read the old limits and
-    /// has not taken yet must find that it did, and begin again.
+    /// Always changes the word, by one nanosecond at least. A taker that has read the old limits and has
+    /// not taken yet must find the change, and begin again.
     pub(super) fn settle(&self, now: u64, most: u64) {
         let latest = now.saturating_add(most);
         let settled = |tick: u64| tick.checked_sub(1).map_or(1, |less| less.min(latest));
         let mut tick = self.0.load(Ordering::Relaxed);
-        // Release: pairs with the Acquire of `take`, so that who finds the bucket changed reads the new
-        // limits. It reads nothing but the word itself. Model: `rate_limit`.
+        // Release: pairs with the Acquire of `take`, so that a taker that finds the bucket changed reads
+        // the new limits. This loop reads nothing but the word itself. Model: `rate_limit`.
         while let Err(newer) =
             self.0
                 .compare_exchange_weak(tick, settled(tick), Ordering::Release, Ordering::Relaxed)
@@ -175,15 +178,15 @@ impl Bucket {
     }
 }
 
-/// Nothing here wraps: a rate in range costs at most a hundred years, and sums with what a clock says
-/// saturate or are checked.
+/// Computes a take without wrapping. A rate in range costs at most a hundred years, and sums with the
+/// time of a clock saturate or are checked.
 #[inline]
 fn draw(rate: Packed, tick: u64, now: u64, count: u32, patience: u64) -> Result<Taken, Short> {
     if count > rate.burst() {
         return Err(Short::NEVER);
     }
     let cost = rate.interval() * u64::from(count);
-    // A clock that is behind another's finds more missing, and so takes less.
+    // A clock that is behind another one finds more missing, and so takes less.
     let missing = tick.saturating_sub(now).saturating_add(cost);
     let wait = missing.saturating_sub(rate.fill());
     if wait > patience {
@@ -196,7 +199,7 @@ fn draw(rate: Packed, tick: u64, now: u64, count: u32, patience: u64) -> Result<
             tick,
             cost,
         }),
-        // At the end of time.
+        // The tick would lie beyond the end of time.
         None => Err(Short::NEVER),
     }
 }
@@ -210,7 +213,7 @@ mod tests {
     const INTERVAL: u64 = 3;
     const BURST: u64 = 2;
 
-    /// A debt in nanoseconds, paid off as time passes, at a tick.
+    /// A debt in nanoseconds at a tick, paid off as time passes.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     struct Plain {
         debt: u64,
@@ -243,7 +246,7 @@ mod tests {
             self
         }
 
-        /// Takes, and gives back what was taken in both ways.
+        /// Takes tokens, and gives them back in both ways.
         fn after_a_take(self, count: u32, patience: u64, after: &mut Vec<Self>) {
             let limits = Limits::new(Packed::from_bits(INTERVAL | BURST << 32));
             let (expected, taken) = self.takes(count, patience);

@@ -1,4 +1,4 @@
-//! [`RateLimit`]: the settings.
+//! [`RateLimit`]: the settings of the layer.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::pipeline::{Enqueued, Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
-/// Lets so many messages through in a time, and refuses the others with
-/// [`RateLimited`](crate::Error::RateLimited), which says when to try again. Each route has a limit of
-/// its own; [`shared`](crate::LayerExt::shared), they have one together.
+/// Lets a number of messages through in a time, and refuses the others with
+/// [`RateLimited`](crate::Error::RateLimited), which says when to try again. Each route has a separate
+/// limit, and routes of a [`shared`](crate::LayerExt::shared) layer have one together.
 ///
-/// Every message that comes this far counts, whatever becomes of it: outcomes are not looked at.
+/// Every message that reaches this layer counts, whatever its outcome.
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone makes its own instances for its own routes, and [`shared`](crate::LayerExt::shared) makes one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone, Debug)]
 pub struct RateLimit<W = NoWait> {
     rate: Rate,
@@ -29,40 +29,40 @@ pub struct RateLimit<W = NoWait> {
     handles: Handles<RateLimitPolicy>,
 }
 
-/// A [`RateLimit`] refuses who finds no token.
+/// The mode of a [`RateLimit`] that refuses a message when there is no token.
 #[derive(Clone, Copy, Debug)]
 pub struct NoWait;
 
-/// The messages of a [`RateLimit`] wait for their turn. Made by [`RateLimit::wait_at_most`].
+/// The mode of a [`RateLimit`] whose messages wait for their turn. Made by [`RateLimit::wait_at_most`].
 ///
-/// A message that finds no token reserves the next one and waits for it. So messages are served in the
-/// order in which they came, one an interval and not all at once. One that would wait longer than the
-/// longest wait, or to the end of its own time limit or past it, is refused at once with
-/// [`RateLimited`](crate::Error::RateLimited).
+/// A message that finds no token reserves the next one and waits for that token. Messages therefore run
+/// in the order of arrival, one an interval instead of all at once. A message is refused at once with
+/// [`RateLimited`](crate::Error::RateLimited) if its wait would exceed the longest wait, or would not
+/// end before its own time limit.
 ///
-/// A reservation is given back when its message is dropped or cancelled while it waits: later messages move up, and
-/// the rate is never exceeded. Where its turn has come already, its token may be lost to the others. A message that
-/// is cancelled while it waits ends as [`Cancelled`](crate::Error::Cancelled) with
-/// [`Phase::NotStarted`](crate::Phase::NotStarted).
+/// A reservation is given back when its message is dropped or cancelled during the wait. Later messages
+/// then move up, and the rate is never exceeded. If the turn has come already, the token may be lost to
+/// the other messages. A message that is cancelled during its wait ends as
+/// [`Cancelled`](crate::Error::Cancelled) with [`Phase::NotStarted`](crate::Phase::NotStarted).
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
     longest: Duration,
 }
 
 impl RateLimit {
-    /// At most `count` messages a second, 1 to 1,000,000,000.
+    /// Allows at most `count` messages a second, from 1 to 1,000,000,000.
     #[must_use]
     pub fn per_second(count: u32) -> Self {
         Self::of(Rate::per_second(count))
     }
 
-    /// At most `count` messages in each `per`; see [`Rate::new`] for the range.
+    /// Allows at most `count` messages in each `per`, see [`Rate::new`] for the range.
     #[must_use]
     pub fn new(count: u32, per: Duration) -> Self {
         Self::of(Rate::new(count, per))
     }
 
-    /// At most so many.
+    /// Allows messages at `rate` at most.
     #[must_use]
     pub fn of(rate: Rate) -> Self {
         Self {
@@ -72,9 +72,10 @@ impl RateLimit {
         }
     }
 
-    /// Lets messages wait for their turn, up to `longest`, instead of refusing them: in the order in
-    /// which they came. At least a nanosecond. No default: how long a caller can wait is its own matter,
-    /// and each waiting message holds memory; about `longest` times the rate wait at once.
+    /// Lets messages wait for their turn in the order of arrival, up to `longest`, instead of refusing
+    /// them. The wait is at least a nanosecond. There is no default, because only the caller knows its
+    /// patience, and each waiting message holds memory. About `longest` times the rate messages wait at
+    /// once.
     #[must_use]
     pub fn wait_at_most(self, longest: Duration) -> RateLimit<Wait> {
         RateLimit {
@@ -86,14 +87,15 @@ impl RateLimit {
 }
 
 impl<W> RateLimit<W> {
-    /// How many may come at once after a pause; see [`Rate::burst`] for range and default.
+    /// Sets the number of messages that may come at once after a pause. See [`Rate::burst`] for range
+    /// and default.
     #[must_use]
     pub fn burst(mut self, burst: u32) -> Self {
         self.rate = self.rate.burst(burst);
         self
     }
 
-    /// The state behind it: to read what is left, and to change the rate while it works.
+    /// Returns a handle that reads the remaining tokens, and changes the rate in use.
     #[must_use]
     pub fn handles(&self) -> Handles<RateLimitPolicy> {
         self.handles.clone()

@@ -1,4 +1,4 @@
-//! [`Line`]: those who wait for a rate limit, in the order of their turns.
+//! [`Line`]: the queue of messages that wait for a rate limit, in the order of their turns.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -8,51 +8,55 @@ use super::bucket::{Bucket, Taken};
 use crate::sync::{Mutex, MutexGuard};
 use crate::sync::{drop_caught, wake_caught};
 
-/// Those who have taken tokens ahead of their time. Their turns follow each other without a gap, each by
-/// what it costs: who leaves lets those behind it move up, and the bucket has its tokens again.
+/// The reservations of tokens that were taken ahead of their time. The turns follow each other without a
+/// gap, each by its cost. A waiter that leaves lets later ones move up, and its tokens return to the
+/// bucket.
 ///
-/// Each waits by an alarm of its own, so that one that is not polled holds up nobody. Only the first is
-/// told that it has moved up; it is the next to pass, and when it has gone, the one behind it is told. So
-/// a crowd that leaves wakes a waiter for each that goes, and no more.
+/// Each waiter has its own alarm, so that a waiter that is not polled delays no other. Only the first
+/// waiter is told that its turn has moved up, because that waiter is the next to pass. After the first
+/// has gone, the next one is told. A crowd that leaves therefore wakes one waiter for each departure,
+/// and no more.
 #[derive(Debug, Default)]
 pub(super) struct Line(Mutex<Places>);
 
 #[derive(Debug, Default)]
 struct Places {
     by_number: BTreeMap<u64, Place>,
-    /// The number of the next one that joins.
+    /// The number of the next waiter that joins.
     next: u64,
-    /// What the bucket was set to when the last one joined, less what was given back since.
+    /// The tick of the bucket when the last waiter joined, less the nanoseconds given back since.
     end: u64,
-    /// Behind the last that was served, nobody has passed yet.
+    /// The number of the last waiter that was served. No later waiter has passed yet.
     served: u64,
-    /// By how much all that wait have moved each other up: the sum of theirs.
+    /// The sum of the nanoseconds by which all waiters have been moved up.
     moved_up: u64,
 }
 
 #[derive(Debug)]
 struct Place {
-    /// When its turn came when it joined, as a tick.
+    /// The tick of the turn at the time of joining.
     due: u64,
-    /// The turn, as a tick, if nobody had moved up before: subtract what this place and those before it have
-    /// moved up.
+    /// The tick of the turn if no waiter had moved up before. Subtract the nanoseconds by which this
+    /// place and those before have moved up.
     unmoved: u64,
     cost: u64,
-    /// By how much those who left just before it have moved it up. Handed on to the next when it goes.
+    /// The nanoseconds by which departures just before this place have moved the place up. Handed on to
+    /// the next place when this one goes.
     moved_up: u64,
     waker: Option<Waker>,
 }
 
 impl Place {
-    /// When its turn comes; of others than the first at the latest, for those before it may have moved up.
+    /// Returns the tick of the turn. For places after the first this is the latest tick, because earlier
+    /// places may have moved up.
     fn turn(&self) -> u64 {
         self.due.min(self.unmoved.saturating_sub(self.moved_up))
     }
 }
 
 impl Line {
-    /// Takes a place for what `take` takes, if that is to be waited for: in this order, so that places
-    /// stand in the order of their turns.
+    /// Joins the line if the tokens that `take` takes are to be waited for. The tokens are taken under
+    /// the lock, so that places stand in the order of their turns.
     pub(super) fn join<E>(
         &self,
         take: impl FnOnce() -> Result<Taken, E>,
@@ -76,8 +80,8 @@ impl Line {
         Ok((taken, Some(number)))
     }
 
-    /// When the turn of this place comes, as far as it has been told. Keeps `waker`, and leaves the one
-    /// before in its place, to be dropped by the caller: not under the lock.
+    /// Returns the tick of this place's turn, as far as the place has been told. Keeps `waker` and
+    /// leaves the earlier waker in its place, which the caller drops outside the lock.
     pub(super) fn turn(&self, number: u64, waker: &mut Option<Waker>) -> u64 {
         let mut places = self.0.lock();
         let place = places.by_number.get_mut(&number).expect("it waits");
@@ -85,7 +89,7 @@ impl Line {
         place.turn()
     }
 
-    /// When the turn of this place comes, after all who left. Looks at all before it.
+    /// Returns the tick of this place's turn after all departures. Looks at all places before this one.
     pub(super) fn turn_after_all(&self, number: u64) -> u64 {
         let places = self.0.lock();
         let before = places.by_number.range(..=number);
@@ -93,7 +97,7 @@ impl Line {
         places.by_number[&number].unmoved.saturating_sub(moved_up)
     }
 
-    /// The turn of this place has come, and its tokens are used.
+    /// Removes a place whose turn has come and whose tokens are used.
     pub(super) fn serve(&self, number: u64) {
         let mut places = self.0.lock();
         places.served = places.served.max(number);
@@ -101,7 +105,7 @@ impl Line {
         gone.tell(places);
     }
 
-    /// This place is left at the tick `now`, and its tokens go back.
+    /// Removes a place that is left at the tick `now`, and gives its tokens back.
     pub(super) fn leave(&self, number: u64, now: u64, bucket: &Bucket) {
         let mut places = self.0.lock();
         let credit = places.credit(number, now);
@@ -112,7 +116,8 @@ impl Line {
 }
 
 impl Places {
-    /// By how much those behind it can move up: not before now, and not past one that was served.
+    /// Returns the nanoseconds by which later places can move up. They move neither before `now` nor
+    /// past a waiter that was served.
     fn credit(&self, number: u64, now: u64) -> u64 {
         let Some((first, head)) = self.by_number.first_key_value() else {
             return 0;
@@ -122,7 +127,8 @@ impl Places {
         match self.by_number.range(number + 1..).next() {
             _ if is_passed => 0,
             _ if head.turn() > now => cost,
-            // The first is late: its turn may have been partly used up, and then nobody knows of others.
+            // The first waiter is late, so its turn may have been partly used up. The credit of any other
+            // waiter is unknown then, and counts as 0.
             Some((_, next)) if *first == number => {
                 let next_turn = head.turn().saturating_add(next.cost);
                 cost.min(next_turn.saturating_sub(now))
@@ -134,7 +140,8 @@ impl Places {
         }
     }
 
-    /// Gives `credit` back to the bucket and returns how much of it went: nothing if others have taken from it past the line.
+    /// Gives `credit` back to the bucket, and returns the accepted part. That is nothing if others have
+    /// taken from the bucket past the line.
     fn give_back(&mut self, credit: u64, bucket: &Bucket) -> u64 {
         if credit > 0 && bucket.lower(self.end, credit) {
             self.end -= credit;
@@ -144,7 +151,8 @@ impl Places {
         }
     }
 
-    /// Takes a place out; the one behind it moves up by so much, and by what was handed on to it.
+    /// Removes a place, and moves the next one up by `given_back` and by the nanoseconds handed on to
+    /// the removed one.
     fn go(&mut self, number: u64, given_back: u64) -> Gone {
         let was_first = self.by_number.first_key_value().map(|it| *it.0) == Some(number);
         let place = self.by_number.remove(&number).expect("it waits");
@@ -157,7 +165,8 @@ impl Places {
         if let Some((_, next)) = self.by_number.range_mut(number..).next() {
             self.moved_up += moved;
             next.moved_up += moved;
-            // It may have moved up while others stood before it: its own alarm does not know.
+            // The next place may have moved up while others stood before. Its own alarm does not know of
+            // that.
             if was_first && next.moved_up > 0 {
                 gone.next = next.waker.take();
             }
@@ -166,7 +175,7 @@ impl Places {
     }
 }
 
-/// The wakers of who has gone and of the first behind it, which are for outside of the lock.
+/// The wakers of the removed place and of the new first one, to be used outside the lock.
 struct Gone {
     next: Option<Waker>,
     own: Option<Waker>,

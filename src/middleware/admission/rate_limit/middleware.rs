@@ -7,7 +7,7 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::Gate;
 use crate::sync::PlainArc;
 
-/// Takes a token of a [`RateLimitPolicy`] for each message, or refuses it. Made by
+/// Takes a token of a [`RateLimitPolicy`] for each message, or refuses the message. Made by
 /// [`RateLimit`](super::RateLimit).
 #[derive(Debug)]
 pub struct RateLimitGate {

@@ -1,4 +1,4 @@
-//! A rate limit: so many messages in a time, and so many at once.
+//! A rate limit: bounds the messages in a time, and the messages at once.
 //!
 //! ```
 //! use arcbus::middleware::RateLimit;
@@ -32,12 +32,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Three layers: [`RateLimit`] refuses what is too much, [`wait_at_most`](RateLimit::wait_at_most) lets it wait
-//! ([`wait_at_most`](RateLimit::wait_at_most)), and [`KeyedRateLimit`] holds each key to a limit of its
-//! own.
+//! There are three variants. [`RateLimit`] refuses messages beyond the rate, and
+//! [`wait_at_most`](RateLimit::wait_at_most) lets them wait. [`KeyedRateLimit`] holds each key to a
+//! separate limit.
 //!
-//! The algorithm is the generic cell rate algorithm of ATM (ITU-T I.371, annex A), as the governor
-//! crate has it: a bucket is the time at which it will be full again.
+//! The algorithm is the generic cell rate algorithm of ATM (ITU-T I.371, annex A), in the form of the
+//! governor crate. A bucket is stored as the time at which the bucket will be full again.
 
 mod bucket;
 mod keyed;

@@ -1,4 +1,4 @@
-//! [`RateLimitPolicy`]: the limit alone, to be used without a bus.
+//! [`RateLimitPolicy`]: the limit alone, which can be used without a bus.
 
 use std::fmt;
 use std::task::Waker;
@@ -11,18 +11,19 @@ use crate::clock::nanos;
 use crate::outcome::Error;
 use crate::setting::InvalidSetting;
 
-/// The names of a rate's two settings.
+/// The names of the two settings of a rate.
 pub(super) const RATE: [&str; 2] = ["RateLimit.rate", "RateLimit.burst"];
 
 /// A bucket of tokens that lets messages through at a [`Rate`], by the generic cell rate algorithm.
 ///
-/// Its state is one word, the time at which the bucket will be full again; the rate is another.
+/// The state is one word, the time at which the bucket will be full again, and the rate is another.
 /// Taking tokens is one compare-and-swap.
 ///
-/// A `now` is the time since an origin of the caller's choice that never changes; that of a policy in
-/// a bus is [`Clock::since_origin`](crate::Clock::since_origin) of the bus's clock. A caller with an earlier
-/// time than others gets less. A `now` so early that it would take longer than to fill an empty bucket is
-/// taken for that of a clock that was set back: the bucket is empty then, and fills from there.
+/// A `now` is the time since an origin of the caller's choice that never changes. For a policy in a bus
+/// the time is [`Clock::since_origin`](crate::Clock::since_origin) of the bus's clock. A caller whose
+/// time is earlier than others gets fewer tokens. A `now` may be so early that the wait would exceed the
+/// time to fill an empty bucket. Such a time is taken as that of a clock that was set back, and the
+/// bucket is empty then and fills from there.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,11 +44,11 @@ pub struct RateLimitPolicy {
 }
 
 impl RateLimitPolicy {
-    /// A full bucket without waiting.
+    /// Creates a policy with a full bucket that lets no message wait.
     ///
     /// # Errors
     ///
-    /// A rate that is out of range, as `RateLimit.rate` or `RateLimit.burst`.
+    /// Returns an error if the rate is out of range, as `RateLimit.rate` or `RateLimit.burst`.
     pub fn new(rate: Rate) -> Result<Self, InvalidSetting> {
         Ok(Self {
             bucket: Bucket::default(),
@@ -56,7 +57,7 @@ impl RateLimitPolicy {
         })
     }
 
-    /// The same with [reservations](Self::reserve) of up to `patience`; saturates after 584 years.
+    /// Allows [reservations](Self::reserve) of up to `patience`, which saturates at 584 years.
     #[must_use]
     pub fn wait_at_most(mut self, patience: Duration) -> Self {
         self.limits = self.limits.wait_at_most(nanos(patience));
@@ -67,24 +68,25 @@ impl RateLimitPolicy {
     ///
     /// # Errors
     ///
-    /// There is none: it says when there will be.
+    /// Returns an error if there is no token, which says when there will be one.
     #[inline]
     pub fn check(&self, now: Duration) -> Result<(), Refused> {
         self.check_n(now, 1)
     }
 
-    /// Takes `count` tokens at `now`, or none. Of 0, none.
+    /// Takes `count` tokens at `now`, or none. A `count` of 0 takes none.
     ///
     /// # Errors
     ///
-    /// There are not as many; there never will be if `count` is more than the burst.
+    /// Returns an error if there are fewer tokens. If `count` is more than the burst, there never will
+    /// be enough.
     #[inline]
     pub fn check_n(&self, now: Duration, count: u32) -> Result<(), Refused> {
         let tick = nanos(now);
         self.check_at(tick, count, || tick)
     }
 
-    /// `now` reads the clock anew, where `tick` may have been read long ago.
+    /// Takes `count` tokens at `tick`, which may have been read long ago. `now` reads the clock again.
     #[inline]
     pub(super) fn check_at(
         &self,
@@ -97,12 +99,13 @@ impl RateLimitPolicy {
     }
 
     /// Takes `count` tokens that are there at `now`, or will be within the longest wait
-    /// ([`wait_at_most`](Self::wait_at_most)). They count as taken from then on: who comes later waits
-    /// longer.
+    /// ([`wait_at_most`](Self::wait_at_most)). They count as taken from then on, so that later callers
+    /// wait longer.
     ///
     /// # Errors
     ///
-    /// It would take longer, or for ever: `count` is more than the burst.
+    /// Returns an error if the tokens would take longer, or for ever because `count` is more than the
+    /// burst.
     pub fn reserve(&self, now: Duration, count: u32) -> Result<Reservation<'_>, Refused> {
         let (tick, patience) = (nanos(now), self.limits.patience());
         match self.take(tick, count, 0, &|| tick) {
@@ -111,7 +114,7 @@ impl RateLimitPolicy {
         }
     }
 
-    /// Reserves what there was too little of at `tick`, for a caller with so much patience.
+    /// Reserves tokens that were missing at `tick`, for a caller that waits up to `patience`.
     pub(super) fn reserve_later(
         &self,
         short: Short,
@@ -129,7 +132,7 @@ impl RateLimitPolicy {
         Ok(Reservation::new(self, taken, place))
     }
 
-    /// Takes what is there or comes within `patience`.
+    /// Takes tokens that are there, or come within `patience`.
     #[inline]
     pub(super) fn take(
         &self,
@@ -148,35 +151,35 @@ impl RateLimitPolicy {
         }
     }
 
-    /// How many tokens there are at `now`.
+    /// Returns the number of tokens at `now`.
     #[must_use]
     pub fn available(&self, now: Duration) -> u32 {
         let missing = self.bucket.missing(nanos(now));
         self.limits.get().tokens(missing)
     }
 
-    /// The rate in force.
+    /// Returns the rate in force.
     #[must_use]
     pub fn rate(&self) -> Rate {
         self.limits.get().rate()
     }
 
-    /// The longest wait for a reservation.
+    /// Returns the longest wait for a reservation.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
         Duration::from_nanos(self.limits.patience())
     }
 
-    /// Replaces rate and burst, together, at `now`. Each message is held to the old ones or to the new
-    /// ones, never to one of each.
+    /// Replaces the rate and the burst together at `now`. Each message is held to the old pair or to the
+    /// new pair, never to a mixture.
     ///
-    /// The time until the bucket is full stays what it is, cut to what it takes to fill an empty bucket
-    /// at the new rate (and to serve the longest wait). So the new rate holds from now on, however slow
-    /// the old one was. Who waits already keeps its time.
+    /// The time until the bucket is full stays, cut to the time to fill an empty bucket at the new rate
+    /// and to serve the longest wait. The new rate therefore holds from now on, however slow the old
+    /// rate was. A waiting message keeps its turn.
     ///
     /// # Errors
     ///
-    /// The rate is out of range; then nothing is changed.
+    /// Returns an error if the rate is out of range, and then changes nothing.
     pub fn change(&self, now: Duration, rate: Rate) -> Result<(), InvalidSetting> {
         let rate = rate.pack(RATE)?;
         self.limits.set(rate);
@@ -185,18 +188,18 @@ impl RateLimitPolicy {
     }
 }
 
-/// Tokens that were taken ahead of their time.
+/// A reservation of tokens that were taken ahead of their time.
 ///
-/// [Given back](Self::give_back), or dropped before [`used`](Self::used), they let those who have reserved
-/// since move up, or go back to the bucket. The rate is never exceeded: a turn that has come and was not
-/// used may be lost.
+/// The tokens are [given back](Self::give_back) by the caller, or by a drop before [`used`](Self::used).
+/// Later reservations then move up, or the tokens return to the bucket. The rate is never exceeded. A
+/// turn that has come and was not used may be lost.
 #[must_use = "dropped, it gives its tokens back"]
 pub struct Reservation<'p> {
     policy: &'p RateLimitPolicy,
     taken: Option<Taken>,
-    /// The tick it was made at.
+    /// The tick at which the reservation was made.
     made: u64,
-    /// Its number in the line, if it is to be waited for.
+    /// The number in the line, if the tokens are to be waited for.
     place: Option<u64>,
 }
 
@@ -210,8 +213,8 @@ impl<'p> Reservation<'p> {
         }
     }
 
-    /// Returns how long to wait, from the `now` it was made at. It becomes less when others give back what
-    /// they have reserved before it. Looks at every reservation before this one, under a lock.
+    /// Returns the wait, counted from the `now` of the reservation. The wait becomes shorter when
+    /// earlier reservations are given back. Looks at every earlier reservation, under a lock.
     #[must_use]
     pub fn wait(&self) -> Duration {
         let turn = self
@@ -220,7 +223,7 @@ impl<'p> Reservation<'p> {
         Duration::from_nanos(turn.map_or(0, |turn| turn.saturating_sub(self.made)))
     }
 
-    /// Keeps the tokens.
+    /// Keeps the tokens as used.
     pub fn used(mut self) {
         self.taken = None;
         if let Some(place) = self.place.take() {
@@ -228,7 +231,7 @@ impl<'p> Reservation<'p> {
         }
     }
 
-    /// Gives the tokens back at `now`, as much of them as is still worth something.
+    /// Gives the tokens back at `now`, as far as they have not come in again.
     pub fn give_back(self, now: Duration) {
         self.give_back_at(nanos(now));
     }
@@ -236,7 +239,7 @@ impl<'p> Reservation<'p> {
     pub(crate) fn give_back_at(mut self, now: u64) {
         match (self.place.take(), self.taken.take()) {
             (Some(place), _) => self.policy.line.leave(place, now, &self.policy.bucket),
-            // Nobody can wait.
+            // No message can wait for a reservation, so no later caller has been told its time.
             (None, Some(taken)) if self.policy.limits.patience() == 0 => {
                 self.policy.bucket.give_back(taken, now);
             }
@@ -245,7 +248,7 @@ impl<'p> Reservation<'p> {
         }
     }
 
-    /// When its turn comes, as a tick; `waker` is kept, to be woken should it move up.
+    /// Returns the tick of the turn. Keeps `waker`, which is woken if the turn moves up.
     pub(super) fn turn(&self, waker: &Waker) -> u64 {
         let mut kept = Some(waker.clone());
         let turn = |place| self.policy.line.turn(place, &mut kept);
@@ -253,7 +256,7 @@ impl<'p> Reservation<'p> {
     }
 }
 
-/// At the latest time that is known: when it was made.
+/// Gives the tokens back at the latest known time, the time of the reservation.
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         let Some(taken) = self.taken.take() else {
@@ -269,7 +272,7 @@ impl Drop for Reservation<'_> {
     }
 }
 
-/// There are too few tokens.
+/// A refusal because there are too few tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Refused(pub(super) Short);
 
@@ -279,8 +282,8 @@ impl Refused {
         Self(short)
     }
 
-    /// After what time there are enough, if nobody else takes any; `None` if there never are: it was
-    /// more than the burst.
+    /// Returns the time after which there are enough tokens, if no other caller takes any. Returns
+    /// `None` if there never are, because the request was more than the burst.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let Self(short) = *self;
@@ -295,7 +298,8 @@ impl Refused {
     }
 }
 
-/// The settings. What is left takes a time: [`available`](RateLimitPolicy::available).
+/// Formats the settings only. The number of tokens depends on a time, see
+/// [`available`](RateLimitPolicy::available).
 impl fmt::Debug for RateLimitPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimitPolicy")

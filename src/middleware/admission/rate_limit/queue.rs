@@ -1,4 +1,4 @@
-//! [`RateLimitQueue`]: the limit that messages wait for.
+//! [`RateLimitQueue`]: the rate limit whose messages wait.
 
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
@@ -25,7 +25,7 @@ impl RateLimitQueue {
 
     fn reserve(&self, refused: Refused, cx: &Context<'_>) -> Result<Reservation<'_>, Refused> {
         let now = cx.entry_tick();
-        // A turn at the very end of its time is too late.
+        // A turn at the very end of the message's time is too late.
         let time = cx
             .expiry()
             .map_or(u64::MAX, |end| end.saturating_sub(now).saturating_sub(1));
@@ -49,7 +49,7 @@ impl<M: Message> Enqueue<M> for RateLimitQueue {
         let reservation = self.reserve(refused, cx).map_err(Refused::into_error)?;
         let mut turn = Turn::new(reservation, cx);
         poll_fn(|task| turn.poll(task.waker())).await;
-        // One that is late gives its reservation back.
+        // A message that is late gives its reservation back.
         cx.may_begin()
             .map_err(|interrupt| interrupt.into_error(Phase::NotStarted))?;
         turn.used();
@@ -57,7 +57,7 @@ impl<M: Message> Enqueue<M> for RateLimitQueue {
     }
 }
 
-/// A message's turn: when it comes, and what it has reserved for it.
+/// The turn of a message, with its time and its reservation.
 struct Turn<'p, 'c> {
     reservation: Option<Reservation<'p>>,
     cx: &'c Context<'c>,
@@ -73,7 +73,7 @@ impl<'p, 'c> Turn<'p, 'c> {
         }
     }
 
-    /// Ready when the turn has come.
+    /// Returns `Ready` when the turn has come.
     fn poll(&mut self, waker: &Waker) -> Poll<()> {
         let Some(reservation) = &self.reservation else {
             return Poll::Ready(());
@@ -96,7 +96,7 @@ impl<'p, 'c> Turn<'p, 'c> {
     }
 }
 
-/// It leaves the line: those behind it move up.
+/// Leaves the line, so that later messages move up.
 impl Drop for Turn<'_, '_> {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {

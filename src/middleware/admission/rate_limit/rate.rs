@@ -1,4 +1,4 @@
-//! [`Rate`]: how many messages in which time, and how many at once.
+//! [`Rate`]: the number of messages in a time, and the number at once.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,17 +7,18 @@ use crate::outcome::ErrorKind;
 use crate::pipeline::Facts;
 use crate::setting::InvalidSetting;
 
-/// The longest time in which an empty bucket may fill, so that no sum of ticks comes near the end of
-/// their range: a hundred years.
+/// The longest time in which an empty bucket may fill, a hundred years. With this bound no sum of ticks
+/// comes near the end of their range.
 const LONGEST_FILL: u64 = 100 * 365 * 24 * 60 * 60 * 1_000_000_000;
 
-/// A number of messages in a time, and how many of them may come at once: a bucket of `burst` tokens
-/// that gets one more each [`interval`](Rate::interval).
+/// A number of messages in a time, and the number of them that may come at once. A rate is a bucket of
+/// `burst` tokens that gets one more token each [`interval`](Rate::interval).
 ///
-/// The interval is kept in whole nanoseconds, in 26 significant bits, and rounded up: what is let
-/// through is never more than was asked for. It is less by at most one part in 33 million, plus, for
-/// rates above a million a second, what a nanosecond is of the interval: 0.1 % at a million, 1 % at
-/// ten million a second. From one in a hundred years to 1,000,000,000 a second.
+/// The interval is kept in whole nanoseconds, in 26 significant bits, and rounded up, so that the
+/// admitted rate never exceeds the requested one. The admitted rate is less by at most one part in 33
+/// million. For rates above a million a second, the share of a nanosecond in the interval is added: 0.1
+/// % at a million, 1 % at ten million a second. The range is from one message in a hundred years to
+/// 1,000,000,000 a second.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,26 +30,28 @@ const LONGEST_FILL: u64 = 100 * 365 * 24 * 60 * 60 * 1_000_000_000;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// In nanoseconds, such that [`pack`](Self::pack) loses nothing; 0 for what is out of range.
+    /// The interval in nanoseconds, such that [`pack`](Self::pack) loses nothing, or 0 for a value out
+    /// of range.
     interval: u64,
     burst: u32,
 }
 
 impl Rate {
-    /// `count` messages in each second; see [`new`](Self::new).
+    /// Creates a rate of `count` messages in each second, see [`new`](Self::new).
     #[must_use]
     pub fn per_second(count: u32) -> Self {
         Self::new(count, Duration::from_secs(1))
     }
 
-    /// One message in each `interval`, and one at a time.
+    /// Creates a rate of one message in each `interval`, and one at a time.
     #[must_use]
     pub fn every(interval: Duration) -> Self {
         Self::new(1, interval)
     }
 
-    /// `count` messages in each `per`, and as many at once. `count` is at least 1, `per` at least a
-    /// nanosecond for each of them; what is out of range is reported where the rate is used.
+    /// Creates a rate of `count` messages in each `per`, and as many at once. `count` is at least 1, and
+    /// `per` at least a nanosecond for each message. A value out of range is reported where the rate is
+    /// used.
     #[must_use]
     pub fn new(count: u32, per: Duration) -> Self {
         Self {
@@ -57,23 +60,23 @@ impl Rate {
         }
     }
 
-    /// How many may come at once after a pause: the tokens of a full bucket. At least 1; it must fill
-    /// within a hundred years. Default: the `count` of the rate, so that a caller that sends what it may
-    /// send in a second, but all at its beginning, is not refused; in no second does more than twice
-    /// that pass. 1 spaces the messages out.
+    /// Sets the number of messages that may come at once after a pause, which are the tokens of a full
+    /// bucket. The burst is at least 1, and must fill within a hundred years. The default is the `count`
+    /// of the rate. A caller that sends the messages of a second all at its beginning is then not
+    /// refused, and no second passes more than twice the count. A burst of 1 spaces the messages out.
     #[must_use]
     pub fn burst(mut self, burst: u32) -> Self {
         self.burst = burst;
         self
     }
 
-    /// The time in which one token comes.
+    /// Returns the time in which one token comes.
     #[must_use]
     pub fn interval(&self) -> Duration {
         Duration::from_nanos(self.interval)
     }
 
-    /// The tokens of a full bucket.
+    /// Returns the tokens of a full bucket.
     #[must_use]
     pub fn burst_size(&self) -> u32 {
         self.burst
@@ -83,13 +86,13 @@ impl Rate {
         format!("one each {:?}, burst {}", self.interval(), self.burst)
     }
 
-    /// What a limit to this rate does.
+    /// Returns the facts of a limit with this rate.
     pub(super) fn facts(self) -> Facts {
         let facts = Facts::new().fails_with(ErrorKind::RateLimited).live();
         facts.note(self.note())
     }
 
-    /// The same in one word, if it is in range; `fields` are the names of rate and burst.
+    /// Returns the rate in one word, if in range. `fields` are the names of the rate and the burst.
     pub(super) fn pack(self, fields: [&'static str; 2]) -> Result<Packed, InvalidSetting> {
         let [rate, burst] = fields;
         let in_range = (1..=LONGEST_FILL).contains(&self.interval);
@@ -118,7 +121,8 @@ impl fmt::Debug for Rate {
     }
 }
 
-/// Nanoseconds for each of `count` in `per`, rounded up to what is kept; 0 if there are none.
+/// Returns the nanoseconds for each of `count` in `per`, rounded up to the kept precision, or 0 if there
+/// are none.
 fn interval(count: u32, per: Duration) -> u64 {
     let (count, per) = (u128::from(count), per.as_nanos());
     if count == 0 || per < count {
@@ -126,7 +130,7 @@ fn interval(count: u32, per: Duration) -> u64 {
     }
     let nanos = u64::try_from(per.div_ceil(count)).unwrap_or(u64::MAX);
     let shift = exponent(nanos);
-    // More than the longest fill saturates: it is out of range in any case.
+    // A value above the longest fill saturates, because that value is out of range in any case.
     nanos.div_ceil(1 << shift).saturating_mul(1 << shift)
 }
 
@@ -134,8 +138,8 @@ fn exponent(nanos: u64) -> u32 {
     (u64::BITS - nanos.leading_zeros()).saturating_sub(Packed::MANTISSA_BITS)
 }
 
-/// A rate in one word, so that it is read and changed as a whole: from the lowest bit the interval's
-/// mantissa (26 bits) and its exponent of two (6), then the burst (32).
+/// A rate in one word, so that the rate is read and changed as a whole. From the lowest bit the word
+/// holds the mantissa of the interval (26 bits), its exponent of two (6), and the burst (32).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Packed(u64);
 
@@ -161,7 +165,7 @@ impl Packed {
         self.0
     }
 
-    /// Nanoseconds a token.
+    /// Returns the nanoseconds for a token.
     #[inline]
     pub(super) fn interval(self) -> u64 {
         (self.0 & Self::MANTISSA) << ((self.0 >> Self::MANTISSA_BITS) & Self::EXPONENT)
@@ -172,13 +176,14 @@ impl Packed {
         (self.0 >> Self::BURST_SHIFT) as u32
     }
 
-    /// Nanoseconds in which an empty bucket fills. In range: [`Rate::pack`] has seen to it.
+    /// Returns the nanoseconds in which an empty bucket fills. They are in range, because [`Rate::pack`]
+    /// has checked them.
     #[inline]
     pub(super) fn fill(self) -> u64 {
         self.interval() * u64::from(self.burst())
     }
 
-    /// The tokens of a bucket that will be full in `missing` nanoseconds.
+    /// Returns the tokens of a bucket that will be full in `missing` nanoseconds.
     pub(super) fn tokens(self, missing: u64) -> u32 {
         let tokens = self.fill().saturating_sub(missing) / self.interval();
         u32::try_from(tokens).expect("at most the burst")

@@ -1,4 +1,4 @@
-//! The policy by itself, with explicit time.
+//! Tests of the policy without a bus, with explicit time.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn at(millis: u64) -> Duration {
     START + ms(millis)
 }
 
-/// One token each 10 ms.
+/// Returns a policy with one token in 10 ms.
 fn policy(burst: u32) -> RateLimitPolicy {
     RateLimitPolicy::new(Rate::per_second(100).burst(burst)).expect("in range")
 }
@@ -24,7 +24,7 @@ fn retry(refused: Result<(), Refused>) -> Option<Duration> {
     refused.expect_err("nothing left").retry_after()
 }
 
-/// How many pass one by one at `now`.
+/// Returns the number of messages that pass one by one at `now`.
 fn drain(policy: &RateLimitPolicy, now: Duration) -> usize {
     (0..1000).take_while(|_| policy.check(now).is_ok()).count()
 }
@@ -72,7 +72,7 @@ fn an_earlier_time_than_others_gets_less_and_gives_nothing() {
 
 #[test]
 fn nothing_wraps_at_the_ends_of_time() {
-    // A day, rounded up.
+    // The expected interval is a day, rounded up.
     let day = Rate::every(DAY).interval();
     let end = Duration::from_nanos(u64::MAX);
     let slow = || RateLimitPolicy::new(Rate::every(DAY).burst(2)).expect("in range");
@@ -178,7 +178,7 @@ fn a_turn_that_was_not_used_in_time_is_not_used_twice() {
     assert!(policy.check(START).is_ok());
     let reserve = || policy.reserve(START, 1).expect("in time");
     let [first, second, third] = [reserve(), reserve(), reserve()];
-    // Its turn was at 10.
+    // The turn of the first reservation was at 10.
     first.give_back(at(14));
     assert_eq!([second.wait(), third.wait()], [14, 24].map(ms));
 }
@@ -197,7 +197,7 @@ fn what_is_given_back_is_what_has_not_come_in_again() {
     assert_eq!(policy.available(at(1010)), 2, "it had come in already");
 }
 
-/// How long it takes at most until a message passes, in steps of a millisecond.
+/// Returns the milliseconds until a message passes, in steps of a millisecond.
 fn refused_for(now: u64, check: impl Fn(Duration) -> bool) -> Option<u64> {
     (0..10_000).find(|passed| check(ms(now + passed)))
 }
@@ -218,7 +218,7 @@ fn a_clock_that_is_set_back_refuses_for_a_bucket_at_most() {
         assert!(retry(policy.check(ms(now))) <= Some(ms(10 * u64::from(burst))));
         let refused = refused_for(now, |now| policy.check(now).is_ok());
         assert!(refused <= Some(10 * u64::from(burst)), "{refused:?}");
-        // And from there on as always.
+        // From that time on, the limit works as usual.
         let now = ms(now + refused.expect("it passes"));
         assert_eq!(drain(&policy, now + ms(1000)), burst as usize);
     }

@@ -1,15 +1,15 @@
-//! [`Counts`]: limit, permits in use and waiters, in one atomic word.
+//! [`Counts`]: the limit, the permits in use and the waiters, in one atomic word.
 
 use crate::setting::InvalidSetting;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Permits in use: the lowest 24 bits.
+/// A permit in use, counted in the lowest 24 bits.
 const IN_USE: u64 = 1;
 const MAX_IN_USE: u64 = (1 << 24) - 1;
-/// Waiters: the next 16.
+/// A waiter, counted in the next 16 bits.
 const WAITS: u64 = 1 << 24;
 const MAX_WAITS: u64 = (1 << 16) - 1;
-/// The limit: the uppermost 24.
+/// A limit of one, counted in the uppermost 24 bits.
 const LIMIT: u64 = 1 << 40;
 const MAX_LIMIT: u64 = MAX_IN_USE;
 
@@ -17,16 +17,16 @@ const MAX_LIMIT: u64 = MAX_IN_USE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BulkheadUsage {
-    /// How many permits may be in use at once.
+    /// Number of permits that may be in use at once.
     pub limit: usize,
-    /// How many are: above the limit for a while after it was lowered.
+    /// Number of permits in use, which exceeds the limit for a while after the limit was lowered.
     pub in_use: usize,
-    /// How many wait for one.
+    /// Number of dispatches that wait for a permit.
     pub waiting: usize,
 }
 
 impl BulkheadUsage {
-    /// The part of the limit that is in use: 1.0 is all of it.
+    /// Returns the used part of the limit, where 1.0 is the whole limit.
     #[must_use]
     pub fn utilisation(&self) -> f64 {
         self.in_use as f64 / self.limit as f64
@@ -39,7 +39,7 @@ pub(super) enum Joined {
     Full,
 }
 
-/// What a word says of a permit: all three counts are read and changed together.
+/// A word of three counts that are read and changed together.
 #[derive(Clone, Copy)]
 struct Word(u64);
 
@@ -59,14 +59,14 @@ impl Word {
         (self.0 / WAITS) & MAX_WAITS
     }
 
-    /// Whether a permit is free that nobody waits for. One comparison: with a waiter, what stands
-    /// below the limit is more than any limit.
+    /// Returns true if a permit is free and no waiter is counted. A single comparison suffices: with a
+    /// waiter, the bits below the limit are more than any limit.
     #[inline]
     fn is_open(self) -> bool {
         self.0 % LIMIT < self.limit()
     }
 
-    /// Whether a permit is free.
+    /// Returns true if a permit is free.
     fn has_permit(self) -> bool {
         self.in_use() < self.limit()
     }
@@ -76,10 +76,10 @@ impl Word {
     }
 }
 
-/// Orderings: who enters synchronises with those who have left (Acquire, Release), so that what was
-/// done under a permit is seen by the next that gets it; one word, whose changes are all
-/// read-modify-writes, is one release sequence. The counts themselves need no more than the order of
-/// the word. Model: `bulkhead`.
+/// Orderings: a dispatch that enters synchronises with those that have left (Acquire, Release). The next
+/// holder of a permit therefore sees the writes that were made under the permit before. All changes of
+/// this one word are read-modify-writes, so the word is one release sequence. The counts themselves need
+/// no more than the order of the word. Model: `bulkhead`.
 pub(super) struct Counts(AtomicU64);
 
 impl Counts {
@@ -105,7 +105,7 @@ impl Counts {
     }
 
     pub(super) fn read(&self) -> BulkheadUsage {
-        // Relaxed: a reading, for people.
+        // Relaxed: this reading is for people and orders nothing.
         let word = Word(self.0.load(Ordering::Relaxed));
         BulkheadUsage {
             limit: word.limit() as usize,
@@ -114,21 +114,21 @@ impl Counts {
         }
     }
 
-    /// Takes a permit, unless none is free or somebody waits.
+    /// Takes a permit, unless none is free or a message waits.
     #[inline]
     pub(super) fn try_enter(&self) -> bool {
         let enter = |word: Word| word.is_open().then(|| word.0 + IN_USE);
         self.change(Ordering::Acquire, enter).is_ok()
     }
 
-    /// Gives a permit back; whether somebody waits.
+    /// Gives a permit back, and returns true if a message waits.
     #[inline]
     pub(super) fn leave(&self) -> bool {
         Word(self.0.fetch_sub(IN_USE, Ordering::Release)).waiting() > 0
     }
 
-    /// Takes a permit that became free meanwhile, or else counts one waiter more. Under the lock of
-    /// the queue.
+    /// Takes a permit that became free meanwhile, or else counts a further waiter. The caller holds the
+    /// lock of the queue.
     pub(super) fn enter_or_wait(&self, has_room: bool) -> Joined {
         let join = |word: Word| match word.is_open() {
             true => Some(word.0 + IN_USE),
@@ -141,20 +141,20 @@ impl Counts {
         }
     }
 
-    /// Makes a waiter the holder of a permit, if one is free. Under the lock of the queue, which is
-    /// not empty.
+    /// Makes a waiter the holder of a permit, if a permit is free. The caller holds the lock of the
+    /// queue, which is not empty.
     pub(super) fn hand_over(&self) -> bool {
         let hand = |word: Word| word.has_permit().then(|| word.0 + IN_USE - WAITS);
-        // Acquire: on behalf of the waiter, who gets it from here through the lock.
+        // Acquire: on behalf of the waiter, which receives the permit through the lock.
         self.change(Ordering::Acquire, hand).is_ok()
     }
 
-    /// A waiter has left the queue. Under its lock.
+    /// Counts one waiter less after the waiter has left the queue. The caller holds the lock of the queue.
     pub(super) fn wait_no_more(&self) {
         self.0.fetch_sub(WAITS, Ordering::Relaxed);
     }
 
-    /// Says whether somebody waits.
+    /// Sets the limit, and returns true if a message waits.
     pub(super) fn set_limit(&self, limit: usize) -> Result<bool, InvalidSetting> {
         Self::check_limit(limit)?;
         let set = |word: Word| Some(word.with_limit(limit as u64).0);
@@ -162,8 +162,8 @@ impl Counts {
         Ok(before.is_ok_and(|before| before.waiting() > 0))
     }
 
-    /// Replaces the word by what `to` makes of it; returns the one before, as an error if there is
-    /// nothing to change.
+    /// Replaces the word by the result of `to`, and returns the earlier word. Returns that word as an
+    /// error if `to` gives no new word.
     #[inline]
     fn change(&self, success: Ordering, to: impl Fn(Word) -> Option<u64>) -> Result<Word, Word> {
         let mut before = self.0.load(Ordering::Relaxed);
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::reach::reach;
 
-    /// The three counts as they are.
+    /// The three counts as plain numbers.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     struct Plain {
         in_use: u64,
@@ -216,7 +216,7 @@ mod tests {
             self.waiting == 0 && self.in_use < self.limit
         }
 
-        /// Adds to permits and waiters.
+        /// Adds to the permits and to the waiters.
         fn plus(self, in_use: i64, waiting: i64) -> Self {
             Self {
                 in_use: self.in_use.checked_add_signed(in_use).expect("a permit"),
@@ -225,7 +225,7 @@ mod tests {
             }
         }
 
-        /// Does `step` on the word, and returns what it says and the counts after it.
+        /// Runs `step` on the word, and returns its result and the counts after the step.
         fn does<R>(self, step: impl FnOnce(&Counts) -> R) -> (R, Self) {
             let counts = self.counts();
             (step(&counts), Self::of(&counts))
@@ -284,7 +284,7 @@ mod tests {
             done.1
         }
 
-        /// Everything that may happen with up to `queue` waiters.
+        /// Returns every state that can follow with up to `queue` waiters.
         fn steps(self, queue: u64, limits: &[u64]) -> Vec<Self> {
             let mut after = vec![self.enters(), self.joins(self.waiting < queue)];
             after.extend(limits.iter().map(|limit| self.is_limited(*limit)));

@@ -1,14 +1,13 @@
-//! [`BulkheadPolicy`]: permits, and the queue of those who wait for one.
+//! [`BulkheadPolicy`]: the permits, and the queue of the messages that wait for one.
 //!
-//! All counts stand in one atomic word ([`counts`]), and that decides every race: a release either
-//! comes before a waiter's joining in the order of the word, and the waiter finds the permit free; or
-//! after it, and finds somebody waiting, and serves the queue. The queue itself is behind a lock. Who
-//! holds the lock alone changes how many wait, and hands permits over: a permit goes from the one who
-//! gives it back to the first in line without being free in between, for while somebody waits nobody
-//! else may take one.
+//! All counts stand in one atomic word ([`counts`]), whose order decides every race. If a release comes
+//! before a waiter joins, the waiter finds the permit free. If the release comes after, the release
+//! finds a waiter and serves the queue. A lock guards the queue itself. Only the holder of the lock
+//! changes the number of waiters and hands permits over. A permit passes from its holder to the first
+//! waiter without being free in between, because no other message may take a permit while one waits.
 //!
-//! A waiter that is no longer in the queue has its permit: that is how it learns, and how its drop
-//! knows what to give back.
+//! A waiter that is no longer in the queue has its permit. A waiter learns this from its absence, and so
+//! does its drop, which gives back either the place or the permit.
 
 mod counts;
 mod permit;
@@ -24,7 +23,7 @@ use crate::sync::{KeptWaker, Mutex};
 use crate::sync::{Place, WaitQueue};
 use counts::Counts;
 
-/// At most so many permits at once, and a bounded queue for those who come next.
+/// A bounded number of permits, and a bounded queue of messages that wait for one.
 ///
 /// ```
 /// use arcbus::middleware::bulkhead::BulkheadPolicy;
@@ -38,27 +37,27 @@ use counts::Counts;
 /// ```
 pub struct BulkheadPolicy {
     counts: Counts,
-    // Invariant: as long as `counts` says that so many wait, while the lock is free.
+    // Invariant: while the lock is free, the queue is as long as the number of waiters in `counts`.
     queue: Mutex<WaitQueue>,
-    /// How many may wait.
+    /// Number of messages that may wait.
     room: usize,
 }
 
 impl BulkheadPolicy {
-    /// Without a queue. `limit`: 1 to 16,777,215.
+    /// Creates a bulkhead without a queue, for a `limit` from 1 to 16,777,215.
     ///
     /// # Errors
     ///
-    /// If the limit is out of range.
+    /// Returns an error if the limit is out of range.
     pub fn new(limit: usize) -> Result<Self, InvalidSetting> {
         Self::with_room(limit, 0)
     }
 
-    /// With a queue of up to `len` waiters, 1 to 65,535.
+    /// Creates a bulkhead with a queue of up to `len` waiters, from 1 to 65,535.
     ///
     /// # Errors
     ///
-    /// If one of them is out of range.
+    /// Returns an error if the limit or the length is out of range.
     pub fn with_queue(limit: usize, len: usize) -> Result<Self, InvalidSetting> {
         Self::check(limit, len)?;
         Self::with_room(limit, len)
@@ -77,14 +76,14 @@ impl BulkheadPolicy {
         })
     }
 
-    /// A permit, if one is free and nobody waits. Takes no lock.
+    /// Takes a permit, if one is free and no message waits. Takes no lock.
     #[inline]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
         self.counts.try_enter().then(|| Permit::new(self))
     }
 
-    /// A place at the end of the queue, if there is one. If a permit has become free meanwhile, it is
-    /// its turn at once.
+    /// Takes a place at the end of the queue, or returns `None` if the queue is full. If a permit has
+    /// become free meanwhile, the turn has come at once.
     pub fn join(&self) -> Option<Turn<'_>> {
         let mut queue = self.queue.lock();
         let has_room = queue.len() < self.room;
@@ -95,18 +94,18 @@ impl BulkheadPolicy {
         }
     }
 
-    /// The limit, how many permits are in use, and how many wait: of one moment.
+    /// Returns the limit, the permits in use and the number of waiters, all read at one moment.
     #[must_use]
     pub fn usage(&self) -> BulkheadUsage {
         self.counts.read()
     }
 
-    /// Changes the limit. A higher one is given to those who wait at once. A lower one takes nothing
-    /// away: those who run finish, and nobody enters until fewer than `limit` are left.
+    /// Changes the limit. A higher limit admits waiting messages at once. A lower limit takes nothing
+    /// away: running dispatches finish, and no message enters until fewer than `limit` dispatches run.
     ///
     /// # Errors
     ///
-    /// If the limit is out of range: 1 to 16,777,215.
+    /// Returns an error if the limit is out of range, from 1 to 16,777,215.
     pub fn set_limit(&self, limit: usize) -> Result<(), InvalidSetting> {
         if self.counts.set_limit(limit)? {
             self.serve();
@@ -114,7 +113,7 @@ impl BulkheadPolicy {
         Ok(())
     }
 
-    /// Gives a permit back.
+    /// Gives a permit back, and serves the queue if a message waits.
     #[inline]
     fn release(&self) {
         if self.counts.leave() {
@@ -122,7 +121,7 @@ impl BulkheadPolicy {
         }
     }
 
-    /// Hands what is free to those who wait, in order. Wakes outside the lock.
+    /// Hands the free permits to the waiters in order, and wakes the waiters outside the lock.
     #[cold]
     #[inline(never)]
     fn serve(&self) {
@@ -139,16 +138,17 @@ impl BulkheadPolicy {
         queue.pop().map(|(_, waker)| waker)
     }
 
-    /// Whether the waiter at `place` still waits; then `waker` is woken when its turn comes.
+    /// Returns true if the waiter at `place` still waits. In that case `waker` is woken when its turn
+    /// comes.
     fn waits(&self, place: Place, waker: &Waker) -> bool {
-        // What it replaces is dropped after the lock, as is itself where it is not kept.
+        // The replaced waker is dropped after the lock, and so is this one if it is not kept.
         let mut waker = KeptWaker::of(waker);
         let mut queue = self.queue.lock();
         let kept = queue.waker(place);
         kept.map(|kept| std::mem::swap(kept, &mut waker)).is_some()
     }
 
-    /// Gives the place up, or the permit that was handed to it.
+    /// Gives up the place, or the permit that was handed to the waiter.
     fn give_up(&self, place: Place) {
         let waiter = {
             let mut queue = self.queue.lock();

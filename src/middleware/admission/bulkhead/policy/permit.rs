@@ -1,11 +1,11 @@
-//! [`Permit`] and [`Turn`]: what a dispatch holds, and what it holds while it waits.
+//! [`Permit`] and [`Turn`]: held by a dispatch while running and while waiting.
 
 use std::task::Waker;
 
 use super::BulkheadPolicy;
 use crate::sync::Place;
 
-/// The right to run; given back when dropped.
+/// A permit to run, which is given back when dropped.
 #[derive(Debug)]
 #[must_use = "a permit is given back when dropped"]
 pub struct Permit<'a> {
@@ -26,7 +26,8 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// A place in the queue. Its drop gives the place up, or hands on the permit that came meanwhile.
+/// A place in the queue. Dropping the turn gives the place up, or hands on the permit that came
+/// meanwhile.
 ///
 /// ```
 /// use arcbus::middleware::bulkhead::BulkheadPolicy;
@@ -45,7 +46,7 @@ impl Drop for Permit<'_> {
 #[must_use = "a place in the queue is given up when dropped"]
 pub struct Turn<'a> {
     policy: &'a BulkheadPolicy,
-    /// `None` once the permit was taken.
+    /// The place, or `None` once the permit was taken.
     place: Option<Place>,
 }
 
@@ -55,8 +56,8 @@ impl<'a> Turn<'a> {
         Self { policy, place }
     }
 
-    /// The permit, once, if it has come; else `waker` is woken when it comes, instead of the waker of
-    /// an earlier call.
+    /// Returns the permit, once, if the turn has come. Otherwise `waker` is woken when the permit comes,
+    /// and replaces the waker of an earlier call.
     pub fn poll(&mut self, waker: &Waker) -> Option<Permit<'a>> {
         let place = self.place?;
         if self.policy.waits(place, waker) {

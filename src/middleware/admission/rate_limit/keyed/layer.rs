@@ -1,4 +1,4 @@
-//! [`KeyedRateLimit`]: the layer.
+//! [`KeyedRateLimit`]: the settings of the layer.
 
 use std::fmt;
 
@@ -15,22 +15,21 @@ use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::Arc;
 
-/// Holds each key to a rate of its own: each tenant, user or address.
+/// Holds each key, such as a tenant, a user or an address, to a separate rate.
 ///
-/// What its key has too many of is refused with [`RateLimited`](crate::Error::RateLimited). A message
-/// that has no key gets one from the closure all the same: an `Option` as key gives those without one
-/// limit together.
+/// Messages of a key beyond its rate are refused with [`RateLimited`](crate::Error::RateLimited). The
+/// closure gives every message a key. With an `Option` as key, messages without a value share one limit.
 ///
 /// There are at most [`max_keys`](Self::max_keys) keys. A key whose bucket is full again is idle, and
-/// makes room for a new one; as long as none is, a message with a new key is refused with
-/// [`Overloaded`](crate::Error::Overloaded). So nobody gets a fresh limit by filling the table with
-/// other keys, and nobody loses one.
+/// makes room for a new one. While no key is idle, a message with a new key is refused with
+/// [`Overloaded`](crate::Error::Overloaded). So filling the table with other keys neither renews nor
+/// drops any limit.
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone makes its own instances for its own routes, and [`shared`](crate::LayerExt::shared) makes one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 ///
-/// `Hash`, `Eq` and `Borrow` of a key run under a lock of the limit: they must not dispatch. Its `Clone` and
-/// its drop run under none.
+/// `Hash`, `Eq` and `Borrow` of a key run under a lock of the limit, and must not dispatch. The `Clone`
+/// and the drop of a key run under no lock.
 ///
 /// ```
 /// use arcbus::middleware::rate_limit::{KeyedRateLimit, Rate};
@@ -67,12 +66,13 @@ pub struct KeyedRateLimit<K, S> {
     handles: Handles<KeyedRateLimitPolicy<K>>,
 }
 
-/// Room for so many keys if nobody says how many: some megabytes for small keys.
+/// The default number of keys, which takes some megabytes for small keys.
 const MAX_KEYS: usize = 65_536;
 
 impl<K, F> KeyedRateLimit<K, ByMessage<F>> {
-    /// A key that `key` makes of a message and its context. It is made for each message: of a key that
-    /// allocates, [`by_ref`](KeyedRateLimit::by_ref) finds the one that is there.
+    /// Takes the key from `key`, which computes the key of each message from the message and its
+    /// context. For a key that allocates, use [`by_ref`](KeyedRateLimit::by_ref), which borrows an
+    /// existing key.
     #[must_use]
     pub fn by<M: Message>(rate: Rate, key: F) -> Self
     where
@@ -83,8 +83,8 @@ impl<K, F> KeyedRateLimit<K, ByMessage<F>> {
 }
 
 impl<K, F> KeyedRateLimit<K, ByContext<F>> {
-    /// A key that `key` makes of the context, for messages of every type: one limit across routes, where
-    /// it is [`shared`](crate::LayerExt::shared).
+    /// Takes the key from `key`, which computes the key from the context, for messages of every type.
+    /// Where the layer is [`shared`](crate::LayerExt::shared), the routes have one limit together.
     #[must_use]
     pub fn by_context(rate: Rate, key: F) -> Self
     where
@@ -95,8 +95,8 @@ impl<K, F> KeyedRateLimit<K, ByContext<F>> {
 }
 
 impl<Q: LookupKey + ?Sized, F> KeyedRateLimit<Q::Owned, ByRef<(F, fn(&Q))>> {
-    /// A key that `key` finds in a message or its context. It is copied when it is new, and otherwise
-    /// only looked at.
+    /// Takes the key from `key`, which finds the key in a message or its context. A new key is copied,
+    /// and a known key is only looked at.
     #[must_use]
     pub fn by_ref<M: Message>(rate: Rate, key: F) -> Self
     where
@@ -116,16 +116,17 @@ impl<K, S> KeyedRateLimit<K, S> {
         }
     }
 
-    /// How many keys there may be, at least 1. Default: 65,536, which take a few megabytes if the keys
-    /// are small; what is not used takes none. They are divided among up to 64 shards by hash, 512 or
-    /// more each: the first shard may be full when 90 % of all are taken.
+    /// Sets the largest number of keys, at least 1. The default is 65,536, which take a few megabytes if
+    /// the keys are small. Unused places take no memory. The keys are divided among up to 64 shards by
+    /// hash, each with room for 512 or more. The first shard may therefore be full when 90 % of all
+    /// places are taken.
     #[must_use]
     pub fn max_keys(mut self, max_keys: usize) -> Self {
         self.max_keys = max_keys;
         self
     }
 
-    /// The state behind it: to read what a key has left, and to change the rate while it works.
+    /// Returns a handle that reads the remaining tokens of a key, and changes the rate in use.
     #[must_use]
     pub fn handles(&self) -> Handles<KeyedRateLimitPolicy<K>> {
         self.handles.clone()

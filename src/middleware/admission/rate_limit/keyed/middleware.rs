@@ -10,7 +10,7 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::Gate;
 use crate::sync::{Arc, PlainArc};
 
-/// Takes a token of the message's key, or refuses it. Made by
+/// Takes a token of the message's key, or refuses the message. Made by
 /// [`KeyedRateLimit`](super::KeyedRateLimit).
 pub struct KeyedRateLimitGate<K, S> {
     pub(super) policy: PlainArc<KeyedRateLimitPolicy<K>>,

@@ -1,4 +1,4 @@
-//! [`KeyedRateLimitPolicy`]: the limits alone, to be used without a bus.
+//! [`KeyedRateLimitPolicy`]: the limits alone, which can be used without a bus.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -20,21 +20,21 @@ use crate::setting::InvalidSetting;
 pub(super) const RATE: [&str; 2] = ["KeyedRateLimit.rate", "KeyedRateLimit.burst"];
 const MAX_KEYS: &str = "KeyedRateLimit.max_keys";
 
-/// How many keys a shard has room for, where there is more than one: so many that the first to be full
-/// is not far from the average.
+/// Least number of keys in a shard, where there are several shards. With this many keys, the first shard
+/// to be full is not far from the average.
 const KEYS_IN_A_SHARD: usize = 512;
 const MOST_SHARDS: usize = 64;
 
-/// One rate for many keys, each with a bucket of its own.
+/// A rate for many keys, where each key has its own bucket.
 ///
-/// A `now` is what it is for a [`RateLimitPolicy`](super::super::RateLimitPolicy).
+/// Each `now` is a time as for a [`RateLimitPolicy`](super::super::RateLimitPolicy).
 ///
-/// The keys stand in a map that is divided into shards, each behind a readers-writer lock, under which a
-/// key's `Hash`, `Eq` and `Borrow` run: they must not come back to the policy. A key that is
-/// known costs a shard's read lock (two locked instructions) and one compare-and-swap, and allocates
-/// nothing; a new key takes the write lock of its shard. A cache (quick_cache is near at hand) would be
-/// less code, but evicts by recency what has not been asked for lately, and with it the limit of a key
-/// that is still active; here only a key whose bucket is full again makes room.
+/// The keys stand in a map that is divided into shards, each behind a readers-writer lock. The `Hash`,
+/// `Eq` and `Borrow` of a key run under that lock, and must not call the policy. A known key costs a
+/// shard's read lock (two locked instructions) and one compare-and-swap, and allocates nothing. A new
+/// key takes the write lock of its shard. A cache such as quick_cache would be less code, but evicts the
+/// keys that were not used lately. The limit of an active key would be lost with its entry. Here only a
+/// key whose bucket is full again makes room.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +48,7 @@ const MOST_SHARDS: usize = 64;
 /// # Ok::<(), arcbus::InvalidSetting>(())
 /// ```
 pub struct KeyedRateLimitPolicy<K> {
-    /// Their number is a power of two.
+    /// The shards, whose number is a power of two.
     shards: Box<[Shard<K>]>,
     hasher: RandomState,
     limits: Limits,
@@ -56,17 +56,17 @@ pub struct KeyedRateLimitPolicy<K> {
 }
 
 impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
-    /// No keys yet, and room for `max_keys`.
+    /// Creates a policy without keys, with room for `max_keys`.
     ///
     /// # Errors
     ///
-    /// A setting that is out of range: `KeyedRateLimit.rate`, `.burst` or `.max_keys`, which is at
-    /// least 1.
+    /// Returns an error if a setting is out of range: `KeyedRateLimit.rate`, `.burst`, or `.max_keys`,
+    /// which is at least 1.
     pub fn new(rate: Rate, max_keys: usize) -> Result<Self, InvalidSetting> {
         check(rate, max_keys)?;
         let count = shards(max_keys);
         let hasher = random_state();
-        // Rounded down: all shards together never have room for more.
+        // Rounded down, so that all shards together never have room for more than `max_keys`.
         let shard = || Shard::new(max_keys / count, hasher.clone());
         Ok(Self {
             shards: (0..count).map(|_| shard()).collect(),
@@ -80,7 +80,7 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
     ///
     /// # Errors
     ///
-    /// The key has none, or there is no room for a new key.
+    /// Returns an error if the key has no token, or if there is no room for a new key.
     #[inline]
     pub fn check<Q>(&self, key: &Q, now: Duration) -> Result<(), KeyRefused>
     where
@@ -94,7 +94,7 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// Returns an error if the key has too few tokens, or if there is no room for a new key.
     #[inline]
     pub fn check_n<Q>(&self, key: &Q, now: Duration, count: u32) -> Result<(), KeyRefused>
     where
@@ -135,7 +135,7 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
         }
     }
 
-    /// How many tokens `key` has at `now`: a full bucket if it is not known.
+    /// Returns the number of tokens of `key` at `now`, which is a full bucket for an unknown key.
     #[must_use]
     pub fn available<Q>(&self, key: &Q, now: Duration) -> u32
     where
@@ -146,25 +146,25 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
         self.limits.get().tokens(missing)
     }
 
-    /// For how many keys there is room.
+    /// Returns the number of keys for which there is room.
     #[must_use]
     pub fn max_keys(&self) -> usize {
         self.max_keys
     }
 
-    /// The rate in force.
+    /// Returns the rate in force.
     #[must_use]
     pub fn rate(&self) -> Rate {
         self.limits.get().rate()
     }
 
-    /// Replaces rate and burst of every key at `now`, as
-    /// [`RateLimitPolicy::change`](super::super::RateLimitPolicy::change) does. Takes each shard's
-    /// write lock in turn.
+    /// Replaces the rate and the burst of every key at `now`, as
+    /// [`RateLimitPolicy::change`](super::super::RateLimitPolicy::change) does for one limit. Takes each
+    /// shard's write lock in turn.
     ///
     /// # Errors
     ///
-    /// The rate is out of range; then nothing is changed.
+    /// Returns an error if the rate is out of range, and then changes nothing.
     pub fn change(&self, now: Duration, rate: Rate) -> Result<(), InvalidSetting> {
         let rate = rate.pack(RATE)?;
         self.limits.set(rate);
@@ -174,8 +174,8 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
         Ok(())
     }
 
-    /// Drops the keys that are idle at `now`, their buckets being full; says how many. Not needed for the
-    /// bound: that room is found when it is needed.
+    /// Drops the keys that are idle at `now`, because their buckets are full, and returns their number.
+    /// The bound holds without this call, because room is made when a new key needs room.
     pub fn evict_idle(&self, now: Duration) -> usize {
         let now = nanos(now);
         let evict = |shard: &Shard<K>| shard.evict_idle(&self.limits, now);
@@ -184,14 +184,14 @@ impl<K: Hash + Eq> KeyedRateLimitPolicy<K> {
 
     #[inline]
     fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Shard<K> {
-        // The maps use the low bits and the highest ones.
+        // The upper half of the hash, because the maps use the low bits and the highest ones.
         let hash = (self.hasher.hash_one(key) >> 32) as usize;
         &self.shards[hash & (self.shards.len() - 1)]
     }
 }
 
 impl<K> KeyedRateLimitPolicy<K> {
-    /// How many keys are known, idle ones that nobody needed the room of among them.
+    /// Returns the number of known keys, including idle keys that have not been dropped yet.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.shards.iter().map(Shard::len).sum()
@@ -213,20 +213,20 @@ pub(super) fn check(rate: Rate, max_keys: usize) -> Result<(), InvalidSetting> {
     InvalidSetting::unless(max_keys > 0, MAX_KEYS, "at least 1")
 }
 
-/// The largest power of two that leaves each shard enough keys.
+/// Returns the largest power of two that leaves each shard enough keys.
 fn shards(max_keys: usize) -> usize {
     let fit = (max_keys / KEYS_IN_A_SHARD).clamp(1, MOST_SHARDS);
     1 << fit.ilog2()
 }
 
-/// Why a key's message does not pass.
+/// The reason why the message of a key does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRefused {
     /// The key has too few tokens.
     Limited(Refused),
-    /// The key is new, and there is no room for it: all the others are active.
+    /// The key is new, and there is no room for the key because all others are active.
     Full {
-        /// For how many there is room.
+        /// Number of keys for which there is room.
         max_keys: usize,
     },
 }

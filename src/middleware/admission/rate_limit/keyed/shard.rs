@@ -1,4 +1,4 @@
-//! [`Shard`]: some of the keys, each with its bucket.
+//! [`Shard`]: a part of the keys, each with its bucket.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -9,17 +9,17 @@ use ahash::RandomState;
 use super::super::bucket::{Bucket, Limits, Short, Taken};
 use crate::sync::RwLock;
 
-/// For how long, in nanoseconds, nobody looks for idle keys again after somebody did. It bounds what a
-/// flood of new keys can cost: one pass over a shard a millisecond.
+/// Time in nanoseconds after a search for idle keys in which no other search begins. This bounds the
+/// cost of a flood of new keys to one pass over a shard in a millisecond.
 const BETWEEN_SWEEPS: u64 = 1_000_000;
 
-/// Keys with their buckets, up to a number of them.
+/// A bounded number of keys with their buckets.
 ///
-/// A known key takes the read lock, and its token by the bucket's compare-and-swap; a new key takes the
-/// write lock. A key whose bucket is full again is as good as one that was never seen: it is idle, and
-/// is dropped when its room is needed. No other key ever is.
+/// A known key takes the read lock, and its token by the bucket's compare-and-swap. A new key takes the
+/// write lock. A key whose bucket is full again is equal to an unknown key. Such a key is idle, and is
+/// dropped when its room is needed. No other key is ever dropped.
 ///
-/// Of a key, its `Hash`, `Eq` and `Borrow` run under the lock, and nothing else.
+/// The `Hash`, `Eq` and `Borrow` of a key run under the lock, and no other code of a key does.
 #[derive(Debug)]
 pub(super) struct Shard<K> {
     keys: RwLock<Keys<K>>,
@@ -29,11 +29,11 @@ pub(super) struct Shard<K> {
 #[derive(Debug)]
 struct Keys<K> {
     buckets: HashMap<K, Bucket, RandomState>,
-    /// Before this tick nobody looks for idle keys.
+    /// The tick before which no search for idle keys begins.
     next_sweep: u64,
 }
 
-/// Why there is no token.
+/// The reason why there is no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lack {
     Token(Short),
@@ -52,7 +52,7 @@ impl<K: Hash + Eq> Shard<K> {
         }
     }
 
-    /// Takes `count` tokens of `key`'s bucket.
+    /// Takes `count` tokens of the bucket of `key`.
     #[inline]
     pub(super) fn take<Q>(
         &self,
@@ -77,13 +77,15 @@ impl<K: Hash + Eq> Shard<K> {
         }
     }
 
-    /// A key that is not kept, and keys that make room, are dropped when the lock is open again: their drop
-    /// is user code. The lock is the last of the variables, and so the first to go.
+    /// Takes tokens of a key that may be new. A key that is not kept, and keys that make room, are
+    /// dropped after the lock is released, because their drop is user code. The lock is the last
+    /// variable, and so the first to be dropped.
     #[cold]
     fn take_new(&self, limits: &Limits, key: K, now: u64, count: u32) -> Result<Taken, Lack> {
         let mut idle = Vec::new();
         let mut keys = self.keys.write();
-        // Another thread may have been faster with this key. An entry for it would drop the key.
+        // Another thread may have been faster with this key. An entry for the key would drop the key
+        // under the lock.
         let taken = if let Some(bucket) = keys.buckets.get(&key) {
             bucket.take(limits, now, count, 0)
         } else if keys.make_room(self.capacity, limits, now, &mut idle) {
@@ -95,14 +97,14 @@ impl<K: Hash + Eq> Shard<K> {
         taken.map_err(Lack::Token)
     }
 
-    /// Drops the idle keys; says how many.
+    /// Drops the idle keys, and returns their number.
     pub(super) fn evict_idle(&self, limits: &Limits, now: u64) -> usize {
         let mut idle = Vec::new();
         self.keys.write().sweep(limits, now, &mut idle);
         idle.len()
     }
 
-    /// [`Bucket::set_back`] of a key.
+    /// Sets back the bucket of a key by [`Bucket::set_back`].
     pub(super) fn set_back<Q>(&self, limits: &Limits, key: &Q, now: u64)
     where
         K: Borrow<Q>,
@@ -113,7 +115,7 @@ impl<K: Hash + Eq> Shard<K> {
         }
     }
 
-    /// [`Bucket::missing`] of a key; 0 of one that is not known.
+    /// Returns [`Bucket::missing`] of a key, or 0 for an unknown key.
     pub(super) fn missing<Q>(&self, key: &Q, now: u64) -> u64
     where
         K: Borrow<Q>,
@@ -125,7 +127,7 @@ impl<K: Hash + Eq> Shard<K> {
     }
 
     pub(super) fn settle(&self, now: u64, most: u64) {
-        // The write lock: a bucket that is being added must not be passed over.
+        // The write lock ensures that a bucket that is being added is not passed over.
         let keys = self.keys.write();
         for bucket in keys.buckets.values() {
             bucket.settle(now, most);
@@ -140,12 +142,12 @@ impl<K> Shard<K> {
 }
 
 impl<K: Hash + Eq> Keys<K> {
-    /// Whether there is room for one more key. Looks for idle keys before the map would grow, so that
-    /// it is as large as there are active keys.
+    /// Returns true if there is room for one more key. Looks for idle keys before the map would grow, so
+    /// that the map is as large as the number of active keys.
     fn make_room(&mut self, capacity: usize, limits: &Limits, now: u64, idle: &mut Vec<K>) -> bool {
         let has_room = |keys: &Self| keys.buckets.len() < capacity;
         let would_grow = self.buckets.len() == self.buckets.capacity();
-        // Of a clock that was set back, the next sweep may be far away.
+        // After a clock was set back, the tick of the next sweep may be far away.
         let may_sweep = now >= self.next_sweep || self.next_sweep - now > BETWEEN_SWEEPS;
         if (would_grow || !has_room(self)) && may_sweep {
             self.sweep(limits, now, idle);

@@ -1,12 +1,12 @@
-//! [`KeySource`]: where the key of a message comes from.
+//! [`KeySource`]: the source of a message's key.
 
 use super::policy::{KeyRefused, KeyedRateLimitPolicy};
 use crate::bounds::{KeptKey, LookupKey};
 use crate::context::Context;
 use crate::message::Message;
 
-/// Where a [`KeyedRateLimit`](super::KeyedRateLimit) has the key of a message from. Made by its
-/// constructors.
+/// A source from which a [`KeyedRateLimit`](super::KeyedRateLimit) takes the key of a message. Made by
+/// the constructors of the layer.
 pub trait KeySource<M: Message, K>: Send + Sync + 'static {
     /// Takes a token of the message's key.
     #[doc(hidden)]

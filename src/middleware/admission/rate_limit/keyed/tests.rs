@@ -1,4 +1,4 @@
-//! The keyed policy by itself, with explicit time.
+//! Tests of the keyed policy without a bus, with explicit time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn at(millis: u64) -> Duration {
     START + Duration::from_millis(millis)
 }
 
-/// Each key has a token each 10 ms.
+/// Returns a policy that gives each key a token in 10 ms.
 fn policy<K: std::hash::Hash + Eq>(burst: u32, max_keys: usize) -> KeyedRateLimitPolicy<K> {
     KeyedRateLimitPolicy::new(Rate::per_second(100).burst(burst), max_keys).expect("in range")
 }
@@ -73,7 +73,7 @@ fn no_more_keys_than_there_is_room_for() {
 fn the_table_does_not_grow_by_idle_keys() {
     let policy = policy::<u64>(1, 100_000);
     for key in 0..10_000 {
-        // Each is idle when the next comes.
+        // Each key is idle when the next one comes.
         assert_eq!(policy.check(&key, at(20 * key)), Ok(()));
     }
     assert!(policy.keys() < 1000, "{}", policy.keys());
@@ -111,7 +111,7 @@ fn what_is_out_of_range_is_refused_by_name() {
     assert_eq!(field(Rate::per_second(0), 1), "KeyedRateLimit.rate");
 }
 
-/// A key whose drop asks the policy.
+/// A key whose drop calls the policy.
 #[derive(Clone)]
 struct Asks(
     u32,
