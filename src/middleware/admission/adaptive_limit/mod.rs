@@ -40,7 +40,7 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What it costs
+//! # Cost
 //!
 //! A dispatch costs one locked instruction on the way in, and two on the way out for the permit and the
 //! sample. The two readings of the clock are shared by a whole stack. The dispatch that completes a

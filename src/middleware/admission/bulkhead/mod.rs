@@ -31,7 +31,7 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What it costs
+//! # Cost
 //!
 //! A dispatch that finds a permit costs one locked instruction on the way in and one on the way out.
 //! With or without a queue, such a dispatch takes no lock and reads no clock. A lock is taken by a
