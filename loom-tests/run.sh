@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the models: one line each, PASS or FAIL, then what they explored. A test named "should panic" is
-# a weakened twin, which passes by failing. Explores every order of steps, except in twins and in models
-# that hold a bound (`explore_bounded` says why); --quick: in all of them those with two or three
-# preemptions, which show every state that the models count.
+# Runs the models. Prints a line for each, PASS or FAIL, and then the number of runs and states explored.
+# A test named "should panic" is a weakened twin, which passes by failing. Explores every order of steps,
+# except in twins and in models that always have a bound (`explore_bounded` says why). With --quick, all
+# models explore the orders with two or three preemptions, which show every state that the models count.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,7 @@ case "${1-}" in
     *) echo "usage: $0 [--quick]" >&2; exit 2 ;;
 esac
 
-# A target directory of its own: other flags would build everything anew, back and forth.
+# The models have a separate target directory, because their flags would make cargo rebuild everything.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target/loom}"
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg arcbus_loom" RUST_BACKTRACE=0 CARGO_TERM_COLOR=never
 

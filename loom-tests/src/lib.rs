@@ -1,4 +1,4 @@
-//! What the models in `tests/` share. There is nothing here without the cfg `arcbus_loom`.
+//! Support for the models in `tests/`, in a crate that is empty without the cfg `arcbus_loom`.
 #![cfg(arcbus_loom)]
 
 use std::sync::atomic::AtomicUsize;
@@ -15,11 +15,11 @@ mod payload;
 pub use arcbus::NoLayers;
 pub use payload::Payload;
 
-/// A message.
+/// A query of the models, which most of them dispatch alone.
 #[derive(Debug)]
 pub struct First;
 
-/// Another message.
+/// A second query, for models that change two handlers together.
 #[derive(Debug)]
 pub struct Second;
 
@@ -37,11 +37,11 @@ impl Message for Second {
     type Error = String;
 }
 
-/// What a dropped handler leaves in its payload.
+/// The value that a dropped handler leaves in its payload, unlike any reply.
 pub const DROPPED: usize = 99;
 
-/// A handler that replies what its payload holds, and overwrites it when dropped: `loom` then
-/// reports a handler that is read before it is written, or dropped while it runs.
+/// A handler that replies with its payload, and overwrites the payload when dropped. So `loom` reports a
+/// handler that is read before its payload is written, or dropped while running.
 #[derive(Debug)]
 pub struct Reads {
     payload: Arc<Payload>,
@@ -49,7 +49,7 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// A handler with a payload written by the thread that calls this.
+    /// Creates a handler with a payload that the calling thread writes.
     #[must_use]
     pub fn new(value: usize) -> Self {
         Self {
@@ -58,13 +58,13 @@ impl Reads {
         }
     }
 
-    /// The payload, to look at from outside.
+    /// Returns the payload, for a model to check from outside.
     #[must_use]
     pub fn payload(&self) -> Arc<Payload> {
         Arc::clone(&self.payload)
     }
 
-    /// What happens to the handler.
+    /// Returns the record of the handler's life, which outlives the handler.
     #[must_use]
     pub fn life(&self) -> Arc<Life> {
         Arc::clone(&self.life)
@@ -99,7 +99,7 @@ impl Drop for Reads {
     }
 }
 
-/// A handler that is pending once, and then replies as [`Reads`].
+/// A handler that is pending once, and then replies like [`Reads`].
 #[derive(Debug)]
 pub struct Waits(pub Reads);
 
@@ -117,10 +117,10 @@ impl Handler<First> for Waits {
     }
 }
 
-/// What happens to a handler. Orders nothing.
+/// A record of the life of a handler, which orders no other access.
 #[derive(Debug, Default)]
 pub struct Life {
-    /// A place in the model where a running handler and who looks at it meet.
+    /// Touched by a running handler and by its observer, so that `loom` switches between them here.
     step: loom::sync::atomic::AtomicUsize,
     running: AtomicUsize,
     dropped: Mutex<Option<ThreadId>>,
@@ -129,12 +129,12 @@ pub struct Life {
 impl Life {
     fn run(&self) {
         self.running.fetch_add(1, Relaxed);
-        // Others run here, while the handler does.
+        // Other threads run here, while the handler is running.
         self.step.fetch_add(1, Relaxed);
         self.running.fetch_sub(1, Relaxed);
     }
 
-    /// Whether the handler runs now.
+    /// Returns whether the handler is running, and lets `loom` switch threads before looking.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.step.load(Relaxed);
@@ -145,42 +145,43 @@ impl Life {
         *self.dropped.lock().unwrap() = Some(by);
     }
 
-    /// The thread that dropped the handler.
+    /// Returns the thread that dropped the handler, or `None` if the handler is still alive.
     #[must_use]
     pub fn dropped_by(&self) -> Option<ThreadId> {
         *self.dropped.lock().unwrap()
     }
 }
 
-/// How often a state was seen in all runs of a model.
+/// A count of how often all runs of a model saw a state.
 #[derive(Debug, Default)]
 pub struct Seen(AtomicUsize);
 
 impl Seen {
-    /// Never yet.
+    /// Creates a count of zero, to be kept in a static across all runs.
     #[must_use]
     pub const fn new() -> Self {
         Self(AtomicUsize::new(0))
     }
 
-    /// Counts once if `so`.
+    /// Adds one if `so` is true, that is, if this run saw the state.
     pub fn count(&self, so: bool) {
         self.0.fetch_add(usize::from(so), Relaxed);
     }
 
-    /// How often.
+    /// Returns how many runs have seen the state until now.
     #[must_use]
     pub fn times(&self) -> usize {
         self.0.load(Relaxed)
     }
 }
 
-/// Whether `ARCBUS_LOOM_FULL` asks for every order, however many preemptions it takes.
+/// Returns whether `ARCBUS_LOOM_FULL` asks for every order, without a bound on preemptions.
 fn full() -> bool {
     std::env::var_os("ARCBUS_LOOM_FULL").is_some()
 }
 
-/// Drives `future` on this thread, which waits for its waker; says how often it was pending.
+/// Drives `future` on this thread, which is parked between polls, and returns how often the future was
+/// pending.
 pub fn block_on(future: impl Future<Output = ()>) -> usize {
     let mut future = std::pin::pin!(future);
     let parking = Parking::new();
@@ -193,14 +194,14 @@ pub fn block_on(future: impl Future<Output = ()>) -> usize {
     {
         pending += 1;
         parking.park();
-        // Who polls again and again lets the others go on.
+        // Let the other threads go on, instead of polling again and again.
         loom::thread::yield_now();
     }
     pending
 }
 
-/// Runs `model` in every order of its threads' steps with up to `preemptions` preemptions, or
-/// with any number of them ([`full`]), then checks that every state of `states` was seen.
+/// Runs `model` in every order of its threads' steps with up to `preemptions` preemptions, or with any number
+/// of them if [`full`]. Then checks that every state of `states` was seen.
 pub fn explore<const N: usize>(
     name: &str,
     preemptions: usize,
@@ -210,10 +211,10 @@ pub fn explore<const N: usize>(
     explore_up_to(name, (!full()).then_some(preemptions), states, model);
 }
 
-/// [`explore`] with a bound that holds always: for a model that has more orders than anybody waits for,
-/// or whose states only the orders show that a bound adds. `loom` keeps an atomic's last access alone: who
-/// loads what it is about to change hides an earlier reader, and without a bound it is not run again with
-/// the two the other way round.
+/// Runs `model` like [`explore`], always with the bound. Some models have too many orders to run them all.
+/// Others see their states only in the orders that a bound adds. `loom` keeps only the last access of an
+/// atomic, so a thread that loads an atomic before changing the value hides an earlier reader. Without a
+/// bound, `loom` does not run those two in the opposite order.
 pub fn explore_bounded<const N: usize>(
     name: &str,
     preemptions: usize,
@@ -251,10 +252,10 @@ fn explore_up_to<const N: usize>(
     }
 }
 
-/// Runs `model`, which must fail, with every atomic of the bus weakened to `Relaxed`. Always with a bound:
-/// one order that fails is enough.
+/// Runs `model`, which must fail, with every atomic of the bus weakened to `Relaxed`. Runs with a bound even
+/// if [`full`], because one failing order is enough.
 pub fn weakened(model: impl Fn() + Send + Sync + 'static) {
-    /// Also when the model fails, as it must.
+    /// Restores the orderings on drop, because the model must panic.
     struct Restore;
     impl Drop for Restore {
         fn drop(&mut self) {

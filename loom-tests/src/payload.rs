@@ -1,20 +1,19 @@
-//! [`Payload`]: plain memory that `loom` watches.
+//! A cell of plain memory whose accesses `loom` checks.
 //!
-//! A room where `unsafe` is allowed. Its proof: `loom` panics at the first access that another one
-//! does not order, before the memory is touched.
+//! This file may use `unsafe`, because `loom` panics at an unordered access before the memory is touched.
 #![allow(unsafe_code)]
 
 use loom::cell::UnsafeCell;
 
-/// Plain memory: reads and writes of it that nothing orders fail the model.
+/// Plain memory, in which unordered reads and writes fail the model.
 #[derive(Debug)]
 pub struct Payload(UnsafeCell<usize>);
 
-// SAFETY: the model checks what the type system cannot: no write is concurrent with another access.
+// SAFETY: in place of the type system, the model checks that no write is concurrent with another access.
 unsafe impl Sync for Payload {}
 
 impl Payload {
-    /// Written by the thread that calls this.
+    /// Creates a payload that the calling thread writes.
     #[must_use]
     pub fn new(value: usize) -> Self {
         let payload = Self(UnsafeCell::new(0));
@@ -22,16 +21,16 @@ impl Payload {
         payload
     }
 
-    /// Reads it.
+    /// Returns the value, and fails the model if a write is concurrent.
     #[must_use]
     pub fn get(&self) -> usize {
-        // SAFETY: checked by the model before this runs.
+        // SAFETY: the model checks before this access runs that no other access is concurrent.
         self.0.with(|value| unsafe { *value })
     }
 
-    /// Writes it.
+    /// Writes the value, and fails the model if another access is concurrent.
     pub fn set(&self, new: usize) {
-        // SAFETY: checked by the model before this runs.
+        // SAFETY: the model checks before this access runs that no other access is concurrent.
         self.0.with_mut(|value| unsafe { *value = new });
     }
 }

@@ -1,5 +1,5 @@
-//! The adaptive limit: nobody enters above it, one thread computes it anew for each window, and what
-//! that one wrote is there for the next.
+//! Models of the adaptive limit. No dispatch enters above the limit, and one thread computes the limit anew
+//! for each window. The next computation sees everything that thread wrote.
 #![cfg(arcbus_loom)]
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use loom::thread;
 
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Lives on, so that threads can share it and what borrows from it.
+/// Leaks the policy, so that threads can share the policy and its borrows.
 fn policy(initial: usize) -> &'static AdaptiveLimitPolicy {
     let limit = AdaptiveLimit::aimd(SLOW).initial(initial).window(1);
     Box::leak(Box::new(limit.backoff(0.5).policy().unwrap()))
@@ -26,7 +26,7 @@ fn enter(policy: &'static AdaptiveLimitPolicy, nanos: u64) -> Option<InFlight<'s
     policy.try_acquire(Priority::Critical, at(nanos))
 }
 
-/// Two threads that try for the one permit, to write under it.
+/// Runs two threads that try to take the one permit and write while holding it.
 fn two_tries(both: &'static Seen, one: &'static Seen) {
     let policy = policy(1);
     let payload = Arc::new(Payload::new(0));
@@ -59,7 +59,7 @@ fn a_permit_orders_nothing_when_weakened() {
     weakened(|| two_tries(&ANY, &ANY));
 }
 
-/// Two overloads of dispatches that entered together.
+/// Two dispatches entered together, and both report an overload.
 #[test]
 fn two_overloads_lower_the_limit_once() {
     static LOWERED: Seen = Seen::new();
@@ -81,8 +81,8 @@ fn two_overloads_lower_the_limit_once() {
     });
 }
 
-/// Two answers, each of which may complete a window. The limit grows with the first; the second must
-/// see that it has just been changed.
+/// Reports two answers, each of which may complete a window. The limit grows with the first answer, and the
+/// second must see that change.
 fn two_answers(grown: &'static Seen, computed: &'static Seen) {
     let policy = policy(2);
     let first = enter(policy, 9).unwrap();
@@ -108,8 +108,9 @@ fn who_closes_a_window_has_what_the_one_before_wrote() {
     });
 }
 
-/// Two overloads of dispatches that entered together, and an answer of one that entered later. The second
-/// overload says nothing new: it opens the window again that it had closed, with all that the first one wrote.
+/// Two dispatches that entered together report an overload, and a later dispatch reports an answer. The
+/// second overload says nothing new. Its thread opens the window again that it had closed, with everything
+/// the first thread wrote.
 #[test]
 fn a_window_that_is_opened_again_hands_on_what_was_written_before() {
     static LOWERED: Seen = Seen::new();
@@ -141,7 +142,7 @@ fn who_closes_a_window_has_it_not_when_weakened() {
     weakened(|| two_answers(&ANY, &ANY));
 }
 
-/// A range that is changed while an answer or an overload changes the limit.
+/// Changes the range while an answer or an overload changes the limit.
 fn change_the_range(change: fn(InFlight<'static>), first: &'static Seen, last: &'static Seen) {
     let policy = policy(6);
     let permits = [(); 3].map(|()| enter(policy, 1).unwrap());

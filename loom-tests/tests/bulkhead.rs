@@ -1,5 +1,5 @@
-//! The bulkhead: no permit and no wake-up is lost, nobody is passed, and the next holder of a permit
-//! sees what the one before it did.
+//! Models of the bulkhead. No permit and no wake-up is lost, and no waiter is passed. The next holder of a
+//! permit sees everything the holder before did.
 #![cfg(arcbus_loom)]
 
 use std::sync::Arc;
@@ -9,12 +9,13 @@ use arcbus::middleware::bulkhead::{BulkheadPolicy, Permit, Turn};
 use arcbus_loom::{Payload, Seen, explore, explore_bounded, weakened};
 use loom::thread;
 
-/// Lives on, so that threads can share it and what borrows from it.
+/// Leaks the policy, so that threads can share the policy and its borrows.
 fn policy(limit: usize, len: usize) -> &'static BulkheadPolicy {
     Box::leak(Box::new(BulkheadPolicy::with_queue(limit, len).unwrap()))
 }
 
-/// Waits on this thread; says whether it had to.
+/// Takes the permit of `turn`, and parks this thread as long as necessary. Also returns whether the thread
+/// had to park.
 fn wait(mut turn: Turn<'static>) -> (Permit<'static>, bool) {
     let parking = Parking::new();
     let waker = parking.waker();
@@ -28,13 +29,13 @@ fn wait(mut turn: Turn<'static>) -> (Permit<'static>, bool) {
     }
 }
 
-/// In use, and waiting.
+/// Returns the number of permits in use, and the number of waiters.
 fn usage(policy: &BulkheadPolicy) -> (usize, usize) {
     let usage = policy.usage();
     (usage.in_use, usage.waiting)
 }
 
-/// Two threads that need the one permit, to write under it.
+/// Runs two threads that need the one permit, and write while holding it.
 fn two_writers(at_once: &'static Seen, freed: &'static Seen, waited: &'static Seen) {
     let policy = policy(1, 1);
     let payload = Arc::new(Payload::new(0));
@@ -76,7 +77,7 @@ fn the_next_holder_is_woken_and_sees_what_the_one_before_did() {
     });
 }
 
-/// Without the queue, whose lock orders what the word does not.
+/// Tries without the queue, whose lock would order the accesses that the atomic word leaves unordered.
 fn two_tries(both: &'static Seen, one: &'static Seen) {
     let policy = policy(1, 1);
     let payload = Arc::new(Payload::new(0));
@@ -207,7 +208,8 @@ fn a_lower_limit_holds_for_who_comes_after_it() {
     });
 }
 
-/// One thread gives the permit back, and another one, which changes the limit, hands it to the waiter.
+/// A thread gives the permit back, and another thread, which changes the limit, hands the permit to the
+/// waiter.
 #[test]
 fn a_permit_that_another_thread_hands_on_brings_what_its_holder_did() {
     static HANDED: Seen = Seen::new();
@@ -237,7 +239,7 @@ fn a_permit_that_another_thread_hands_on_brings_what_its_holder_did() {
     });
 }
 
-/// The mistake: who waits has given no waker.
+/// The mistake: the waiter never polls, so it leaves no waker.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn who_does_not_poll_is_not_woken() {

@@ -1,7 +1,8 @@
-//! The circuit breaker: no probe too many and none lost, nothing counted in an epoch it is not of, no
-//! failure that two threads both overlook, no mixture of old and new limits.
+//! Models of the circuit breaker. No probe is lost and none is one too many, and no call is counted in a
+//! later epoch. Two threads never both overlook a failure, and old and new limits are never mixed.
 //!
-//! All with a bound: every step of the breaker loads the word that it changes (`explore_bounded`).
+//! All models have a bound, because every step of the breaker loads the word before changing it
+//! (`explore_bounded` says why).
 #![cfg(arcbus_loom)]
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ fn made(breaker: CircuitBreaker) -> Breaker {
     Arc::new(breaker.open_for(OPEN).policy().unwrap())
 }
 
-/// A call that takes no time, if it is let through.
+/// Makes a call that takes no time. Returns whether the breaker let the call through.
 fn call(breaker: &CircuitBreakerPolicy, now: Duration, verdict: Verdict) -> bool {
     let admission = breaker.try_admit(now);
     admission
@@ -36,7 +37,7 @@ fn spawn(breaker: &Breaker, run: impl FnOnce(&CircuitBreakerPolicy) + 'static) -
     thread::spawn(move || run(&breaker))
 }
 
-/// Open, with its time over.
+/// Returns an open breaker whose open time is over.
 fn waiting(breaker: CircuitBreaker) -> Breaker {
     let breaker = made(breaker);
     call(&breaker, Duration::ZERO, Failure);
@@ -44,8 +45,8 @@ fn waiting(breaker: CircuitBreaker) -> Breaker {
     breaker
 }
 
-/// A place where two threads meet, so that one of them may run here. Orders nothing. (What a thread
-/// changes it reads first, and that hides from `loom` who has read it before.)
+/// A point where `loom` may switch between two threads, which orders no other access. The breaker itself is
+/// no such point: a thread reads the word before changing it, and so hides an earlier reader from `loom`.
 #[derive(Clone, Default)]
 struct Meeting(Arc<loom::sync::atomic::AtomicUsize>);
 
@@ -104,8 +105,8 @@ fn fails_to_know_when_it_opened_when_weakened() {
     weakened(|| admission(&Seen::new(), &Seen::new(), &Seen::new()));
 }
 
-/// The clock of the caller was set back to before the breaker opened: from its time on, the breaker is open for
-/// as long as it is meant to be, and no longer.
+/// The clock of the caller was set back to before the breaker opened. Counted from the caller's time, the
+/// breaker stays open for the configured duration and no longer.
 #[test]
 fn a_caller_whose_clock_was_set_back_finds_the_moment_of_opening() {
     static THROUGH: Seen = Seen::new();
@@ -135,14 +136,14 @@ fn a_caller_whose_clock_was_set_back_finds_the_moment_of_opening() {
     });
 }
 
-/// Takes a probe if there is one, and drops it or says that it went well.
+/// Takes a probe if one is free, then reports success or drops the probe.
 fn probe(breaker: &CircuitBreakerPolicy, out: &AtomicUsize, ends: bool) -> bool {
     let Ok(admission) = breaker.try_admit(OPEN) else {
         return false;
     };
     if admission.is_probe() {
         assert!(out.fetch_add(1, Relaxed) < 1, "one too many");
-        // Others run here, while the probe is out.
+        // Other threads run here, while the probe is out.
         thread::yield_now();
         out.fetch_sub(1, Relaxed);
     }
@@ -205,8 +206,9 @@ fn a_probe_that_hangs_opens_it_or_closes_it_but_not_both() {
     });
 }
 
-/// Two callers are in a hurry: the second comes when the time for the end of probes is over, just as the first gives
-/// its probe back: the breaker opens if that was still out, or waits on, from there.
+/// The second caller comes when the time of the probes is over, just as the first caller gives its probe
+/// back. If that probe is still out, the breaker opens. Otherwise the breaker waits for probes again, from
+/// that moment.
 #[test]
 fn a_hasty_probe_is_given_back_and_its_wait_begins_anew() {
     static OPENED: Seen = Seen::new();
@@ -252,7 +254,7 @@ fn windows() -> [CircuitBreaker; 3] {
     ]
 }
 
-/// Two threads count a failure each, in buckets of their own where it is a matter of time.
+/// Counts a failure in each of two threads. In a time window the failures fall into different buckets.
 fn two_failures(breaker: CircuitBreaker, together: &Seen) {
     let breaker = made(breaker);
     let other = spawn(&breaker, |breaker| {
@@ -331,7 +333,7 @@ fn a_failure_in_a_window_of_one_is_not_overlooked() {
     });
 }
 
-/// A call fails while the breaker is reset and counts a good one.
+/// Reports a failure while another thread resets the breaker and reports a success.
 fn late_failure(breaker: CircuitBreaker, before: &'static Seen, after: &'static Seen) {
     let breaker = made(breaker);
     let shared = Arc::clone(&breaker);
@@ -383,8 +385,8 @@ fn a_late_failure_is_not_counted_in_a_time_window() {
     });
 }
 
-/// One thread counts a failure while another one goes round the ring: what it finds reused it leaves
-/// alone.
+/// Counts a failure on one thread while another thread goes round the ring. The first thread must leave
+/// reused slots alone.
 fn overtaken(breaker: CircuitBreaker, step: Duration, calls: u32, overtaken: &Seen) {
     let breaker = made(breaker);
     breaker.force_closed();
@@ -424,7 +426,8 @@ fn who_is_overtaken_by_a_count_window_leaves_it_alone() {
     });
 }
 
-/// A failure is half of all calls by then: neither the old limits nor the new ones let it open.
+/// Reports a failure when half of all calls have failed. Neither the old limits nor the new limits allow the
+/// breaker to open then.
 fn new_limits(old: &Seen, new: &Seen) {
     let breaker = made(
         CircuitBreaker::count_window(100)

@@ -1,4 +1,5 @@
-//! The fake clock: a thread that sees a time sees what was done before the clock was moved there.
+//! Models of the fake clock. A thread that sees a time also sees every write made before the clock was moved
+//! there.
 #![cfg(arcbus_loom)]
 
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use loom::thread;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// Two threads move the clock, after a write each, while a third looks at it. That one is spawned last: the
-/// load of a thread that moves the clock would hide it, were it to run first.
+/// Runs two threads that write and then move the clock, while a third thread reads the time. The reader is
+/// spawned last. If the reader ran first, the load of a thread that moves the clock would hide the read.
 fn moved(both: &'static Seen, none: &'static Seen) {
     let clock = FakeClock::new();
     let start = clock.now();

@@ -1,5 +1,5 @@
-//! The flights of a cache: one run a key, which nobody waits for in vain; and nothing that was detached is
-//! published.
+//! Models of the flights of a cache. Each key has one run at a time, and no caller waits for a run in vain. A
+//! detached run publishes nothing.
 #![cfg(arcbus_loom)]
 
 use std::mem::{ManuallyDrop, forget};
@@ -14,17 +14,18 @@ use loom::thread;
 
 const KEY: u64 = 7;
 
-/// What a run makes: the number of the run, behind a payload that shows whether its maker is seen.
+/// The value that a run makes, which is the number of the run. The payload shows whether the write of the run
+/// is visible.
 type Made = std::sync::Arc<Payload>;
 
-/// A key's flights, and where they publish: a stand-in for the cache's own store.
+/// The flights of one key and the place where they publish, a stand-in for the store of the cache.
 struct Shelf {
     airport: Airport<Made>,
     kept: Mutex<Option<Made>>,
     runs: AtomicUsize,
 }
 
-/// Lives on, so that threads can share it and what borrows from it.
+/// Leaks a shelf, so that threads can share the shelf and its borrows.
 fn shelf() -> &'static Shelf {
     Box::leak(Box::new(Shelf {
         airport: Airport::new(),
@@ -69,7 +70,7 @@ impl Shelf {
     }
 }
 
-/// How one that asked came to its value.
+/// Counts of the ways in which a caller came to its value.
 #[derive(Default)]
 struct Ways {
     led: Seen,
@@ -89,8 +90,8 @@ impl Ways {
     }
 }
 
-/// What has come holds nothing more. What never comes is not dropped while the model ends, which `loom`
-/// could not bear.
+/// Waits on this thread. A wait that ended holds no resources, so the drop is skipped. A wait that never ends
+/// must not be dropped while the model ends, because `loom` does not survive that drop.
 fn wait(wait: Wait<'static, Made>) -> Waited<'static, Made> {
     let mut wait = ManuallyDrop::new(wait);
     let parking = Parking::new();
@@ -103,7 +104,7 @@ fn wait(wait: Wait<'static, Made>) -> Waited<'static, Made> {
     }
 }
 
-/// The value, by whatever way.
+/// Returns the value, whichever way the caller came to it.
 fn ask(shelf: &'static Shelf, ways: &Ways) -> usize {
     match shelf.join() {
         Ok(Boarding::Leads(lead)) => {
@@ -148,8 +149,8 @@ fn who_joins_while_another_lands_gets_its_value() {
     });
 }
 
-/// Three, of which two may wait at once: always with a bound, for they have more orders than anybody waits
-/// for.
+/// Three callers ask, of which two may wait together. The model always has a bound, because its orders are
+/// too many to run them all.
 #[test]
 fn all_who_wait_get_the_one_value() {
     static WAYS: Ways = Ways::new();
@@ -169,7 +170,7 @@ fn all_who_wait_get_the_one_value() {
     });
 }
 
-/// Who leads does not look whether something has landed since.
+/// The mistake: the leader does not check whether a value has landed since.
 #[test]
 #[should_panic(expected = "two runs")]
 fn a_run_is_made_twice_by_who_does_not_look_again() {
@@ -188,7 +189,7 @@ fn a_run_is_made_twice_by_who_does_not_look_again() {
     });
 }
 
-/// A leader gives up, as when it fails or its dispatch is dropped, while two others ask.
+/// Makes the leader give up, as a failure or a dropped dispatch does, while two other callers ask.
 fn gives_up(ways: &'static Ways, give_up: fn(Lead<'static, Made>)) {
     let shelf = shelf();
     let lead = shelf.leads();
@@ -218,7 +219,7 @@ fn who_waits_is_stranded_by_a_leader_that_does_not_give_up() {
     explore_bounded("flights, stranded", 2, [], || gives_up(&WAYS, forget));
 }
 
-/// One that waits leaves while the leader gives up; the other waits on.
+/// Makes one waiter leave while the leader gives up, and the other waiter stay.
 fn leaves(named: &'static Seen, before: &'static Seen, leave: fn(Wait<'static, Made>)) {
     static WAYS: Ways = Ways::new();
     let shelf = shelf();
@@ -259,8 +260,8 @@ fn the_next_is_stranded_by_one_that_was_named_and_forgot() {
     });
 }
 
-/// A reader's run is under way while a command changes what it reads, and invalidates: who asks after the
-/// command must not see what was before it.
+/// Runs a reader while a command changes the data and invalidates the key. A caller that asks after the
+/// command must not see older data.
 fn invalidate(seen: &'static Invalidated, command: fn(&'static Shelf), land: Land) {
     let shelf = shelf();
     let data = Arc::new(AtomicUsize::new(1));

@@ -1,5 +1,5 @@
-//! The measured delay of a hedge: a window is ended by one thread, which finds all its samples; each
-//! sample is in one window, and what the one before wrote is there for the next.
+//! Models of the measured delay of a hedge. One thread ends a window and finds all its samples. Each sample
+//! is in exactly one window, and the next thread sees everything the one before wrote.
 #![cfg(arcbus_loom)]
 
 use std::time::Duration;
@@ -9,17 +9,17 @@ use arcbus::middleware::hedge::HedgePolicy;
 use arcbus_loom::{Seen, explore, weakened};
 use loom::thread;
 
-/// Lives on, so that threads can share it.
+/// Leaks the policy, so that threads can share it.
 fn policy(samples: u32) -> &'static HedgePolicy {
     let hedge = Hedge::quantile(0.5).samples(samples);
     Box::leak(Box::new(hedge.policy().unwrap()))
 }
 
-/// A sample in the first bucket, and one in the last: a model has two.
+/// The samples of the models, in the only two buckets: this one in the first, and `LONG` in the last.
 const SHORT: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(1);
 
-/// Two threads, with a sample each, of which the second to count ends the window.
+/// Runs two threads with a sample each. The second to be counted ends the window.
 fn one_window(other_ends: &'static Seen, this_ends: &'static Seen) {
     let policy = policy(2);
     let other = thread::spawn(move || {
@@ -47,15 +47,17 @@ fn who_ends_a_window_lacks_samples_when_weakened() {
     weakened(|| one_window(&ANY, &ANY));
 }
 
-/// How the samples of two threads got into windows of one, and a third after them.
+/// Counts of the ways in which two concurrent samples, and a third after them, fall into windows of one
+/// sample.
 struct Ways {
-    /// One window each: the first is forgotten with the third.
+    /// Each sample had its own window, and the third sample made the policy forget the first.
     in_turn: Seen,
-    /// Both in one window, while the other came too late to end one.
+    /// Both samples were in one window, because the other thread came too late to end its own.
     together: Seen,
-    /// As before, and the other's, already taken, completed a window that was empty.
+    /// Both samples were in one window, and the other thread then ended an empty window, its sample already
+    /// taken.
     empty: Seen,
-    /// One was left for the window of the third.
+    /// The other sample was left for the window of the third.
     left: Seen,
 }
 
@@ -106,7 +108,7 @@ fn a_sample_is_lost_when_weakened() {
     weakened(|| two_windows(&ANY));
 }
 
-/// Samples that come while a window is ended, and a reader of the delay.
+/// A thread reads the delay while another thread adds a sample and ends the window.
 #[test]
 fn a_delay_is_none_or_one_that_was_measured() {
     static NONE: Seen = Seen::new();

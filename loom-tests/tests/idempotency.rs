@@ -1,5 +1,5 @@
-//! Idempotency: of two who come with one key, one runs; what they find of a run is what it has left; and
-//! nobody waits for a run that is gone.
+//! Models of idempotency. Two dispatches with one key run the handler once, and a later dispatch finds
+//! exactly the record that the run left. No caller waits for a run that is gone.
 #![cfg(arcbus_loom)]
 
 use std::convert::Infallible;
@@ -30,7 +30,7 @@ impl Message for Pay {
     type Error = String;
 }
 
-/// Counts its runs in memory that `loom` watches: two at once fail the model.
+/// A handler that counts its runs in memory that `loom` checks, so that two runs at once fail the model.
 struct Payments {
     runs: Arc<Payload>,
     then: Then,
@@ -39,7 +39,7 @@ struct Payments {
 #[derive(Clone, Copy)]
 enum Then {
     Answer,
-    /// The first run only.
+    /// The first run fails, and later runs reply.
     Fail,
     Wait,
 }
@@ -71,7 +71,7 @@ fn in_memory() -> Idempotency {
     Idempotency::in_memory(HOUR).capacity(2)
 }
 
-/// Dispatches, and says how often it waited.
+/// Dispatches a command. Returns the outcome, and how often the dispatch was pending.
 fn pay(bus: &CommandBus) -> (Result<usize, Error<String>>, usize) {
     let mut outcome = None;
     let waited = block_on(async {
@@ -81,7 +81,7 @@ fn pay(bus: &CommandBus) -> (Result<usize, Error<String>>, usize) {
     (outcome.expect("it is done"), waited)
 }
 
-/// Two threads that send one key: what they got, and how often they waited.
+/// The outcome of a thread that sends the key, and how often its dispatch was pending.
 type Got = (Result<usize, Error<String>>, usize);
 
 fn two(first: CommandBus, second: CommandBus) -> [Got; 2] {
@@ -105,7 +105,7 @@ fn one_of_two_duplicates_runs_and_the_other_has_its_reply() {
     });
 }
 
-/// The mistake: each has a layer of its own, and so a memory.
+/// The mistake: each bus has its own layer, and therefore its own memory.
 #[test]
 #[should_panic(expected = "ran twice")]
 fn duplicates_under_two_layers_both_run() {
@@ -134,7 +134,8 @@ fn after_a_plain_error_the_other_runs() {
     });
 }
 
-/// One is polled once and dropped; another comes and, if it does not run itself, is told.
+/// Polls one dispatch once and drops it, while another dispatch sends the key. The second runs the handler
+/// itself, or fails because the outcome is in doubt.
 fn dropped_half_way(resend: bool, ran: &'static Seen, doubt: &'static Seen, waited: &'static Seen) {
     let (bus, runs) = bus(in_memory(), Then::Wait);
     let dropped = bus.clone();
@@ -150,7 +151,7 @@ fn dropped_half_way(resend: bool, ran: &'static Seen, doubt: &'static Seen, wait
             }
         }
     });
-    // Waits for the dropped one, or runs and is then given up itself.
+    // Waits for the dropped dispatch, or runs the handler and is then dropped too.
     let parking = arcbus::__model::Parking::new();
     let waker = parking.waker();
     let cx = Context::new().with(IdempotencyKey::new("a"));
@@ -191,7 +192,7 @@ fn a_run_that_is_dropped_half_way_is_not_run_again_and_strands_nobody() {
     });
 }
 
-/// The mistake: a doubt is answered by a new key, without a look at what has been done.
+/// The mistake: a caller in doubt sends a new key, and does not check first whether the work was done.
 #[test]
 #[should_panic(expected = "ran twice")]
 fn a_doubt_sent_again_with_a_new_key_acts_twice() {
@@ -211,7 +212,7 @@ fn payload() -> Fingerprint {
     Fingerprint::of(&PAYLOAD)
 }
 
-/// Two threads with a key each, of two shards, and room for one.
+/// Runs two threads, whose keys are in different shards, on a store with room for one key.
 fn last_place(looks_first: bool, first: &'static Seen, second: &'static Seen) {
     let capacity = if looks_first { 2 } else { 1 };
     let store = Arc::new(MemoryStore::<usize>::new(HOUR, capacity).unwrap());
@@ -242,7 +243,7 @@ fn one_of_two_gets_the_last_place() {
     });
 }
 
-/// The mistake: who looks whether there is room does not have it.
+/// The mistake: a caller that finds room has not reserved any.
 #[test]
 #[should_panic(expected = "both or none")]
 fn who_looks_for_room_does_not_have_it() {
@@ -293,7 +294,7 @@ fn a_run_that_ends_with_its_window_does_not_change_the_next_one() {
             reply.set(1);
             finishes.finish(run, reply);
         });
-        // In the window: what is found has been written.
+        // Within the window, a reply that is found has been written.
         let last = HOUR - Duration::from_nanos(1);
         let Begin::Known(before) = store.begin(&key("a"), payload(), last) else {
             panic!("evicted inside its window")
@@ -317,11 +318,11 @@ fn a_run_that_ends_with_its_window_does_not_change_the_next_one() {
     });
 }
 
-/// One memory behind two layers, as a database behind two processes.
+/// A memory shared by two layers, like a database shared by two processes.
 #[derive(Clone)]
 struct Between {
     store: Arc<MemoryStore<usize>>,
-    /// Begins in one step, as it must; or looks first, and begins then.
+    /// Set to begin in one step, as a store must. Otherwise the store looks first and begins later.
     in_one_step: bool,
     begun: Arc<AtomicUsize>,
 }
@@ -375,7 +376,7 @@ impl Store<Pay> for Between {
     }
 }
 
-/// How many ran, of two processes that were sent one key.
+/// Sends one key to two processes, and checks that exactly one of them runs the handler.
 fn two_processes(in_one_step: bool, doubt: &'static Seen, replayed: &'static Seen) {
     let store = Between {
         store: Arc::new(MemoryStore::new(HOUR, 2).unwrap()),
@@ -409,7 +410,7 @@ fn of_two_processes_with_one_store_one_runs() {
     });
 }
 
-/// The mistake: a store that looks and begins in two steps.
+/// The mistake: the store looks and begins in two steps.
 #[test]
 #[should_panic(expected = "ran twice")]
 fn a_store_that_begins_in_two_steps_lets_both_run() {

@@ -1,5 +1,5 @@
-//! Metrics that are read while threads record agree with themselves, and no count is lost when a slot
-//! goes from one thread to another.
+//! Models of the metrics. A snapshot taken while threads record is consistent, and no count is lost when a
+//! slot moves to another thread.
 #![cfg(arcbus_loom)]
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use arcbus::metrics::Recorded;
 use arcbus_loom::{Seen, explore, explore_bounded, weakened};
 use loom::thread;
 
-/// Takes a slot, runs `work` with it, and gives it back.
+/// Takes a slot, runs `work` with the slot, and gives the slot back.
 fn on_a_slot(recorded: &Recorded, work: impl FnOnce(usize)) {
     let slot = recorded.take_slot();
     work(slot);
@@ -22,9 +22,9 @@ fn once(recorded: &Recorded) {
     });
 }
 
-/// Adds up on a thread of its own, spawned last: `loom` runs those who record first and then looks for
-/// what the reader could have seen earlier. The other way round, the load of who is about to store
-/// would hide the reader.
+/// Adds up the counts on a separate thread, which is spawned last. `loom` runs the recording threads first,
+/// and then looks for values that the reader could have seen earlier. In the opposite order, the load of a
+/// recording thread would hide the reader.
 fn reader(recorded: &Arc<Recorded>) -> thread::JoinHandle<[u64; 3]> {
     let recorded = Arc::clone(recorded);
     thread::spawn(move || {
@@ -34,7 +34,7 @@ fn reader(recorded: &Arc<Recorded>) -> thread::JoinHandle<[u64; 3]> {
     })
 }
 
-/// Two threads record while a third adds up.
+/// Adds up the counts while two threads record.
 fn a_snapshot(running: &Seen, ended: &Seen) {
     let recorded = Arc::new(Recorded::new(2));
     let other = Arc::clone(&recorded);
@@ -58,7 +58,7 @@ fn a_snapshot_agrees_with_itself() {
     });
 }
 
-/// A dispatch begins on one thread and ends on another.
+/// Begins a dispatch on one thread and ends it on another.
 fn a_dispatch_that_moves(moved: &Seen) {
     let recorded = Arc::new(Recorded::new(2));
     let (first, second) = (recorded.take_slot(), recorded.take_slot());
@@ -106,7 +106,7 @@ fn a_slot_goes_to_another_thread_and_nothing_is_lost() {
 fn threads_without_a_slot_share() {
     static SHARED: Seen = Seen::new();
     explore("metrics, shared", 3, [("shared", &SHARED)], || {
-        // The second set of cells is the last one, which is for all.
+        // The second set of cells is the last one, which all threads without a slot share.
         let recorded = Arc::new(Recorded::new(2));
         let slots = [(); 3].map(|()| recorded.take_slot());
         assert_eq!(slots, [0, 1, 2]);
@@ -123,7 +123,7 @@ fn threads_without_a_slot_share() {
     });
 }
 
-/// A dispatch begins on one thread without a slot, and ends on another one without a slot.
+/// A dispatch begins on a thread without a slot, and ends on another thread without a slot.
 #[test]
 fn a_dispatch_moves_between_threads_without_a_slot() {
     static MOVED: Seen = Seen::new();
@@ -144,7 +144,7 @@ fn a_dispatch_moves_between_threads_without_a_slot() {
     );
 }
 
-/// Two threads with one slot, as if it were not given back before it is taken again.
+/// The mistake: two threads use one slot, as if the slot were taken again before being given back.
 #[test]
 #[should_panic(expected = "left == right")]
 fn fails_where_two_threads_have_one_slot() {

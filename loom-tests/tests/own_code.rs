@@ -1,4 +1,5 @@
-//! A program's own handler in a model, with the real dispatch around it: the page `src/docs/models.md`.
+//! A model of a program's own handler, inside the real dispatch. The page `src/docs/models.md` quotes this
+//! file.
 #![cfg(arcbus_loom)]
 
 use std::convert::Infallible;

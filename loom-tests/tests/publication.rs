@@ -1,11 +1,12 @@
-//! What a registration wrote is seen by whoever finds the new route, through every handle.
+//! Models of publication. A thread that finds the new route, through any handle, sees everything the
+//! registration wrote.
 #![cfg(arcbus_loom)]
 
 use arcbus::QueryBus;
 use arcbus_loom::{First, Reads, Seen, explore, weakened};
 use loom::thread;
 
-/// The handle to dispatch through.
+/// The kind of handle that the reader dispatches through.
 #[derive(Clone, Copy)]
 enum By {
     Bus,
@@ -13,7 +14,8 @@ enum By {
     Route,
 }
 
-/// The cached handles hold the old table before the writer begins.
+/// Dispatches while a writer replaces the handler. Cached handles hold the old table before the writer
+/// begins.
 fn publication(by: By, old: &Seen, new: &Seen) {
     let (bus, registrar) = QueryBus::builder()
         .register::<First, _>(Reads::new(1))

@@ -1,5 +1,5 @@
-//! The rate limit: no more than there are tokens, several together or not at all, and limits that change
-//! as one.
+//! Models of the rate limit. No more tokens are taken than there are, and several are taken together or not
+//! at all. Rate and burst change together.
 #![cfg(arcbus_loom)]
 
 use std::time::Duration;
@@ -20,7 +20,8 @@ fn hourly(burst: u32) -> Rate {
     Rate::every(Duration::from_secs(3600)).burst(burst)
 }
 
-/// Threads that each take so many, at the times given.
+/// Takes tokens on one thread for each entry, which holds a time and a number of tokens. Returns which of
+/// them passed.
 fn takers(policy: &Arc<RateLimitPolicy>, takes: &[(Duration, u32)]) -> Vec<bool> {
     let take = |(now, count)| {
         let policy = Arc::clone(policy);
@@ -40,7 +41,7 @@ fn two_threads_do_not_share_a_token() {
     let states = [("first", &FIRST), ("second", &SECOND)];
     explore("rate limit, one token", 3, states, || {
         let policy = Arc::new(RateLimitPolicy::new(hourly(1)).unwrap());
-        // One is late, as who has read the clock and was then held up.
+        // The second thread is late: it read the clock and was then held up.
         let passed = takers(&policy, &[(NOW, 1), (NOW - ms(1), 1)]);
         FIRST.count(passed[0]);
         SECOND.count(passed[1]);
@@ -88,7 +89,8 @@ fn several_are_taken_together_or_not_at_all() {
     });
 }
 
-/// A policy of which one token a day could be had, and of which from now on it is one a millisecond.
+/// Changes the rate of a policy from one token a day to one token a millisecond, while this thread takes
+/// tokens.
 fn change(old: &'static Seen, new: &'static Seen) {
     let policy = Arc::new(RateLimitPolicy::new(Rate::every(DAY).burst(1)).unwrap());
     let changed = Arc::clone(&policy);
@@ -99,7 +101,7 @@ fn change(old: &'static Seen, new: &'static Seen) {
     assert_eq!(policy.rate(), fast);
     old.count(passed == 1);
     new.count(passed == 2);
-    // No day of debt is left, whichever limits the messages were held to.
+    // No day of debt is left, whichever limits applied to the messages.
     assert_eq!(policy.available(NOW + ms(4)), 4);
     assert!(policy.check_n(NOW + ms(4), 4).is_ok());
 }
@@ -112,8 +114,8 @@ fn who_takes_by_the_old_limits_does_it_before_the_change() {
     explore("rate limit, change", 3, states, || change(&OLD, &NEW));
 }
 
-/// The thread that changes the limits runs first: its own load of the bucket would hide that of a taker
-/// which runs before it.
+/// The thread that changes the limits runs first, because its load of the bucket would hide the load of an
+/// earlier taker.
 #[test]
 fn a_taker_that_finds_the_bucket_changed_reads_the_new_limits() {
     static OLD: Seen = Seen::new();
@@ -132,7 +134,7 @@ fn a_taker_that_finds_the_bucket_changed_reads_the_new_limits() {
     });
 }
 
-/// One message, so that no second one corrects the debt that the first has left.
+/// Only one message is sent, because a second message would correct the debt that the first left.
 #[test]
 fn a_taker_that_is_overtaken_by_a_change_takes_by_the_new_limits() {
     static OVERTAKEN: Seen = Seen::new();
@@ -173,7 +175,7 @@ fn rate_and_burst_are_read_together() {
     });
 }
 
-/// A policy of which a token comes each 10 ms, and there is none.
+/// Returns an empty policy that gains a token every 10 ms.
 fn waited_for() -> Arc<RateLimitPolicy> {
     let policy = RateLimitPolicy::new(Rate::every(ms(10)).burst(1)).unwrap();
     let policy = Arc::new(policy.wait_at_most(ms(100)));

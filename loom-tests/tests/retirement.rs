@@ -1,4 +1,5 @@
-//! A retired handler is drained when nothing runs or pins it any more, not before, and always then.
+//! Models of retirement. A retired handler is drained exactly when no dispatch runs the handler and no handle
+//! pins it any more.
 #![cfg(arcbus_loom)]
 
 use std::future::poll_fn;
@@ -36,8 +37,8 @@ fn route(bus: &QueryBus) -> Route<First> {
     bus.route().unwrap()
 }
 
-/// Closes what the old handler used once it is drained; `looks` is false in the twin, which does not
-/// ask.
+/// Closes the resource of the old handler once that handler is drained. In the twin `looks` is false, and the
+/// resource is closed without a check.
 fn running<D: Dispatch<First> + 'static>(
     handle: fn(&QueryBus) -> D,
     looks: bool,
@@ -52,7 +53,7 @@ fn running<D: Dispatch<First> + 'static>(
     let retired = replace(&registrar);
     if !looks || retired.is_drained() {
         drained.count(true);
-        // Everything the handler and its drop did happened before: `loom` checks it here.
+        // `loom` checks here that everything the handler and its drop did happened before.
         payload.set(DROPPED + 1);
     } else {
         not_yet.count(true);
@@ -89,7 +90,7 @@ running! {
     route: not_drained_under_a_route, a_route_fails_if_closed_without_looking;
 }
 
-/// A pending dispatch keeps its handler until it is dropped or done.
+/// Checks that a pending dispatch keeps its handler until the dispatch is dropped or done.
 fn pending(looks: bool, drained: &Seen, not_yet: &Seen) {
     let old = Reads::new(1);
     let payload = old.payload();
@@ -134,7 +135,7 @@ fn a_pending_dispatch_fails_if_closed_without_looking() {
     });
 }
 
-/// A handle that nobody uses keeps its table until `let_go`.
+/// Checks that an idle handle keeps its table until `let_go`.
 fn idle<D: 'static>(handle: fn(&QueryBus) -> D, let_go: fn(&mut D), pinned: &Seen, gone: &Seen) {
     let (bus, registrar) = open(Reads::new(1));
     let mut handle = handle(&bus);
@@ -182,7 +183,7 @@ idle! {
     route, Route::refresh, a_route_lets_go_by_refresh, a_route_pins_without_refresh;
 }
 
-/// One thread frees the handler, and another learns of it by the count alone.
+/// Frees the handler on one thread, while another thread learns of that by the count alone.
 fn freed_elsewhere(elsewhere: &Seen, here: &Seen) {
     let old = Reads::new(1);
     let (payload, life) = (old.payload(), old.life());
@@ -217,7 +218,7 @@ fn what_another_thread_freed_is_not_seen_when_weakened() {
     weakened(|| freed_elsewhere(&Seen::new(), &Seen::new()));
 }
 
-/// `wait` returns, and what the handler did has happened before. `pinned` is the twin's.
+/// Checks that `wait` returns, after everything the handler did. The twin sets `pinned`, and never returns.
 fn waits(pinned: bool, waited: &Seen) {
     let old = Reads::new(1);
     let (payload, life) = (old.payload(), old.life());
@@ -245,7 +246,7 @@ fn wait_does_not_end_while_pinned() {
     explore("wait, pinned", 2, [], || waits(true, &Seen::new()));
 }
 
-/// The future of `.await`, given the task's waker, or in the twin one that wakes nobody.
+/// Polls the future of `.await` with the waker of the task. The twin passes a waker that does nothing.
 fn awaits(wakes: bool, was_pending: &Seen, at_once: &Seen) {
     let old = Reads::new(1);
     let payload = old.payload();

@@ -1,4 +1,4 @@
-//! The budget of repeats: none is taken twice, and none that was paid in is lost.
+//! Models of the retry budget. No repeat is taken twice, and no deposit is lost.
 #![cfg(arcbus_loom)]
 
 use std::time::Duration;
@@ -11,14 +11,15 @@ use loom::thread;
 
 const NOW: Duration = Duration::from_secs(60);
 
-/// With so many repeats saved, of which a message pays for `ratio`.
+/// Returns a budget with `repeats` saved, into which each message pays `ratio` of a repeat.
 fn saved(ratio: f64, repeats: u32) -> Budget {
     Budget::new(ratio).minimum_per_second(0).burst(repeats)
 }
 
 type Act = fn(&Budget) -> bool;
 
-/// Threads that each do one thing to a budget; what they returned, that of this thread first.
+/// Runs the first act on this thread, and each further act on its own thread. Returns their results in the
+/// order of `acts`.
 fn together(budget: &Budget, acts: &[Act]) -> Vec<bool> {
     let (here, others) = acts.split_first().expect("at least one");
     let others: Vec<_> = others
@@ -57,7 +58,7 @@ fn two_threads_do_not_take_the_same_repeat() {
     });
 }
 
-/// The mistake: to look first, and to rely on it.
+/// The mistake: a thread looks first, and relies on the result.
 #[test]
 #[should_panic(expected = "more than there was")]
 fn who_looks_before_it_takes_takes_too_much() {
@@ -112,7 +113,7 @@ fn what_two_messages_pay_in_is_not_lost() {
     });
 }
 
-/// A budget that a message finds full is not written, and one that is no longer full takes its share.
+/// A message does not write to a full budget, and pays into a budget that is no longer full.
 #[test]
 fn a_message_pays_in_before_a_repeat_is_taken_or_after() {
     static FULL: Seen = Seen::new();
@@ -144,7 +145,7 @@ fn the_minimum_is_taken_once_where_nothing_is_saved() {
     });
 }
 
-/// A limit of attempts that is changed holds for a course as it was when that was made, or as it is.
+/// A course follows either the old limit of attempts or the new limit, whichever it read when created.
 #[test]
 fn a_course_keeps_its_attempts_while_they_are_changed() {
     static OLD: Seen = Seen::new();

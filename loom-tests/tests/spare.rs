@@ -1,11 +1,12 @@
-//! A replaced table that nobody reads is written into again, and one that somebody reads is not.
+//! Models of the spare table. A replaced table without readers is reused for the next change, and a table
+//! with a reader is not.
 #![cfg(arcbus_loom)]
 
 use arcbus::{Dispatch, LocalBus, Query, QueryBus};
 use arcbus_loom::{First, Reads, Second, Seen, explore, weakened};
 use loom::thread;
 
-/// Two replaces, of which the second writes into the first table where the reader has left it. The
+/// Replaces the handler twice. The second change writes into the first table if the reader has left it. The
 /// second route makes a copy dearer than bringing a table up to date.
 fn twice<D: Dispatch<First> + 'static>(handle: fn(&QueryBus) -> D, replies: [&Seen; 3]) {
     let old = [Reads::new(0), Reads::new(1)];

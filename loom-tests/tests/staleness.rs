@@ -1,4 +1,4 @@
-//! Who learned of a change never gets the old answer.
+//! Models of staleness. A caller that learned of a change never gets the old answer.
 #![cfg(arcbus_loom)]
 
 use arcbus::{Dispatch, LocalBus, Query, QueryBus, Route};
@@ -11,9 +11,9 @@ use loom::thread;
 #[derive(Clone, Copy, PartialEq)]
 enum Tell {
     After,
-    /// The mistake: nothing was changed yet.
+    /// The mistake: the writer tells the reader before the change.
     Before,
-    /// The mistake: tells, but orders nothing.
+    /// The mistake: the writer tells the reader with a relaxed store, which orders nothing.
     Loosely,
 }
 
@@ -119,7 +119,7 @@ macro_rules! models {
 
         models!(@ $handle $deregister $loose);
     )*};
-    // A load of the shared bus finds a change that was made, told or not.
+    // A load of the shared bus finds a change that was made, whether or not the reader was told.
     (@ bus $deregister:literal none) => {};
     (@ $handle:ident $deregister:literal $loose:ident) => {
         #[test]

@@ -1,12 +1,12 @@
-//! A handler that is replaced or deregistered while it runs lives until it has run, and no reader
-//! frees it.
+//! Models of swaps. A handler that is replaced or deregistered while running lives until its run ends, and no
+//! reader frees the handler.
 #![cfg(arcbus_loom)]
 
 use arcbus::{Dispatch, LocalBus, Query, QueryBus, Route};
 use arcbus_loom::{First, Reads, Seen, explore, weakened};
 use loom::thread;
 
-/// What is done to the handler while another thread dispatches to it.
+/// The change made to the handler while another thread dispatches.
 #[derive(Clone, Copy, PartialEq)]
 enum Change {
     Replace,
@@ -14,11 +14,11 @@ enum Change {
 }
 use Change::{Deregister, Replace};
 
-/// When its owner closes what the old handler uses.
+/// The moment at which the owner closes the resource of the old handler.
 #[derive(Clone, Copy, PartialEq)]
 enum Close {
     WhenDropped,
-    /// The mistake: a dispatch may run.
+    /// The mistake: a dispatch may still be running.
     AtOnce,
 }
 use Close::{AtOnce, WhenDropped};

@@ -1,4 +1,4 @@
-//! Words that are changed together are never read half changed, and no change is lost.
+//! Models of versioned words. Words that change together are never read half changed, and no change is lost.
 #![cfg(arcbus_loom)]
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use arcbus::__model::Words;
 use arcbus_loom::{Seen, explore, weakened};
 use loom::thread;
 
-/// A reader while the words are changed `changes` times: to slots it reads and to the other one.
+/// Reads the words while they are changed `changes` times, both in the slot being read and in the other slot.
 fn a_reader(changes: usize, old: &Seen, new: &Seen) {
     let words = Arc::new(Words::new([1, 1]));
     let changed = Arc::clone(&words);

@@ -1,4 +1,4 @@
-//! No wake-up is lost: not by the parker, not by a cancel token, not by a dispatch that waits.
+//! Models of waiting. No wake-up is lost by the parker, by a cancel token or by a waiting dispatch.
 #![cfg(arcbus_loom)]
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ fn a_parked_thread_is_woken() {
     });
 }
 
-/// The mistake: a wake-up is only told, not noted.
+/// The mistake: a wake-up is notified, but not recorded.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn a_wake_up_that_is_not_noted_is_lost() {
@@ -49,7 +49,7 @@ fn a_wake_up_that_is_not_noted_is_lost() {
     });
 }
 
-/// Cancels while another thread runs `waiter`.
+/// Cancels a token while another thread runs `waiter`.
 fn cancel_during(waiter: impl FnOnce(&CancelToken, &Payload) + 'static) {
     let (token, payload) = (CancelToken::new(), Arc::new(Payload::new(0)));
     let (waited, read) = (token.clone(), Arc::clone(&payload));
@@ -60,7 +60,7 @@ fn cancel_during(waiter: impl FnOnce(&CancelToken, &Payload) + 'static) {
     assert!(token.is_cancelled(), "forgot");
 }
 
-/// Who sees the flag sees what the canceller did before.
+/// Checks that a thread that sees the flag sees everything the canceller did before.
 fn check(yes: &'static Seen, no: &'static Seen) {
     cancel_during(|token, payload| {
         let cancelled = token.is_cancelled();
@@ -87,10 +87,10 @@ fn a_check_does_not_see_it_when_weakened() {
     weakened(|| check(&ANY, &ANY));
 }
 
-/// A token that its last owner cancels and drops, in a context that is detached meanwhile.
+/// Detaches a context while the last owner of one of its tokens cancels and drops that token.
 fn hand_on(gone: &'static Seen, held: &'static Seen) {
     let token = CancelToken::new();
-    // Not the nearest: that is kept in any case.
+    // This token is not the nearest one, which is kept in any case.
     let cx = Context::new().cancel_on(token.clone());
     let cx = cx.cancel_on(CancelToken::new());
     let canceller = thread::spawn(move || {
@@ -151,7 +151,7 @@ fn a_future_that_waits_for_a_token_is_woken() {
     });
 }
 
-/// The mistake: the flag is not looked at again under the lock.
+/// The mistake: the waiter does not check the flag again under the lock.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn who_registers_without_looking_again_is_not_woken() {
@@ -173,7 +173,7 @@ fn who_registers_without_looking_again_is_not_woken() {
     });
 }
 
-/// Never ready.
+/// A handler that never completes.
 struct Never;
 
 impl Handler<First> for Never {
@@ -212,7 +212,7 @@ fn a_dispatch_that_waits_is_cancelled() {
     });
 }
 
-/// The deadlock is found when the other thread ends, with nothing left to drop.
+/// `loom` finds the deadlock when the other thread ends, with nothing left to drop.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn a_dispatch_whose_token_nobody_cancels_waits() {

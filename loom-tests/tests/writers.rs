@@ -1,4 +1,4 @@
-//! Changes made at the same time are all made, and those made together are seen together.
+//! Models of writers. No concurrent change is lost, and changes of one batch become visible together.
 #![cfg(arcbus_loom)]
 
 use arcbus::__model::Published;
@@ -79,7 +79,7 @@ fn two_changes_are_not_seen_whole() {
     });
 }
 
-/// Two dispatches, of which the second sees no less than the first.
+/// Dispatches twice, and checks that the second dispatch sees no older handler than the first.
 fn in_order(together: bool, old: &Seen, between: &Seen, new: &Seen) {
     let (bus, registrar) = QueryBus::builder()
         .register::<First, _>(Reads::new(1))

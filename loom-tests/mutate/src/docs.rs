@@ -1,18 +1,17 @@
-//! Compares `src/docs/orderings.md` with the orderings of the source.
+//! Compares the table of `src/docs/orderings.md` with the orderings of the source.
 //!
-//! A row of its table names, in its first column, a file and the functions in it, as
-//! `` `registry/tomb.rs` `Ticket::new` ``; without a function it is about the whole file. A path may leave
-//! out its first folders where the others say enough. The second column names the orderings, the last
-//! one the models.
+//! The first column of the table names a file and functions in that file, for example `` `registry/tomb.rs`
+//! `Ticket::new` ``. A row without a function covers the whole file. A path may leave out its first folders
+//! as long as its end is unique. The second column names the orderings, and the last column names the models.
 
 use std::collections::BTreeSet;
 
 use crate::find::{Order, Place};
 
-/// A row of the table.
+/// A row of the table in `src/docs/orderings.md`.
 #[derive(Debug, Default)]
 struct Row {
-    /// A file of the source, and a function, or nothing for all.
+    /// Files of the source, each with a function, or with `None` for the whole file.
     places: Vec<(String, Option<String>)>,
     orders: Vec<String>,
     models: Vec<String>,
@@ -32,8 +31,8 @@ impl Row {
     }
 }
 
-/// Returns every way in which the page and the source disagree, in words. `tests` are the names of all
-/// models and of their files.
+/// Returns every disagreement of the page and the source, in words. `tests` holds the names of all models and
+/// of their files.
 #[must_use]
 pub fn disagreements(page: &str, places: &[Place], tests: &BTreeSet<String>) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -55,7 +54,7 @@ pub fn disagreements(page: &str, places: &[Place], tests: &BTreeSet<String>) -> 
     wrong
 }
 
-/// Returns the paths between backticks of a page that are no file or folder of `files`, nor the end of one.
+/// Returns the paths in backticks on a page that are not the end of a file or folder of `files`.
 #[must_use]
 pub fn missing_paths(page: &str, files: &[String]) -> Vec<String> {
     let is_there = |name: &String| {
@@ -102,7 +101,7 @@ fn check_row(row: &Row, places: &[Place], tests: &BTreeSet<String>, wrong: &mut 
     }
 }
 
-/// Reads the table whose head begins with "place".
+/// Reads the rows of the table whose head begins with "place", and adds faults to `wrong`.
 fn rows(page: &str, files: &BTreeSet<&str>, wrong: &mut Vec<String>) -> Vec<Row> {
     let lines = page.lines().skip_while(|line| !line.starts_with("| place"));
     let lines = lines.skip(2).take_while(|line| line.starts_with('|'));
@@ -134,7 +133,7 @@ fn row(line: &str, files: &BTreeSet<&str>, wrong: &mut Vec<String>) -> Row {
     row
 }
 
-/// Returns the whole path of a file of which the page gives the end.
+/// Returns the whole path of a file whose end is on the page, if exactly one file ends like that.
 fn full(name: &str, files: &BTreeSet<&str>, wrong: &mut Vec<String>) -> Option<String> {
     let ends = |file: &&&str| **file == name || file.ends_with(&format!("/{name}"));
     let found: Vec<_> = files.iter().filter(ends).collect();
@@ -155,7 +154,7 @@ fn is_order(name: &str) -> bool {
     ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"].contains(&name)
 }
 
-/// Returns the parts of a text between backticks.
+/// Returns the parts of a text that stand between backticks.
 fn code(text: &str) -> Vec<String> {
     let parts = text.split('`').skip(1).step_by(2);
     parts.map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! Finds every ordering of the source by its syntax.
+//! Finds every ordering of the source by syntax, without those in tests.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use syn::visit::{self, Visit};
 
 use crate::Fallible;
 
-/// An ordering of an atomic access or of a fence.
+/// The memory ordering of an atomic access or of a fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names of std")]
 pub enum Order {
@@ -40,20 +40,21 @@ impl fmt::Display for Order {
     }
 }
 
-/// The use that is made of an ordering.
+/// The kind of access that an ordering belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// A load.
+    /// The ordering of a load, such as `load` of an atomic.
     Load,
-    /// A store.
+    /// The ordering of a store, such as `store` of an atomic.
     Store,
-    /// A read-modify-write, or a compare-and-swap that succeeds.
+    /// The ordering of a read-modify-write, or of a compare-and-swap that succeeds.
     Update,
-    /// A compare-and-swap that fails.
+    /// The ordering of a compare-and-swap that fails, which is that of a load.
     Failure,
-    /// A fence.
+    /// The ordering of a fence, which may also be left out.
     Fence,
-    /// A variable, or an argument of a function of ours, that hands the ordering on to an access.
+    /// The value of a variable, or of an argument of our own function, which hands the ordering on to an
+    /// access.
     Value,
 }
 
@@ -70,25 +71,25 @@ impl fmt::Display for Access {
     }
 }
 
-/// An ordering in the source.
+/// An ordering found in the source, with its position and its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file, from `src/`.
+    /// The path of the file, relative to `src/`.
     pub file: String,
-    /// The type and the function.
+    /// The names of the type and the function, joined by `::`.
     pub function: String,
-    /// Counts the orderings of the function, from 1.
+    /// The number of the ordering within its function, from 1 in the order of the text.
     pub ordinal: usize,
-    /// The use that is made of it.
+    /// The kind of access that the ordering belongs to, such as a load.
     pub access: Access,
-    /// The ordering.
+    /// The ordering itself, as the source writes it.
     pub order: Order,
-    /// The bytes of the ordering in the file; of a fence those of the whole call.
+    /// The bytes of the ordering in the file, or of the whole call for a fence.
     pub bytes: Range<usize>,
 }
 
 impl Place {
-    /// Returns `file::function`.
+    /// Returns the name of the function, in the form `file::function`.
     #[must_use]
     pub fn function(&self) -> String {
         format!("{}::{}", self.file, self.function)
@@ -105,7 +106,7 @@ impl fmt::Display for Place {
 ///
 /// # Errors
 ///
-/// A file cannot be read or parsed, or has an ordering that cannot be replaced.
+/// Fails if a file cannot be read or parsed, or has an ordering that cannot be replaced.
 pub fn in_folder(src: &Path) -> Fallible<Vec<Place>> {
     let mut files = Vec::new();
     rust_files(src, &mut files)?;
@@ -139,7 +140,7 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the folder of the modules that a file declares.
+/// Returns the folder that holds the modules declared in a file.
 fn modules_of(file: &Path) -> PathBuf {
     let folder = file.parent().expect("a file is in a folder");
     match file.file_stem().and_then(|stem| stem.to_str()) {
@@ -148,12 +149,12 @@ fn modules_of(file: &Path) -> PathBuf {
     }
 }
 
-/// The orderings of a file.
+/// The orderings of one file, and the modules that hold its tests.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// In the order of the text.
+    /// The orderings found, in the order of the text.
     pub places: Vec<Place>,
-    /// The modules of tests that stand in files of their own.
+    /// The names of test modules that are in separate files.
     pub test_modules: Vec<String>,
 }
 
@@ -161,7 +162,8 @@ pub struct Found {
 ///
 /// # Errors
 ///
-/// The text cannot be parsed, or has an ordering that cannot be replaced: in a constant or a macro.
+/// Fails if the text cannot be parsed, or has an ordering that cannot be replaced because a constant or a
+/// macro contains it.
 pub fn in_text(file: &str, text: &str) -> Fallible<Found> {
     let parsed = syn::parse_file(text)?;
     let mut finder = Finder {
@@ -180,10 +182,10 @@ pub fn in_text(file: &str, text: &str) -> Fallible<Found> {
 
 struct Finder<'a> {
     file: &'a str,
-    /// The types and functions around.
+    /// The names of the types and functions that enclose the current place.
     names: Vec<String>,
     found: Found,
-    /// How many constants, statics and macros are around.
+    /// The number of constants, statics and macros that enclose the current place.
     fixed: usize,
     refused: Option<String>,
 }
@@ -220,7 +222,7 @@ impl Finder<'_> {
         });
     }
 
-    /// Adds an expression that names an ordering; returns whether this one does.
+    /// Adds the expression if it names an ordering, and returns whether it does.
     fn add_if_ordering(&mut self, expr: &syn::Expr, access: Access) -> bool {
         let order = ordering(expr);
         if let Some(order) = order {
@@ -250,7 +252,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
-        // A module in a file of its own is found there.
+        // A module in a separate file is read from that file.
         if item.content.is_some() {
             self.inside(item.ident.to_string(), |this| {
                 visit::visit_item_mod(this, item);
@@ -329,7 +331,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         }
     }
 
-    /// Skips patterns: an ordering in a pattern orders nothing.
+    /// Skips patterns, because an ordering in a pattern orders no access.
     fn visit_pat(&mut self, _: &'ast syn::Pat) {}
 
     /// Finds orderings in the tokens of a macro, where they cannot be replaced.
@@ -346,7 +348,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 }
 
-/// Returns the use that a method makes of its argument number `nth`, from 0.
+/// Returns the kind of access for which a method uses its argument number `nth`, from 0.
 fn access(method: &str, nth: usize) -> Access {
     match (method, nth) {
         ("load", 0) => Access::Load,
@@ -378,7 +380,7 @@ fn is_named(func: &syn::Expr, name: &str) -> bool {
     last.is_some_and(|segment| segment.ident == name)
 }
 
-/// Returns the last name of a type's path.
+/// Returns the last segment of a type's path, without generic arguments.
 fn name_of(ty: &syn::Type) -> String {
     match ty {
         syn::Type::Path(path) => match path.path.segments.last() {
@@ -390,7 +392,7 @@ fn name_of(ty: &syn::Type) -> String {
     }
 }
 
-/// Returns whether an attribute leaves its item out of every build but that of tests.
+/// Returns whether an attribute removes its item from every build except that of tests.
 fn is_for_tests(attr: &syn::Attribute) -> bool {
     attr.path().is_ident("cfg") && attr.parse_args().is_ok_and(|meta| needs_test(&meta))
 }

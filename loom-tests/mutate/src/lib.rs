@@ -1,8 +1,8 @@
-//! Mutation of orderings: weakens each atomic access and fence of `src/` in turn, and runs the models
-//! that must fail then.
+//! A tool that weakens each atomic access and fence of `src/` in turn, and runs the models that must then
+//! fail.
 //!
-//! `loom-tests/mutate.sh` is the command, `rooms.toml` says which models check a folder of the source
-//! and explains each mutant that no model fails on.
+//! The command `loom-tests/mutate.sh` runs this tool. The file `rooms.toml` says which models check a folder
+//! of the source, and explains each mutant that no model fails on.
 
 pub mod docs;
 pub mod find;
@@ -16,10 +16,10 @@ pub mod tree;
 
 use std::path::PathBuf;
 
-/// Any failure of the tool, to be read by a person.
+/// The result of a step of the tool, whose error is a text for the user.
 pub type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Returns the root of the repository.
+/// Returns the root of the repository that this tool was built in.
 #[must_use]
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")

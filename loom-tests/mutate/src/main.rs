@@ -1,4 +1,4 @@
-//! The command: see `loom-tests/mutate.sh`.
+//! The command behind `loom-tests/mutate.sh`, which documents the options.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,17 +38,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// The mutants that are asked for.
+/// The mutants that the options of the command select.
 #[derive(Clone, Copy, PartialEq)]
 enum Which<'a> {
     All,
     Named(&'a str),
     Changed,
-    /// All, each with every model of its room, to write the page.
+    /// Selects all mutants, each with every model of its room, to write the page.
     Readme,
 }
 
-/// Prints every ordering, with its room.
+/// Prints every ordering of the source together with its room.
 fn list() -> Fallible<bool> {
     let rooms = Rooms::read(&root())?;
     let places = find::in_folder(&root().join("src"))?;
@@ -96,7 +96,7 @@ fn run(which: Which<'_>) -> Fallible<bool> {
     Ok(totals.is_good() && stale.is_empty())
 }
 
-/// Every ordering is in a room, and every room has one.
+/// Checks that every ordering is in a room, and that every room has an ordering.
 fn check_rooms(rooms: &Rooms, weakenable: &[Place]) -> Fallible<()> {
     if let Some(place) = weakenable
         .iter()
@@ -132,8 +132,8 @@ fn choose(which: Which<'_>, root: &Path, rooms: &Rooms) -> Fallible<Vec<String>>
     Ok(chosen.into_iter().map(|room| room.name.clone()).collect())
 }
 
-/// Returns the files that differ from main, or on main itself from the commit before; none where git
-/// knows neither.
+/// Returns the files that differ from main, or on main itself from the commit before. If git knows neither
+/// commit, returns the files with uncommitted changes.
 fn changed(root: &Path) -> Fallible<Vec<String>> {
     let git = |arguments: &str| {
         output(
@@ -152,7 +152,7 @@ fn changed(root: &Path) -> Fallible<Vec<String>> {
     Ok(changed.lines().map(str::to_owned).collect())
 }
 
-/// Returns the explanations that explain nothing, but those of rooms that were not chosen.
+/// Returns the explanations that explain no surviving mutant, except those in rooms that were not chosen.
 fn stale(rooms: &Rooms, rows: &[Row], mutants: &[Mutant], chosen: &[String]) -> Vec<String> {
     let explains = |survivor: &Survivor| {
         let mut explained = rows
@@ -171,14 +171,14 @@ fn stale(rooms: &Rooms, rows: &[Row], mutants: &[Mutant], chosen: &[String]) -> 
         .collect()
 }
 
-/// Runs mutants, and keeps their ends.
+/// A runner of mutants, which keeps the verdict on each.
 struct Runner<'a> {
     rooms: &'a Rooms,
     tree: Tree,
-    /// The quickest first.
+    /// The models, ordered from the quickest to the slowest.
     models: Vec<Model>,
     rows: Vec<Row>,
-    /// Set to run every model of a room, and not to stop at the first that fails.
+    /// Set to run every model of a room, instead of stopping at the first that fails.
     all: bool,
 }
 
@@ -248,7 +248,7 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Runs two survivors of one function together: each may hide the effect of the other.
+    /// Runs two survivors of one function together, because each may hide the effect of the other.
     fn run_pairs(&mut self) -> Fallible<()> {
         let survived = self
             .rows

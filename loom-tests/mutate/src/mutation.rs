@@ -1,10 +1,10 @@
-//! The weaker forms of an ordering.
+//! The weaker forms of an ordering, and the mutants made of them.
 
 use std::fmt;
 
 use crate::find::{Access, Order, Place};
 
-/// Returns the orderings next below that of the place; `None` stands for no fence at all.
+/// Returns the orderings next below that of the place, where `None` stands for no fence at all.
 #[must_use]
 pub fn weaker(place: &Place) -> Vec<Option<Order>> {
     use Order::{AcqRel, Acquire, Relaxed, Release, SeqCst};
@@ -19,18 +19,18 @@ pub fn weaker(place: &Place) -> Vec<Option<Order>> {
     }
 }
 
-/// A weakened ordering.
+/// A change that weakens one ordering of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The place, by its number among all that can be weakened.
+    /// The number of the place among all places that can be weakened.
     pub number: usize,
-    /// The name of the place.
+    /// The name of the place, with its file, function and number.
     pub place: String,
-    /// The use that is made of the ordering.
+    /// The kind of access that the ordering belongs to.
     pub access: Access,
-    /// The ordering in the source.
+    /// The ordering that the source has at this place.
     pub from: Order,
-    /// The weaker one.
+    /// The weaker ordering, or `None` to leave a fence out.
     pub to: Option<Order>,
 }
 
@@ -44,7 +44,7 @@ impl Change {
         }
     }
 
-    /// Returns the change in words.
+    /// Returns the change in words, for a line of the output.
     #[must_use]
     pub fn words(&self) -> String {
         match self.to {
@@ -54,24 +54,24 @@ impl Change {
     }
 }
 
-/// A build with one ordering weakened, or two of one function.
+/// A build with one weakened ordering, or with two in one function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutant {
-    /// The name of the room.
+    /// The name of the room that the changes are in.
     pub room: String,
-    /// The changes: one, or two.
+    /// The one or two changes that the mutant makes.
     pub changes: Vec<Change>,
 }
 
 impl Mutant {
-    /// Returns the name of the place, or of both.
+    /// Returns the name of the place, or the names of both places.
     #[must_use]
     pub fn place(&self) -> String {
         self.join(|change| change.place.clone())
     }
 
-    /// Returns the name of the place, or of both, with no more than the last three parts of the path, so
-    /// that a page stays true when the groups of folders change.
+    /// Returns the names of the places with at most the last three parts of each path. So a page stays true
+    /// when the groups of folders change.
     #[must_use]
     pub fn short_place(&self) -> String {
         self.join(|change| {
@@ -80,13 +80,13 @@ impl Mutant {
         })
     }
 
-    /// Returns the mutation in words.
+    /// Returns the changes in words, for the output and the page.
     #[must_use]
     pub fn words(&self) -> String {
         self.join(Change::words)
     }
 
-    /// Returns the value of the switch in the environment of a model.
+    /// Returns the value of the environment variable that switches the mutant on.
     #[must_use]
     pub fn switches(&self) -> String {
         let switches = self.changes.iter().map(Change::switch);
@@ -98,7 +98,7 @@ impl Mutant {
         parts.collect::<Vec<_>>().join(" and ")
     }
 
-    /// Returns both as one mutant, where they are of one function and of different places.
+    /// Returns both mutants as one, if they change different places of one function.
     #[must_use]
     pub fn with(&self, other: &Self) -> Option<Self> {
         let function = |mutant: &Self| {
@@ -127,7 +127,8 @@ pub fn weakenable(places: &[Place]) -> Vec<Place> {
     strong.cloned().collect()
 }
 
-/// Makes the mutants of places that can be weakened, each of one change; `room` names the room of a file.
+/// Returns the mutants of places that can be weakened, each with one change, where `room` returns the room of
+/// a file.
 #[must_use]
 pub fn mutants(weakenable: &[Place], room: impl Fn(&str) -> Option<String>) -> Vec<Mutant> {
     let mut mutants = Vec::new();

@@ -1,4 +1,4 @@
-//! The output of a run, and the page that is made of it: `loom-tests/README.md`.
+//! The output of a run, and the page `loom-tests/README.md` that is made of this output.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,25 +7,26 @@ use std::time::Duration;
 use crate::mutation::Mutant;
 use crate::run::Model;
 
-/// The end of a mutant.
+/// The verdict on a mutant, after its models were run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// These models failed; the others were not run, unless all were asked for.
+    /// These models failed, and further models were not run unless all were asked for.
     Killed(Vec<String>),
-    /// No model failed, for this reason.
+    /// No model failed, and `rooms.toml` gives this reason.
     Explained(String),
-    /// No model failed, and no reason is given. Has the messages of models that neither passed nor failed.
+    /// No model failed and no reason is given. The text holds the messages of models that neither passed nor
+    /// failed.
     Unexplained(String),
 }
 
-/// A mutant that was run.
+/// A mutant that was run, with its verdict and the time that took.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The mutant.
+    /// The mutant that the models were run with.
     pub mutant: Mutant,
-    /// Its end.
+    /// The verdict of the models of the room on the mutant.
     pub verdict: Verdict,
-    /// How long the models ran.
+    /// The time that all models together took with this mutant.
     pub took: Duration,
 }
 
@@ -48,7 +49,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// How many mutants ended how.
+/// The number of mutants for each verdict, as the last line prints them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     killed: usize,
@@ -57,7 +58,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Counts the verdicts.
+    /// Counts the verdicts of all rows, separately for each kind of verdict.
     #[must_use]
     pub fn of(rows: &[Row]) -> Self {
         let mut totals = Self::default();
@@ -71,7 +72,7 @@ impl Totals {
         totals
     }
 
-    /// Returns whether every mutant was killed or is explained.
+    /// Returns whether every mutant was killed or is explained, so that the run succeeds.
     #[must_use]
     pub fn is_good(self) -> bool {
         self.unexplained == 0
@@ -93,10 +94,10 @@ impl fmt::Display for Totals {
     }
 }
 
-/// Where the generated part of the page begins.
+/// The line at which the generated part of the page begins.
 pub const BEGIN: &str = "<!-- Written by `loom-tests/mutate.sh --readme`. -->\n";
 
-/// Replaces the generated part of the page, which is its end.
+/// Returns the page with its end, which is the generated part, replaced.
 #[must_use]
 pub fn page(old: &str, rows: &[Row], models: &[Model]) -> String {
     let (kept, _) = old.split_once(BEGIN).unwrap_or((old, ""));

@@ -1,13 +1,13 @@
-//! Makes one source of all mutants: each ordering is looked up at run time.
+//! Rewrites the source so that each ordering is looked up at run time.
 //!
-//! So one build of the models serves every mutant, and a mutant costs no more than a run of them.
+//! One build of the models then serves every mutant, and a mutant costs no more than a run of the models.
 
 use crate::find::{Access, Place};
 
-/// The variable that says which orderings of a build are weakened.
+/// The environment variable that says which orderings of a build are weakened.
 pub const SWITCH: &str = "ARCBUS_MUTANT";
 
-/// Replaces the places of `text`, which come with their numbers, by calls of functions in [`SUPPORT`].
+/// Replaces the numbered places of `text` with calls of the functions in [`SUPPORT`].
 #[must_use]
 pub fn rewrite(text: &str, places: &[(usize, &Place)]) -> String {
     let mut places = places.to_vec();
@@ -29,7 +29,7 @@ pub fn rewrite(text: &str, places: &[(usize, &Place)]) -> String {
     new + &text[end..]
 }
 
-/// Added to `src/sync/mod.rs` of the copy.
+/// The functions that are added to `src/sync/mod.rs` of the copy.
 pub const SUPPORT: &str = r#"
 fn weakened(place: usize) -> Option<Option<Ordering>> {
     static SWITCHES: std::sync::OnceLock<Vec<(usize, Option<Ordering>)>> = std::sync::OnceLock::new();

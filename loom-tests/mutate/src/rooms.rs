@@ -1,4 +1,4 @@
-//! The table of rooms, and the explanations of mutants that no model fails on: `rooms.toml`.
+//! The file `rooms.toml`: the table of rooms, and the explanations of mutants that no model fails on.
 
 use std::fs;
 use std::path::Path;
@@ -12,9 +12,9 @@ use crate::mutation::Mutant;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rooms {
-    /// Each part of the source that has orderings.
+    /// The rooms, which together cover every ordering of the source.
     pub room: Vec<Room>,
-    /// The mutants that no model fails on.
+    /// The mutants that no model fails on, with the reasons.
     #[serde(default)]
     pub survivor: Vec<Survivor>,
 }
@@ -23,38 +23,39 @@ pub struct Rooms {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Room {
-    /// Its name on the command line.
+    /// The name of the room, as given on the command line.
     pub name: String,
-    /// Folders or files, from `src/`.
+    /// The folders or files of the room, relative to `src/`.
     pub sources: Vec<String>,
-    /// Names of files in `loom-tests/tests/`; none where no model can reach the source.
+    /// The names of the files in `loom-tests/tests/` that check the room. The list is empty if no model can
+    /// reach the source.
     #[serde(default)]
     pub models: Vec<String>,
-    /// Set for rooms that are run when nothing is known of a change.
+    /// Set for rooms that are run even when the changed files are not known.
     #[serde(default)]
     pub cheap: bool,
 }
 
-/// A mutant that no model fails on, and the reason.
+/// A mutant that no model fails on, with the reason why its ordering stays.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Survivor {
-    /// The name of the place, whose path may leave out its first folders; of two with `and` between.
+    /// The name of the place, or two names joined with `and`. A path may leave out its first folders.
     pub place: String,
-    /// The mutation in words.
+    /// The mutation in words, as the output prints it.
     pub mutation: String,
-    /// The property of the hardware, of a library or of `loom` for which the ordering stays.
+    /// The property of the hardware, of a library or of `loom` that requires the ordering.
     pub reason: String,
 }
 
 impl Survivor {
-    /// Returns whether the explanation is about this mutant.
+    /// Returns whether the explanation applies to this mutant, by its place and mutation.
     #[must_use]
     pub fn is(&self, mutant: &Mutant) -> bool {
         self.is_at(&mutant.place()) && self.mutation == mutant.words()
     }
 
-    /// Returns whether the explanation is about this place, or these two.
+    /// Returns whether the explanation names this place, or both of these places.
     #[must_use]
     pub fn is_at(&self, place: &str) -> bool {
         let (ours, theirs) = (self.place.split(" and "), place.split(" and "));
@@ -62,7 +63,7 @@ impl Survivor {
         ours.clone().count() == theirs.clone().count() && ours.zip(theirs).all(ends)
     }
 
-    /// Returns whether the first place of the explanation is that of this mutant.
+    /// Returns whether the explanation and this mutant begin with one and the same place.
     #[must_use]
     pub fn is_near(&self, mutant: &Mutant) -> bool {
         let first = self.place.split(" and ").next().unwrap_or_default();
@@ -72,11 +73,11 @@ impl Survivor {
 }
 
 impl Rooms {
-    /// Reads `rooms.toml` below `root`.
+    /// Reads the file `rooms.toml` in the repository whose folder is `root`.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or is not as it must be.
+    /// Fails if the file cannot be read, or does not have the expected fields.
     pub fn read(root: &Path) -> Fallible<Self> {
         let path = root.join("loom-tests/mutate/rooms.toml");
         Self::parse(&fs::read_to_string(path)?)
@@ -91,7 +92,7 @@ impl Rooms {
         }
     }
 
-    /// Returns the room of a file: the one with the longest path that the file lies in.
+    /// Returns the room of a file, which is the room with the longest path that contains the file.
     #[must_use]
     pub fn of(&self, file: &str) -> Option<&Room> {
         let length = |room: &Room| {
@@ -104,20 +105,20 @@ impl Rooms {
         around.max_by_key(|room| length(room))
     }
 
-    /// Returns the room of this name.
+    /// Returns the room of this name, if the table has one.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Room> {
         self.room.iter().find(|room| room.name == name)
     }
 
-    /// Returns the reason why no model fails on a mutant.
+    /// Returns the reason why no model fails on a mutant, if the file gives one.
     #[must_use]
     pub fn reason(&self, mutant: &Mutant) -> Option<&str> {
         let survivor = self.survivor.iter().find(|survivor| survivor.is(mutant));
         survivor.map(|survivor| survivor.reason.as_str())
     }
 
-    /// Returns the rooms that the changed files of the repository belong to.
+    /// Returns the names of the rooms that the changed files of the repository belong to.
     #[must_use]
     pub fn touched(&self, changed: &[String]) -> Vec<&Room> {
         let sources = changed.iter().filter_map(|file| file.strip_prefix("src/"));

@@ -1,4 +1,4 @@
-//! Runs models, with and without a mutant.
+//! Runs models as separate programs, with and without a mutant.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,47 +10,47 @@ use crate::mutation::Mutant;
 use crate::rewrite::SWITCH;
 use crate::tree::output;
 
-/// The longest time of a model with a mutant, besides ten times its time without.
+/// The time limit of a model with a mutant, in addition to ten times its time without a mutant.
 const LIMIT: Duration = Duration::from_secs(20);
-/// The longest time of a model without a mutant.
+/// The time limit of a model that is run without a mutant.
 const UNMUTATED: Duration = Duration::from_secs(600);
 
-/// A model that passes without a mutant.
+/// A model that passes without a mutant, and can be run with one.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// The name of the file.
+    /// The name of the file in `loom-tests/tests/`, without the ending.
     pub file: String,
-    /// The name of the test.
+    /// The name of the test function, as the test program lists it.
     pub name: String,
-    /// The program it is in.
+    /// The path of the test program that contains the model.
     pub program: PathBuf,
-    /// How long it takes.
+    /// The time that the model takes without a mutant, which sets its limit with one.
     pub took: Duration,
-    /// How many executions it explores.
+    /// The number of executions that the model explores, or 0 if not counted.
     pub executions: u64,
 }
 
-/// The end of a model that was run.
+/// The result of a model that was run, with or without a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It passed.
+    /// The model passed, so that a mutant survives this model.
     Passed,
-    /// It failed, with this message.
+    /// The model failed with this message, so that a mutant is killed.
     Failed(String),
-    /// It failed for a reason that proves nothing against a mutant: a state that it counts was not seen, or
-    /// it had more steps than `loom` goes.
+    /// The model failed for a reason that proves nothing against a mutant. Either a counted state was not
+    /// seen, or there were more steps than `loom` explores.
     Unclear(String),
-    /// It took too long.
+    /// The model exceeded its time limit and was stopped.
     Endless,
 }
 
 impl Model {
-    /// Runs every model of a program without a mutant. A test that should panic is a weakened twin, and says
-    /// nothing of a mutant.
+    /// Runs every test of a program without a mutant, and returns the models. Leaves out tests that should
+    /// panic, because they are weakened twins and say nothing about a mutant.
     ///
     /// # Errors
     ///
-    /// One of them does not pass.
+    /// Fails if a test does not pass, with everything that it printed.
     pub fn of_program(file: &str, program: &Path, log: &Path) -> Fallible<Vec<Self>> {
         let tests = output(Command::new(program).arg("--list"))?;
         let names = tests.lines().filter_map(|line| line.strip_suffix(": test"));
@@ -76,11 +76,11 @@ impl Model {
         Ok(models)
     }
 
-    /// Runs the model with a mutant.
+    /// Runs the model with a mutant, up to the time limit.
     ///
     /// # Errors
     ///
-    /// It cannot be run.
+    /// Fails if the program of the model cannot be run.
     pub fn with(&self, mutant: &Mutant, log: &Path) -> Fallible<End> {
         let limit = LIMIT + 10 * self.took;
         run(&self.program, &self.name, &mutant.switches(), limit, log)
@@ -129,7 +129,7 @@ fn judge(success: bool, said: &str) -> End {
     }
 }
 
-/// Returns the line after `panicked at`.
+/// Returns the line after `panicked at`, which is the message of the panic.
 fn message(said: &str) -> String {
     let mut lines = said
         .lines()
@@ -141,7 +141,7 @@ fn message(said: &str) -> String {
         .to_owned()
 }
 
-/// Adds up the counts that `explore` prints, as `name: 24 runs in 1.7ms; ..`.
+/// Adds up the counts that `explore` prints, in lines such as `name: 24 runs in 1.7ms; ..`.
 fn executions(said: &str) -> u64 {
     let counts = said.lines().filter_map(|line| line.split_once(" runs in "));
     let numbers = counts.filter_map(|(before, _)| before.rsplit(' ').next()?.parse::<u64>().ok());

@@ -1,4 +1,4 @@
-//! The models of `loom-tests/tests/`, by syntax.
+//! The names of the models in `loom-tests/tests/`, found by syntax.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,25 +6,26 @@ use std::path::Path;
 
 use crate::Fallible;
 
-/// The names in the files of the models.
+/// The names that the files of the models define.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    /// The files, without their ending.
+    /// The names of the files, without the ending `.rs`.
     pub files: BTreeSet<String>,
-    /// The tests that are written as functions and should not panic. One that should is a weakened twin.
+    /// The tests that are written as functions and should not panic. A test that should panic is a weakened
+    /// twin.
     pub models: BTreeSet<String>,
-    /// The words in the calls of macros outside functions: such macros make tests.
+    /// The words in macro calls outside functions, because such macros generate tests.
     pub in_macros: BTreeSet<String>,
-    /// The twins that are written as functions.
+    /// The weakened twins that are written as functions.
     pub twins: BTreeSet<String>,
 }
 
 impl Names {
-    /// Reads the files of the models below `root`.
+    /// Reads the files of the models in the repository at `root`.
     ///
     /// # Errors
     ///
-    /// A file cannot be read or parsed.
+    /// Fails if a file cannot be read or parsed.
     pub fn read(root: &Path) -> Fallible<Self> {
         let mut names = Self::default();
         for entry in root.join("loom-tests/tests").read_dir()? {
@@ -38,7 +39,7 @@ impl Names {
         Ok(names)
     }
 
-    /// Returns every name that a page may use for a model.
+    /// Returns every name that a page may use to refer to a model.
     #[must_use]
     pub fn all(&self) -> BTreeSet<String> {
         let all = [&self.files, &self.models, &self.in_macros, &self.twins];

@@ -1,4 +1,4 @@
-//! The copy of the repository in which the mutants are built.
+//! A copy of the repository, in which the mutants are built.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::Fallible;
 use crate::find::Place;
 use crate::rewrite::{SUPPORT, rewrite};
 
-/// A copy with every ordering behind a switch.
+/// A copy of the repository with every ordering behind a switch.
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
@@ -18,12 +18,12 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Brings the copy up to date. Files without a change are left alone, so that cargo builds no more than
-    /// the change needs.
+    /// Brings the copy up to date, and leaves unchanged files alone, so that cargo builds no more than the
+    /// change needs.
     ///
     /// # Errors
     ///
-    /// A file cannot be read or written, or git does not answer.
+    /// Fails if a file cannot be read or written, or if git cannot list the files.
     pub fn copy(root: &Path, weakenable: &[Place]) -> Fallible<Self> {
         let root = root.canonicalize()?;
         let copy = root.join("target/mutate/tree");
@@ -31,7 +31,7 @@ impl Tree {
         let files: BTreeSet<&str> = files.iter().map(String::as_str).collect();
         for file in &files {
             let from = root.join(file);
-            // One that was deleted and not committed.
+            // A file may be deleted without the deletion being committed yet.
             if from.is_file() {
                 let bytes = mutated(file, fs::read(&from)?, weakenable)?;
                 write_if_new(&copy.join(file), &bytes)?;
@@ -43,11 +43,11 @@ impl Tree {
         Ok(Self { root, copy, target })
     }
 
-    /// Builds the models of these files; returns each with its program.
+    /// Builds the models of these files, and returns each file with the path of its program.
     ///
     /// # Errors
     ///
-    /// They do not build.
+    /// Fails if the models do not build, with the output of cargo.
     pub fn build(&self, files: &BTreeSet<String>) -> Fallible<Vec<(String, PathBuf)>> {
         let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
         let mut cargo = Command::new("cargo");
@@ -70,18 +70,18 @@ impl Tree {
         Ok(programs.collect())
     }
 
-    /// Returns the file for the output of models.
+    /// Returns the path of the file that receives the output of models.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.root.join("target/mutate/log")
     }
 }
 
-/// Returns the files of the repository, committed or not.
+/// Returns the files of the repository, whether committed or not, without those that git ignores.
 ///
 /// # Errors
 ///
-/// git does not answer.
+/// Fails if git cannot be run, or cannot list the files.
 pub fn files(root: &Path) -> Fallible<Vec<String>> {
     let arguments = "ls-files --cached --others --exclude-standard";
     let files = output(
@@ -92,7 +92,8 @@ pub fn files(root: &Path) -> Fallible<Vec<String>> {
     Ok(files.lines().map(str::to_owned).collect())
 }
 
-/// Reads a line of cargo: `Executable tests/hedge.rs (target/loom/deps/hedge-0123)`.
+/// Reads the file and its program from a line of cargo such as `Executable tests/hedge.rs
+/// (target/loom/deps/hedge-0123)`.
 fn program(line: &str) -> Option<(String, String)> {
     let (test, path) = line
         .trim()
@@ -125,7 +126,7 @@ fn write_if_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(path, bytes)
 }
 
-/// Removes files that the repository no longer has.
+/// Removes files from the copy that the repository no longer has.
 fn remove_others(folder: &Path, copy: &Path, files: &BTreeSet<&str>) -> Fallible<()> {
     for entry in folder.read_dir()? {
         let path = entry?.path();
@@ -138,11 +139,11 @@ fn remove_others(folder: &Path, copy: &Path, files: &BTreeSet<&str>) -> Fallible
     Ok(())
 }
 
-/// Runs a command and returns its output.
+/// Runs a command and returns its standard output.
 ///
 /// # Errors
 ///
-/// It cannot be run, or fails.
+/// Fails if the command cannot be run, or if it fails.
 pub fn output(command: &mut Command) -> Fallible<String> {
     let done = command.output()?;
     if !done.status.success() {
