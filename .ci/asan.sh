@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# The real thing under AddressSanitizer and LeakSanitizer: needs a nightly toolchain.
+# Runs the tests under AddressSanitizer and LeakSanitizer, with the real primitives. Needs a nightly toolchain.
 #
 #   .ci/asan.sh             runs the tests
-#   .ci/asan.sh --planted   frees a block too early in a copy of the tree, and fails unless that is found
+#   .ci/asan.sh --planted   frees a block too early in a copy of the tree, and fails unless the error is found
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=x86_64-unknown-linux-gnu
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/asan"
 export RUSTFLAGS="-Zsanitizer=address"
-# A test asks for more memory than there is: that shall fail, as it does without a sanitizer.
+# A test asks for more memory than there is. The allocation must fail, like one without a sanitizer.
 export ASAN_OPTIONS="allocator_may_return_null=1"
 export LSAN_OPTIONS="suppressions=$PWD/.ci/lsan.supp:print_suppressions=0"
 
-# Not `allocation`, whose counting allocator the sanitizer replaces, nor what only runs the examples.
+# Leaves out `allocation`, whose counting allocator the sanitizer replaces, and tests that only run examples.
 # With `arcbus_asan`, a frame's block is freed instead of being kept for the next dispatch.
 tests() {
     local flags="$RUSTFLAGS --cfg arcbus_asan"
@@ -23,7 +23,7 @@ tests() {
 if [ "${1:-}" != --planted ]; then
     tests --lib --test stress --test bus --test registry --test context --test pipeline
     tests --doc
-    # And the kept blocks themselves, at full speed.
+    # Without `arcbus_asan`, the stress tests use the kept blocks, at full speed.
     export ARCBUS_STRESS_ROUNDS="${ARCBUS_STRESS_ROUNDS:-1000000}"
     exec cargo +nightly test --locked --target "$target" --release --test stress -- --ignored
 fi

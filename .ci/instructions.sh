@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Instructions a dispatch, by callgrind, against .ci/instructions.txt.
+# Counts the instructions of a dispatch with callgrind, and compares them with .ci/instructions.txt.
 #
-#   .ci/instructions.sh            fails where a count is more than 3 % above the committed one
-#   .ci/instructions.sh --update   writes the counts down
+#   .ci/instructions.sh            fails if a count is more than 3 % above the committed count
+#   .ci/instructions.sh --update   writes the counts to .ci/instructions.txt
 #
-# A count is the least of three processes: each seeds its hash tables anew, and a table may need one
-# more probe. It includes the loop around the dispatch, which is the same in every case.
+# A count is the least of three processes, because each process seeds its hash tables anew and a table may
+# need one more probe. The count includes the loop around the dispatch, which is equal in all cases.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

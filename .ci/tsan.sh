@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The real thing under ThreadSanitizer: needs a nightly toolchain with its source (`rust-src`), because
-# the standard library has to be instrumented, too.
+# Runs the tests under ThreadSanitizer, with the real primitives. Needs a nightly toolchain with its source
+# (`rust-src`), because the standard library must be instrumented too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
