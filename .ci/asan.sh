@@ -17,7 +17,7 @@ export LSAN_OPTIONS="suppressions=$PWD/.ci/lsan.supp:print_suppressions=0"
 # With `arcbus_asan`, a frame's block is freed instead of being kept for the next dispatch.
 tests() {
     local flags="$RUSTFLAGS --cfg arcbus_asan"
-    RUSTFLAGS="$flags" RUSTDOCFLAGS="$flags" cargo +nightly test --locked --target "$target" "$@"
+    RUSTFLAGS="$flags" RUSTDOCFLAGS="$flags" cargo +nightly test --locked -p arcbus --target "$target" "$@"
 }
 
 if [ "${1:-}" != --planted ]; then
