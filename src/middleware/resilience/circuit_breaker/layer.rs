@@ -1,4 +1,4 @@
-//! [`CircuitBreaker`]: the layer.
+//! [`CircuitBreaker`]: the settings of the layer that stops calls of a failing handler.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::outcome::ErrorKind;
 use crate::pipeline::{Facts, Gated, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Stops calling a handler that fails, and tries again after a while. One breaker a route, or one for
-/// all with [`shared`](crate::LayerExt::shared).
+/// Stops calling a handler that fails, and tries again after a while. Each route has its own breaker, or all
+/// routes have one with [`shared`](crate::LayerExt::shared).
 ///
-/// See the [module](super) for an example and for what counts as a failure.
+/// See the [module](super) for an example and for the outcomes that count as failures.
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone creates its own instances for its own routes. [`shared`](crate::LayerExt::shared) creates one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone)]
 pub struct CircuitBreaker {
     window: Window,
@@ -29,10 +29,10 @@ pub struct CircuitBreaker {
 }
 
 impl CircuitBreaker {
-    /// Opens after so many failures in a row, 1 or more. The cheapest: no clock is read while it is
-    /// closed, and a success writes nothing.
+    /// Opens after this many failures in a row, 1 or more. This is the cheapest window: while closed, the
+    /// breaker reads no clock, and a success writes nothing.
     ///
-    /// For a handler that either works or does not. One that fails now and then needs a rate.
+    /// Suits a handler that either works or does not. A handler that fails now and then needs a rate.
     #[must_use]
     pub fn consecutive(failures: u32) -> Self {
         let mut breaker = Self::by(Window::Consecutive);
@@ -40,22 +40,22 @@ impl CircuitBreaker {
         breaker
     }
 
-    /// Judges by the last so many calls, 1 to 10,000.
+    /// Judges by the last `calls` calls, 1 to 10,000.
     ///
-    /// The same whatever the traffic; but on a quiet route old calls count for long.
+    /// The window does not depend on the traffic, but on a quiet route old calls count for a long time.
     #[must_use]
     pub fn count_window(calls: u32) -> Self {
         Self::by(Window::Calls(calls))
     }
 
-    /// Judges by the calls of this time, 10 ms to 10 min, sliding by a sixteenth of it. 10 s are usual:
-    /// long enough for a rate, short enough for trouble to be news.
+    /// Judges by the calls of the last `length`, 10 ms to 10 min, sliding by a sixteenth of that time. 10 s
+    /// are usual: long enough for a rate, and short enough to notice trouble while it is news.
     #[must_use]
     pub fn time_window(length: Duration) -> Self {
         Self::by(Window::Time(length))
     }
 
-    /// With the defaults for `window`.
+    /// Creates a breaker with the defaults for `window`.
     #[must_use]
     pub fn by(window: Window) -> Self {
         Self {
@@ -66,88 +66,91 @@ impl CircuitBreaker {
         }
     }
 
-    /// The share of failed calls at which it opens: a millionth to 1, rounded to millionths. Not for
-    /// [`consecutive`](Self::consecutive).
+    /// Sets the share of failed calls at which the breaker opens: a millionth to 1, rounded to millionths.
+    /// Not for [`consecutive`](Self::consecutive).
     ///
-    /// Default 0.5: more often broken than not is trouble whatever the handler does, and who expects
-    /// fewer failures knows how many.
+    /// Default 0.5: a handler that fails more often than it works is in trouble whatever its task, and if you
+    /// expect fewer failures, you know how many.
     #[must_use]
     pub fn failure_rate(mut self, rate: f64) -> Self {
         self.limits.failure_rate = rate;
         self
     }
 
-    /// A call that takes `after` (1 ns to a day) or longer is slow, whether it fails or not; opens at
-    /// this share of slow calls, a millionth to 1. Not for [`consecutive`](Self::consecutive).
+    /// Counts a call that takes `after` (1 ns to a day) or longer as slow, whether it fails or not, and opens
+    /// at the share `rate` of slow calls, a millionth to 1. Not for [`consecutive`](Self::consecutive).
     ///
-    /// Default none: what is slow only you know. Timing calls takes a second reading of the clock, where
-    /// no other layer has asked for it.
+    /// Default none, because only you know which calls are slow. Timing calls takes a second reading of the
+    /// clock, unless another layer has read it.
     #[must_use]
     pub fn slow_calls(mut self, after: Duration, rate: f64) -> Self {
         self.limits.slow_calls = Some((after, rate));
         self
     }
 
-    /// A call that its caller ended after `time` (1 ns to a day) or later is a failure; one that it ended before
-    /// counts for nothing, see [`Verdict`](crate::Verdict). For each kind of window.
+    /// Counts a call that its caller ended after `time` (1 ns to a day) or later as a failure. A call that
+    /// its caller ended earlier counts for nothing, see [`Verdict`](crate::Verdict). Works with each kind of
+    /// window, and reads the clock once per call, unless another layer does.
     ///
-    /// Default: the time of [`slow_calls`](Self::slow_calls), or none: how long anybody should wait only you
-    /// know. Without it, and without a timeout inside, a backend that hangs does not open the breaker as long as
-    /// every caller has a deadline. The [preset](crate::middleware::ProductionConfig) has 1 s. Reads the clock once
-    /// a call, where no other layer does.
+    /// Default: the time of [`slow_calls`](Self::slow_calls), or none, because only you know how long a
+    /// caller should wait. Without this setting and without a timeout inside, a backend that hangs does not
+    /// open the breaker as long as every caller has a deadline. The
+    /// [preset](crate::middleware::ProductionConfig) has 1 s.
     #[must_use]
     pub fn slow_after(mut self, time: Duration) -> Self {
         self.limits.slow_after = Some(time);
         self
     }
 
-    /// With fewer calls in the window than this it does not open: 1 or more, and no more than a
-    /// [`count_window`](Self::count_window) holds. Not for [`consecutive`](Self::consecutive).
+    /// Sets the number of calls in the window below which the breaker never opens: 1 or more, and no more
+    /// than a [`count_window`](Self::count_window) holds. Not for [`consecutive`](Self::consecutive).
     ///
-    /// Default 20, or the length of a shorter window: with fewer, one call moves the rate by more than 5
-    /// points.
+    /// Default 20, or the length of a shorter window: with fewer calls, a single call moves the rate by more
+    /// than 5 points.
     #[must_use]
     pub fn minimum_calls(mut self, calls: u32) -> Self {
         self.limits.minimum_calls = calls;
         self
     }
 
-    /// How long it stays open before it lets probes through, 1 ns to a day.
+    /// Sets how long the breaker stays open before it lets probes through, 1 ns to a day.
     ///
-    /// Default 5 s: a restart or a failover is often done by then, and a few probes every 5 s hurt
-    /// nobody.
+    /// Default 5 s: a restart or a failover is often done by then, and a few probes every 5 s do no harm.
     #[must_use]
     pub fn open_for(mut self, time: Duration) -> Self {
         self.limits.open_for = time;
         self
     }
 
-    /// Each time that probes fail it stays open `factor` times (1 to 100) as long as before, up to
-    /// `longest` (up to a day). When it closes, that is forgotten.
+    /// Multiplies the open time by `factor` (1 to 100) each time that probes fail, up to `longest` (up to a
+    /// day). When the breaker closes, the growth is reset.
     ///
-    /// Default none: it stays open for as long as you say. Useful where many clients probe one backend.
+    /// Default none: the breaker always stays open for the configured time. Growth is useful where many
+    /// clients probe one backend.
     #[must_use]
     pub fn open_growth(mut self, factor: f64, longest: Duration) -> Self {
         self.limits.open_growth = Some((factor, longest));
         self
     }
 
-    /// How many calls are let through, at most that many at once, to see whether it can be closed: 1 to
-    /// 63. It opens again as soon as so many of them have failed, or were slow, that their share of this
-    /// number reaches the rate (of `consecutive`, with the first that fails), and closes when all have
-    /// ended without that.
+    /// Sets how many probes a half-open breaker lets through, which is also the most that run at once: 1 to
+    /// 63. The breaker opens again as soon as the failed or slow probes, as a share of this number, reach the
+    /// rate (with `consecutive`, at the first failure). The breaker closes when all probes have ended without
+    /// that.
     ///
-    /// Default 3: one good call may be luck, and three cannot overwhelm what is just getting up.
+    /// Default 3: one good call may be luck, and three cannot overwhelm a backend that is just recovering.
     #[must_use]
     pub fn half_open_probes(mut self, probes: u32) -> Self {
         self.limits.half_open_probes = probes;
         self
     }
 
-    /// How long the end of probes is waited for, 1 ns to a day. If some are still out by then, it opens
-    /// again: they may hang for ever. With none out it waits for calls, for as long as it takes. The wait
-    /// begins anew with each probe that its caller ended before [`slow_after`](Self::slow_after), so where such
-    /// callers keep coming, a probe that hangs keeps its place until its own time limit ends it.
+    /// Sets how long a half-open breaker waits for its probes to end, 1 ns to a day. If some probes still run
+    /// by then, the breaker opens again, because they may hang for ever. With no probe running, the breaker
+    /// waits for calls without a limit.
+    ///
+    /// The wait begins anew with each probe that its caller ended before [`slow_after`](Self::slow_after). So
+    /// where such callers keep coming, a probe that hangs keeps its place until its own time limit ends it.
     ///
     /// Default 30 s: longer than most handlers may take.
     #[must_use]
@@ -156,26 +159,26 @@ impl CircuitBreaker {
         self
     }
 
-    /// Calls `listener` after each change of state, on the thread of the call that brought it about and
-    /// before that call returns: it should be quick. It may use the breaker. A panic in it is caught and
-    /// dropped.
+    /// Calls `listener` after each change of state, on the thread of the call that caused the change and
+    /// before that call returns. The listener should be quick, and may use the breaker. A panic of the
+    /// listener is caught and dropped.
     #[must_use]
     pub fn on_transition(mut self, listener: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
         self.listener = Some(Listener::new(listener));
         self
     }
 
-    /// Where the breakers of its routes can be found.
+    /// Returns the breakers of the routes, to read their state and to change them.
     #[must_use]
     pub fn handles(&self) -> Handles<CircuitBreakerPolicy> {
         self.handles.clone()
     }
 
-    /// A breaker with these settings to be used without a bus.
+    /// Creates a breaker with these settings for use without a bus.
     ///
     /// # Errors
     ///
-    /// The first setting that is out of range.
+    /// Returns an error that names the first setting that is out of range.
     pub fn policy(&self) -> Result<CircuitBreakerPolicy, InvalidSetting> {
         self.policy_of("")
     }

@@ -8,8 +8,8 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::Gate;
 use crate::sync::PlainArc;
 
-/// Asks a [`CircuitBreakerPolicy`] before the handler and tells it how the handler did. Made by
-/// [`CircuitBreaker`](super::CircuitBreaker).
+/// Asks a [`CircuitBreakerPolicy`] before each call of the handler, and reports the outcome to the policy.
+/// Created by [`CircuitBreaker`](super::CircuitBreaker).
 #[derive(Debug)]
 pub struct CircuitBreakerGate {
     pub(super) policy: PlainArc<CircuitBreakerPolicy>,

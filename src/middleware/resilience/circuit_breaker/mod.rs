@@ -1,4 +1,4 @@
-//! A circuit breaker: stops calling what fails, and tries again after a while.
+//! A circuit breaker: stops calling a failing backend, and tries again after a while.
 //!
 //! ```
 //! use std::io;
@@ -34,21 +34,23 @@
 //! # Ok::<(), arcbus::RegistrationError>(())
 //! ```
 //!
-//! [`Verdict`](crate::Verdict) says what is a success and what a failure. What is neutral counts neither way, and
-//! gives a probe back: what was refused, and what its caller ended, by its deadline, by a token, or because it
-//! dropped the future. For the breaker a [`Timeout`](crate::middleware::Timeout) further out is a caller, too. A hasty
-//! caller says nothing about the backend, and must not keep out a patient one.
+//! [`Verdict`](crate::Verdict) defines success and failure. A neutral outcome counts neither way, and gives a
+//! probe back for another call. Rejected calls are neutral, and so are calls that their caller ended by a
+//! deadline, by a token, or by dropping the future. For the breaker a [`Timeout`](crate::middleware::Timeout)
+//! further out is a caller, too. A hasty caller says nothing about the backend, and must not keep out a
+//! patient one.
 //!
-//! So a backend that hangs opens a breaker in two ways: by a `Timeout` inside the breaker, whose own limit is a
-//! failure; and by callers that had the patience for [`slow_after`](CircuitBreaker::slow_after). The `Timeout`
-//! is the better one, for it does not depend on the callers.
+//! So a backend that hangs opens a breaker in two ways. A `Timeout` inside the breaker turns the hang into a
+//! failure by its own limit, and so do callers that had the patience for
+//! [`slow_after`](CircuitBreaker::slow_after). The `Timeout` is the better way, because it does not depend on
+//! the callers.
 //!
-//! A failure or a slow call opens a breaker, or the call with which the
-//! [minimum](CircuitBreaker::minimum_calls) is reached; never a good call by itself, whatever leaves the
-//! window.
+//! A breaker opens at a failure or a slow call, or at the call that reaches the
+//! [minimum](CircuitBreaker::minimum_calls). A good call never opens a breaker by itself, whichever calls
+//! leave the window.
 //!
-//! The states are those of Nygard ("Release It!", 2007); rates, minimum, slow calls and most defaults
-//! follow resilience4j and Polly.
+//! The states come from Nygard ("Release It!", 2007). Rates, minimum, slow calls and most defaults follow
+//! resilience4j and Polly.
 
 mod layer;
 mod middleware;

@@ -1,4 +1,4 @@
-//! What a call that was let through holds, and what one that was not is told.
+//! [`Admission`] and [`Refused`]: the two answers of a breaker to a call.
 
 use std::error::Error;
 use std::fmt;
@@ -9,15 +9,15 @@ use super::word::{State, Word};
 use crate::clock::nanos;
 use crate::outcome::Verdict;
 
-/// The tag under which a call was let through, and the time. Copied within this folder; an [`Admission`] sees
-/// to it that a probe's is completed or given back, once.
+/// The tag under which a call was admitted, and the time. The modules of this folder copy tickets freely,
+/// while an [`Admission`] makes sure that a probe is completed or returned exactly once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     pub(super) tag: Word,
     pub(super) entered: u64,
 }
 
-/// The call is not timed.
+/// The entry time of a call that is not timed.
 pub(super) const UNTIMED: u64 = u64::MAX;
 
 impl Ticket {
@@ -26,7 +26,7 @@ impl Ticket {
         Self { tag, entered }
     }
 
-    /// Of a call that is let through and not counted.
+    /// The ticket of a call that is admitted and not counted.
     pub(super) const UNCOUNTED: Self = Self {
         tag: Word::UNCOUNTED,
         entered: UNTIMED,
@@ -42,16 +42,17 @@ impl Ticket {
         self.entered != UNTIMED
     }
 
-    /// Whether it took that long. Not if it is not timed, whatever the time.
+    /// Returns whether the call took at least `slow_after`. Returns `false` for a call that is not timed, at
+    /// any `ended`.
     #[inline(always)]
     pub(super) fn is_slow(self, slow_after: u64, ended: u64) -> bool {
         ended.saturating_sub(self.entered) >= slow_after
     }
 }
 
-/// A call that was let through. [`complete`](Self::complete) tells how it ended, [`abandon`](Self::abandon) that
-/// its caller ended it; dropped without either, it counts for nothing, and a probe is given back for another
-/// call.
+/// A call that was admitted. [`complete`](Self::complete) reports how the call ended, and
+/// [`abandon`](Self::abandon) that its caller ended it. A call that is dropped without either counts for
+/// nothing, and a probe is returned for another call.
 #[must_use = "dropped, it counts for nothing"]
 pub struct Admission<'a> {
     policy: &'a CircuitBreakerPolicy,
@@ -64,28 +65,29 @@ impl<'a> Admission<'a> {
         Self { policy, ticket }
     }
 
-    /// Whether it is one of the few that a half-open breaker lets through.
+    /// Returns whether this call is a probe, one of the few calls that a half-open breaker admits.
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.ticket.is_probe()
     }
 
-    /// Tells how the call ended. Changes nothing if the breaker has changed its state since it let the
-    /// call through.
+    /// Reports how the call ended. Does nothing if the breaker has changed its state since it admitted the
+    /// call.
     pub fn complete(self, verdict: Verdict, now: Duration) {
         self.complete_at(verdict, || nanos(now));
     }
 
-    /// [`complete`](Self::complete) in ticks of the clock. `now` returns the same value however often it is asked.
+    /// Reports the end like [`complete`](Self::complete), in ticks of the clock. `now` returns a fixed value.
     #[inline(always)]
     pub(in super::super) fn complete_at(self, verdict: Verdict, now: impl Fn() -> u64 + Copy) {
         let policy = self.policy;
         policy.complete_at(self.into_ticket(), verdict, now);
     }
 
-    /// Tells that its caller ended the call: by a deadline, by a token, or because it has gone. That is a failure
-    /// if the call had run for [`slow_after`](super::super::Limits::slow_after) by `now`. Otherwise it counts for
-    /// nothing: a probe is there for another call, and the time for which its end was waited for begins anew.
+    /// Reports that the caller ended the call: by a deadline, by a token, or by dropping the future. The call
+    /// counts as a failure if it had run for [`slow_after`](super::super::Limits::slow_after) by `now`.
+    /// Otherwise the call counts for nothing: a probe is returned for another call, and the wait for the end
+    /// of the probes begins anew.
     ///
     /// ```
     /// use std::time::Duration;
@@ -103,7 +105,7 @@ impl<'a> Admission<'a> {
         self.abandon_at(&|| nanos(now));
     }
 
-    /// [`abandon`](Self::abandon) in ticks of the clock.
+    /// Reports the end by the caller like [`abandon`](Self::abandon), in ticks of the clock.
     pub(in super::super) fn abandon_at(self, now: &dyn Fn() -> u64) {
         let policy = self.policy;
         policy.abandon_at(self.into_ticket(), now);
@@ -133,16 +135,16 @@ impl fmt::Debug for Admission<'_> {
     }
 }
 
-/// A call was not let through.
+/// The error of a call that was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub(super) retry_after: Duration,
 }
 
 impl Refused {
-    /// When one may be let through again, from now. Of a half-open breaker, when it stops waiting for its
-    /// probes, if they do not end before; of one that is forced open, the time that it stays open
-    /// otherwise.
+    /// Returns the time from now until a call may be admitted again. For a half-open breaker, this is the
+    /// time until it stops waiting for its probes, if they do not end earlier. For a breaker that is forced
+    /// open, this is its regular open time.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         self.retry_after

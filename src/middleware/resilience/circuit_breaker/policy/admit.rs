@@ -1,4 +1,4 @@
-//! Letting calls through.
+//! Admission of calls.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use super::word::{State, Word};
 use crate::clock::nanos;
 
 impl CircuitBreakerPolicy {
-    /// Lets a call through, or not. What it returns is to be [completed](Admission::complete).
+    /// Admits a call, or rejects it. An admitted call must be [completed](Admission::complete).
     ///
     /// # Errors
     ///
-    /// [`Refused`] while the breaker is open, or half-open with all its probes out.
+    /// Returns [`Refused`] while the breaker is open, or half-open with all its probes running.
     pub fn try_admit(&self, now: Duration) -> Result<Admission<'_>, Refused> {
         let now = || nanos(now);
         self.admit_at(now, now)
     }
 
-    /// [`try_admit`](Self::try_admit) in ticks of the clock. A closed breaker reads two words, and the time only
-    /// where calls are timed. `tick` returns the same value however often it is asked, and may have been read
-    /// long ago; `now` reads the clock anew.
+    /// Admits a call like [`try_admit`](Self::try_admit), in ticks of the clock. A closed breaker reads two
+    /// words, and the time only if calls are timed. `tick` returns a fixed value, which may have been read
+    /// long ago, and `now` reads the clock anew.
     #[inline(always)]
     pub(in super::super) fn admit_at(
         &self,
@@ -65,7 +65,7 @@ impl CircuitBreakerPolicy {
         }
     }
 
-    /// An open breaker whose time is over goes half-open, and looks again.
+    /// Turns a breaker whose open time is over half-open. The caller then loads the word again.
     fn end_of_open(&self, word: Word, now: u64) -> Result<Option<Ticket>, Refused> {
         let interval = self.rules.read().open_interval(word.growth());
         match self.opened.left(interval, now) {
@@ -78,8 +78,8 @@ impl CircuitBreakerPolicy {
         }
     }
 
-    /// The reservation is part of the word that says half-open: no more go out than asked for, and none
-    /// after the state has changed.
+    /// Reserves a probe. The reservation is part of the half-open word: no more probes run than the limit
+    /// allows, and none starts after the state has changed.
     fn probe(&self, word: Word, now: u64) -> Result<Option<Ticket>, Refused> {
         let rules = self.rules.read();
         let left = self.half_opened.left(rules.half_open_for, now);
@@ -95,7 +95,7 @@ impl CircuitBreakerPolicy {
     }
 }
 
-/// With metrics only, nobody is refused.
+/// Rejects a call, or admits it uncounted in the mode that only records metrics.
 fn refuse(word: Word, left: u64) -> Result<Ticket, Refused> {
     if word.is_metrics_only() {
         Ok(Ticket::UNCOUNTED)

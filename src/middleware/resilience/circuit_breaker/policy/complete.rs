@@ -1,4 +1,4 @@
-//! Counting how calls have ended.
+//! Counting the outcomes of calls.
 
 use super::admission::Ticket;
 use super::rules::{Health, Probed, Rules, TIMED};
@@ -8,11 +8,11 @@ use super::{CircuitBreakerPolicy, JudgesBy};
 use crate::outcome::Verdict;
 
 impl CircuitBreakerPolicy {
-    /// A good call of a closed breaker writes one word, by one locked instruction; where failures in a
-    /// row are counted and there are none, it writes nothing. Everything else is cold.
+    /// Counts a completed call. A good call of a closed breaker writes one word, by one locked instruction. A
+    /// breaker that counts failures in a row, and has none, writes nothing. All other cases are cold.
     ///
-    /// `now` says the same however often it is asked. It is asked only for a window of time, for calls
-    /// that are timed, and when the breaker opens.
+    /// `now` returns a fixed value, and is called only for a time window, for timed calls, and when the
+    /// breaker opens.
     #[inline(always)]
     pub(super) fn complete_at(
         &self,
@@ -23,7 +23,8 @@ impl CircuitBreakerPolicy {
         let word = self.word.load();
         let is_in_time = word.tag() == ticket.tag && word.is(State::Closed);
         if verdict != Verdict::Success || !is_in_time {
-            // A copy, so that what it borrows is in memory only here; and so below.
+            // A copy, so that the values borrowed by `now` are in memory only on this path. The calls below
+            // copy for this reason, too.
             return self.complete_otherwise(ticket, verdict, &{ now });
         }
         match &self.judges_by {
@@ -49,7 +50,7 @@ impl CircuitBreakerPolicy {
             return self.count_bad(window, ticket, Verdict::Success, &{ now });
         }
         let place = window.count(ticket.tag.epoch(), ended);
-        // A call that ends while the breaker begins to watch may miss that: the next one does not.
+        // A call that ends while the breaker begins to watch may miss the change, but the next call sees it.
         if word.is_watched()
             && let Some(place) = place
         {
@@ -74,7 +75,7 @@ impl CircuitBreakerPolicy {
         }
     }
 
-    /// Counts a call that its caller ended: for nothing, or as a failure if it had run for long.
+    /// Counts a call that its caller ended: not at all, or as a failure if the call had run for long.
     #[cold]
     #[inline(never)]
     pub(super) fn abandon_at(&self, ticket: Ticket, now: &dyn Fn() -> u64) {
@@ -86,8 +87,8 @@ impl CircuitBreakerPolicy {
         }
     }
 
-    /// Gives a probe back whose caller was in a hurry. The end of the probes is waited for anew: where all
-    /// callers are, one of their probes is always out, and that must not open the breaker again.
+    /// Returns a probe whose caller was hasty, and restarts the wait for the end of the probes. Where all
+    /// callers are hasty, one of their probes is always running, and that must not open the breaker again.
     fn give_back_hasty(&self, ticket: Ticket, now: &dyn Fn() -> u64) {
         if ticket.is_probe() && self.word.load().tag() == ticket.tag {
             self.half_opened.raise(now());
@@ -95,7 +96,7 @@ impl CircuitBreakerPolicy {
         }
     }
 
-    /// A probe that did not end is there for another call.
+    /// Returns the place of a probe that did not end, so that another call can use it.
     pub(super) fn give_back(&self, ticket: Ticket) {
         if ticket.is_probe() {
             let give = |word: Word| (word.tag() == ticket.tag).then(|| word.probe_given_back());
@@ -126,7 +127,7 @@ impl CircuitBreakerPolicy {
         });
     }
 
-    /// Counts a call that may not have been good.
+    /// Counts a call that failed or may have been slow.
     #[cold]
     fn count_bad<W: SlidingWindow>(
         &self,
@@ -143,15 +144,15 @@ impl CircuitBreakerPolicy {
             return;
         };
         window.mark(epoch, place, failed, slow);
-        // Of two threads that count something bad, the later one here finds what both have counted.
+        // Of two threads that count bad calls, the later one at this point sees the counts of both.
         let watch = |word: Word| (word.tag() == ticket.tag).then(|| word.marked());
         if let Some((_, word)) = self.word.step(watch) {
             self.judge(window, word, place, &rules, now);
         }
     }
 
-    /// Opens if the window says so; watches on if it would but for the number of calls. If another call
-    /// was counted as bad meanwhile, it is left to that one to say that all is well.
+    /// Opens the breaker if the window is bad. Keeps watching if the rate is reached but the calls are too
+    /// few. If another bad call was counted in the meantime, only that call may end the watch.
     #[cold]
     fn judge<W: SlidingWindow>(
         &self,
@@ -190,7 +191,7 @@ impl CircuitBreakerPolicy {
         });
     }
 
-    /// The word after it, from the tick `now`.
+    /// Returns the word after the breaker has opened at the tick `now`.
     pub(super) fn opening(&self, word: Word, now: u64) -> Word {
         self.opened.raise(now);
         word.opened()

@@ -5,32 +5,32 @@ use super::word::{State, Word};
 use super::{CircuitBreakerPolicy, Limits, Transition};
 use crate::setting::InvalidSetting;
 
-/// By hand. Each begins a new epoch: calls under way count no more.
+/// Changes by hand, each of which begins a new epoch: running calls no longer count.
 impl CircuitBreakerPolicy {
-    /// Refuses every call until told otherwise.
+    /// Rejects every call until the state is changed by hand again.
     pub fn force_open(&self) {
         self.force(State::ForcedOpen);
     }
 
-    /// Lets every call through until told otherwise. A window goes on counting, from nothing, so that it
-    /// can be [read](Self::reading).
+    /// Admits every call until the state is changed by hand again. A window continues to count, from zero, so
+    /// that it can be [read](Self::reading).
     pub fn force_closed(&self) {
         self.force(State::ForcedClosed);
     }
 
-    /// Lets every call through until told otherwise, and counts nothing.
+    /// Admits every call until the state is changed by hand again, and counts nothing.
     pub fn disable(&self) {
         self.force(State::Disabled);
     }
 
-    /// Works as always, beginning closed and with nothing counted, and tells its listener, but refuses
-    /// nobody: to see what limits would do. While it is open or has enough probes, calls are let through
-    /// uncounted.
+    /// Works as usual and calls the listener, but rejects no call, to show the effect of limits before they
+    /// apply. The breaker begins closed with nothing counted. While it is open or has enough probes, calls
+    /// are admitted uncounted.
     pub fn metrics_only(&self) {
         self.turn_by(|word| Some(word.with_metrics_only()));
     }
 
-    /// Ends whatever of these is in force: closed, with nothing counted.
+    /// Ends every change by hand: the breaker is closed, with nothing counted.
     pub fn reset(&self) {
         self.force(State::Closed);
     }
@@ -39,26 +39,27 @@ impl CircuitBreakerPolicy {
         self.turn_by(|word| Some(word.forced(state)));
     }
 
-    /// The limits in force.
+    /// Returns the limits in force.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.rules.read().limits(self.window)
     }
 
-    /// Changes the limits, all at once: no call is judged by some of the old and some of the new ones.
-    /// State and window stay as they are, and are judged anew when the next call is counted that is not
-    /// good. Threads that change limits take turns; nobody else waits.
+    /// Changes all limits at once: no call is judged by a mixture of old and new limits. State and window
+    /// stay unchanged, and are judged anew when the next bad call is counted. Threads that change limits take
+    /// turns, and no other thread waits.
     ///
     /// # Errors
     ///
-    /// The first limit that is out of range; nothing is changed.
+    /// Returns an error that names the first limit that is out of range, and then nothing changes.
     pub fn set_limits(&self, limits: Limits) -> Result<(), InvalidSetting> {
         limits.check(self.window)?;
         self.rules.set(&Rules::of(&limits, self.window));
         Ok(())
     }
 
-    /// Changes the word as [`WordCell::step`](super::word::WordCell::step) does; tells of a new state.
+    /// Changes the word like [`WordCell::step`](super::word::WordCell::step), and calls the listener if the
+    /// state is new.
     pub(super) fn turn_by(&self, step: impl FnMut(Word) -> Option<Word>) {
         if let Some((from, to)) = self.word.step(step)
             && from.tag() != to.tag()

@@ -1,4 +1,4 @@
-//! [`CountWindow`]: the last so many calls, one bit each.
+//! [`CountWindow`]: the last calls up to a fixed number, with one bit for each.
 
 #![cfg_attr(
     arcbus_loom,
@@ -11,12 +11,12 @@ use crate::sync::{AtomicU64, Ordering};
 
 pub(super) const LONGEST: u32 = 10_000;
 
-/// A ring of bits for the calls that failed, and one for the slow ones. A call takes the next position;
-/// a good one leaves it at that: bits of the lap before are told by their stamp, and nobody has to clear
-/// them. So the window is exact, to the call, and a good call writes one word.
+/// A ring of bits for the calls that failed, and another for the slow calls. A call takes the next position,
+/// and a good call does nothing more. Bits of the previous lap are recognised by their stamp, so no thread
+/// has to clear them. So the window is exact, to the call, and a good call writes one word.
 ///
-/// (resilience4j and recloser keep rings of outcomes, too, with a running sum, behind a lock. Here the
-/// bits are summed up when a call was not good.)
+/// (resilience4j and recloser keep rings of outcomes, too, with a running sum, behind a lock. Here the bits
+/// are summed up when a bad call is counted.)
 #[derive(Debug)]
 pub(super) struct CountWindow {
     length: u32,
@@ -25,7 +25,7 @@ pub(super) struct CountWindow {
     slow: Box<[Block]>,
 }
 
-/// The place of a call, and of how many calls the window is that ends with it.
+/// The position of a call, and the number of calls in the window that ends with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     index: u32,
@@ -34,8 +34,8 @@ pub(super) struct Position {
 
 impl CountWindow {
     pub(super) fn new(length: u32) -> Self {
-        // A power of two, so that the ring goes on evenly where positions wrap. Two more than are full:
-        // a window begins and ends within a block.
+        // A power of two, so that the ring continues evenly where positions wrap. Two more than the full
+        // blocks, because a window begins and ends within a block.
         let blocks = (length / BITS + 2).next_power_of_two();
         let ring = || (0..blocks).map(|_| Block::default()).collect();
         Self {
@@ -46,13 +46,13 @@ impl CountWindow {
         }
     }
 
-    /// Whether the window has gone on past this position, so that its block may be reused.
+    /// Returns whether the window has moved past this position, so that its block may be reused.
     fn is_past(&self, epoch: u32, position: Position) -> bool {
         self.last(epoch)
             .is_none_or(|last| last.index.wrapping_sub(position.index) & INDEX >= self.length)
     }
 
-    /// What is in the window that ends with `position`.
+    /// Returns the counts of the window that ends with `position`.
     pub(super) fn counts(&self, epoch: u32, position: Position) -> Counts {
         Counts {
             calls: u64::from(position.calls),
@@ -61,7 +61,7 @@ impl CountWindow {
         }
     }
 
-    /// The position of the call that was counted last in this epoch.
+    /// Returns the position of the last call that was counted in this epoch.
     pub(super) fn last(&self, epoch: u32) -> Option<Position> {
         self.sequence.last(epoch, self.length)
     }
@@ -87,8 +87,8 @@ impl SlidingWindow for CountWindow {
         }
     }
 
-    /// Calls that end at the same time take positions in one order and mark them in another: a short
-    /// window may have gone on past this call when it is judged.
+    /// Concurrent calls take positions in one order and mark them in another. So a short window may have
+    /// moved past this call when it is judged.
     fn judge(&self, epoch: u32, position: Position, rules: &Rules) -> Health {
         let then = rules.judge(self.counts(epoch, position));
         match self.last(epoch) {
@@ -107,7 +107,7 @@ fn block(ring: &[Block], index: u32) -> &Block {
     &ring[(index / BITS) as usize % ring.len()]
 }
 
-/// The bits set at the `calls` positions up to `end`.
+/// Returns the number of bits that are set at the `calls` positions up to `end`.
 fn sum(ring: &[Block], epoch: u32, end: Position) -> u64 {
     let begin = end.index.wrapping_sub(end.calls - 1) & INDEX;
     let blocks = (end.index / BITS).wrapping_sub(begin / BITS) & (INDEX / BITS);
@@ -125,17 +125,18 @@ fn sum(ring: &[Block], epoch: u32, end: Position) -> u64 {
     (0..=blocks).map(bits).sum()
 }
 
-/// Where the next call stands: `epoch << 32 | full << 31 | index`, the index modulo 2^31. Full is set
-/// from when there were as many calls as the window is long.
+/// The position of the next call: `epoch << 32 | full << 31 | index`, with the index modulo 2^31. `full` is
+/// set once there were as many calls as the window is long.
 ///
-/// Relaxed, for the reason given at `Tally`; who reuses a [`Block`] lets others know how far it is.
+/// Relaxed, for the reason given at `Tally`. A thread that reuses a [`Block`] publishes how far the sequence
+/// has advanced.
 #[derive(Debug, Default)]
 struct Sequence(AtomicU64);
 
 const FULL: u64 = 1 << 31;
 const INDEX: u32 = (1 << 31) - 1;
 const INDEX_BITS: u64 = INDEX as u64;
-/// Farther ahead than that is an epoch that was held until they wrapped.
+/// An epoch farther ahead than this was held until the epochs wrapped.
 const AHEAD: u32 = 1 << 20;
 
 impl Sequence {
@@ -143,7 +144,7 @@ impl Sequence {
     fn next(&self, epoch: u32, length: u32) -> Option<Position> {
         let held = self.0.load(Ordering::Relaxed);
         let next = held.wrapping_add(1);
-        // In the middle of a full window of this epoch: the next index is one more.
+        // In the middle of a full window of this epoch, the next index is one more.
         let full = u64::from(epoch) << 32 | FULL;
         if held & !INDEX_BITS == full && next & !INDEX_BITS == full && self.swap(held, next) {
             Some(position(held, length))
@@ -176,7 +177,7 @@ impl Sequence {
             .is_ok()
     }
 
-    /// The position taken last; nothing if none was in this epoch.
+    /// Returns the last position that was taken, or `None` if none was taken in this epoch.
     fn last(&self, epoch: u32, length: u32) -> Option<Position> {
         let held = self.0.load(Ordering::Relaxed);
         let next = position(held, length);
@@ -197,7 +198,7 @@ fn epoch_of(held: u64) -> u32 {
     (held >> 32) as u32
 }
 
-/// The position that is to be taken next.
+/// Returns the position that is taken next.
 #[inline(always)]
 fn position(held: u64, length: u32) -> Position {
     let index = held as u32 & INDEX;
@@ -212,28 +213,28 @@ fn after(held: u64, taken: Position, length: u32) -> u64 {
     u64::from(epoch_of(held)) << 32 | full | u64::from(next)
 }
 
-/// How many calls stand in a block; in a model one, so that blocks are soon reused.
+/// The number of calls in a block: one in a model, so that blocks are soon reused.
 const BITS: u32 = if cfg!(arcbus_loom) { 1 } else { 16 };
 
-/// One bit for each of sixteen calls, under a stamp of 48 bits: 21 of the epoch, 27 the number of the
-/// block. A bit that is never overwritten is found again after 2^31 calls; that one is borne.
+/// A bit for each of sixteen calls, under a stamp of 48 bits: 21 of the epoch, and 27 for the number of the
+/// block. A bit that is never overwritten is found again after 2^31 calls, which is tolerated.
 #[derive(Debug, Default)]
 struct Block(AtomicU64);
 
 impl Block {
-    /// Sets the bit of `index`, unless the block is found reused and `is_past` says so.
+    /// Sets the bit of `index`, unless the block was reused and `is_past` returns `true`.
     fn set(&self, epoch: u32, index: u32, is_past: impl Fn() -> bool) {
         let empty = stamp(epoch, index) << BITS;
         loop {
-            // Acquire: pairs with the Release below. Who finds a later block here finds the sequence
-            // that far: `is_past` is then true. Model: `circuit_breaker`.
+            // Acquire: pairs with the Release below. A thread that finds a later block here sees the sequence
+            // at least as far, so `is_past` is then true. Model: `circuit_breaker`.
             let held = self.0.load(Ordering::Acquire);
             let is_mine = held >> BITS == empty >> BITS;
             if !is_mine && is_past() {
                 return;
             }
             let next = if is_mine { held } else { empty } | 1 << (index % BITS);
-            // Relaxed when it fails: the load above is made again.
+            // Relaxed on failure, because the load above is repeated.
             let swapped = self
                 .0
                 .compare_exchange(held, next, Ordering::Release, Ordering::Relaxed);
@@ -243,7 +244,7 @@ impl Block {
         }
     }
 
-    /// The bits of the block in which `index` lies.
+    /// Returns the bits of the block in which `index` lies.
     fn get(&self, epoch: u32, index: u32) -> u32 {
         let held = self.0.load(Ordering::Relaxed);
         if held >> BITS == stamp(epoch, index) {
@@ -262,7 +263,7 @@ fn stamp(epoch: u32, index: u32) -> u64 {
 mod tests {
     use super::*;
 
-    /// Counts a call that failed or did not.
+    /// Counts a call that failed or succeeded.
     fn call(window: &CountWindow, epoch: u32, failed: bool) {
         let position = window.count(epoch, 0).expect("in the epoch");
         if failed {

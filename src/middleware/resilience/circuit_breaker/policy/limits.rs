@@ -1,4 +1,4 @@
-//! [`Window`] and [`Limits`]: by what a breaker judges, and how long it waits.
+//! [`Window`] and [`Limits`]: the calls by which a breaker judges, and its thresholds and times.
 
 use std::time::Duration;
 
@@ -7,56 +7,59 @@ use super::time_window::{LONGEST as LONGEST_TIME, SHORTEST as SHORTEST_TIME};
 use super::word::{MOST_FAILURES, MOST_PROBES};
 use crate::setting::InvalidSetting;
 
-/// Which calls a closed breaker judges by. Fixed for its life.
+/// The calls by which a closed breaker judges. Fixed when the breaker is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Window {
-    /// The failures since the last success. Reads no clock, and a success where there are none writes
-    /// nothing.
+    /// The failures since the last success. Reads no clock, and a success writes nothing if there are no
+    /// failures.
     Consecutive,
-    /// The last so many calls, 1 to 10,000, to the call.
+    /// The last `n` calls, 1 to 10,000, exact to the call.
     Calls(u32),
-    /// The calls of a time, 10 ms to 10 min. It slides by a sixteenth: a call counts for at least 15/16
-    /// of this time and at most for all of it.
+    /// The calls of a period, 10 ms to 10 min. The window slides by a sixteenth: a call counts for at least
+    /// 15/16 of the period and at most for all of it.
     Time(Duration),
 }
 
-/// When a breaker opens, for how long, and what closes it again. Can be changed while it works:
-/// [`CircuitBreakerPolicy::set_limits`](super::CircuitBreakerPolicy::set_limits).
+/// The limits at which a breaker opens, how long it stays open, and the conditions to close again.
+/// [`CircuitBreakerPolicy::set_limits`](super::CircuitBreakerPolicy::set_limits) changes them while the
+/// breaker is in use.
 ///
-/// The same settings as the methods of [`CircuitBreaker`](super::super::CircuitBreaker), where the defaults
-/// are argued.
+/// The fields match the methods of [`CircuitBreaker`](super::super::CircuitBreaker), which give the reasons
+/// for the defaults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// How many failures in a row open it, 1 or more. Default 5. Only with [`Window::Consecutive`].
+    /// The number of failures in a row that opens the breaker, 1 or more. Default 5. Only with
+    /// [`Window::Consecutive`].
     pub failures: u32,
-    /// The share of failed calls at which it opens: a millionth to 1, rounded to millionths. Default
+    /// The share of failed calls at which the breaker opens: a millionth to 1, rounded to millionths. Default
     /// 0.5. Not with [`Window::Consecutive`].
     pub failure_rate: f64,
-    /// A call that takes this long or longer is slow (1 ns to a day), and the share of slow calls at
-    /// which it opens (as above). Default none. Not with [`Window::Consecutive`].
+    /// The duration from which on a call is slow (1 ns to a day), and the share of slow calls at which the
+    /// breaker opens (a millionth to 1, rounded to millionths). Default none. Not with
+    /// [`Window::Consecutive`].
     pub slow_calls: Option<(Duration, f64)>,
-    /// A call that its caller ended is a failure if it had run for this long or longer, 1 ns to a day. Default: the
-    /// time of [`slow_calls`](Self::slow_calls); none without.
+    /// The duration from which on a call that its caller ended is a failure, 1 ns to a day. Default: the time
+    /// of [`slow_calls`](Self::slow_calls), or none without slow calls.
     pub slow_after: Option<Duration>,
-    /// With fewer calls in the window than this it does not open: 1 or more. Default 20, or the length
-    /// of a shorter window. Not with [`Window::Consecutive`].
+    /// The number of calls in the window below which the breaker never opens: 1 or more. Default 20, or the
+    /// length of a shorter window. Not with [`Window::Consecutive`].
     pub minimum_calls: u32,
-    /// How long it stays open, 1 ns to a day. Default 5 s.
+    /// The time for which the breaker stays open, 1 ns to a day. Default 5 s.
     pub open_for: Duration,
-    /// By what factor (1 to 100) it stays open longer each time that the probes fail, and the longest
-    /// time it comes to ([`open_for`](Self::open_for) to a day). Default none: always as long.
+    /// The factor (1 to 100) by which the open time grows each time that the probes fail, and its maximum
+    /// ([`open_for`](Self::open_for) to a day). Default none: the open time never grows.
     pub open_growth: Option<(f64, Duration)>,
-    /// How many calls are let through to see whether it can be closed, 1 to 63. Default 3.
+    /// The number of probes that decide whether the breaker closes, 1 to 63. Default 3.
     pub half_open_probes: u32,
-    /// How long their end is waited for, 1 ns to a day. Default 30 s.
+    /// The time for which the breaker waits for its probes to end, 1 ns to a day. Default 30 s.
     pub half_open_for: Duration,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Limits {
-    /// The defaults for a window.
+    /// Returns the defaults for a window.
     #[must_use]
     pub fn of(window: Window) -> Self {
         Self {

@@ -31,11 +31,11 @@ use rules::{Rules, RulesCell};
 use time_window::TimeWindow;
 use word::WordCell;
 
-/// A circuit breaker alone: it says whether a call may be made, and is told how it ended
-/// ([`Admission::complete`]), or that its caller ended it ([`Admission::abandon`]).
+/// A circuit breaker without a bus. The breaker decides whether a call may be made, and is told how the call
+/// ended ([`Admission::complete`]), or that its caller ended it ([`Admission::abandon`]).
 ///
-/// `now` is the time since a moment of the caller's choice, always the same one. Nothing here waits or
-/// takes a lock, except that threads which change limits take turns.
+/// `now` is the time since an origin of the caller's choice, which never changes. Nothing here waits or takes
+/// a lock, except that threads which change limits take turns.
 ///
 /// ```
 /// use std::time::Duration;
@@ -70,18 +70,18 @@ pub struct CircuitBreakerPolicy {
 
 #[derive(Debug)]
 enum JudgesBy {
-    /// Failures in a row, which stand in the word.
+    /// The failures in a row, which are stored in the word.
     Streak,
     Calls(CountWindow),
     Time(TimeWindow),
 }
 
 impl CircuitBreakerPolicy {
-    /// A closed breaker.
+    /// Creates a closed breaker.
     ///
     /// # Errors
     ///
-    /// The first setting that is out of range.
+    /// Returns an error that names the first setting that is out of range.
     pub fn new(window: Window, limits: Limits) -> Result<Self, InvalidSetting> {
         limits.check(window)?;
         Ok(Self {
@@ -100,7 +100,7 @@ impl CircuitBreakerPolicy {
         })
     }
 
-    /// Tells `listener` of every change of state.
+    /// Sets the `listener`, which is called after every change of state.
     #[must_use]
     pub(super) fn told_to(mut self, listener: Option<Listener>, name: &'static str) -> Self {
         (self.listener, self.name) = (listener, name);

@@ -1,10 +1,10 @@
-//! [`Reading`]: what a breaker knows.
+//! [`Reading`]: a snapshot of a breaker.
 
 use super::window::{Counts, SlidingWindow};
 use super::word::{State, Word};
 use super::{CircuitBreakerPolicy, JudgesBy};
 
-/// What a breaker knows at one moment.
+/// A snapshot of the state and the counts of a breaker at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     state: State,
@@ -14,50 +14,51 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The state. An open breaker whose time is over is open until a call comes.
+    /// Returns the state. A breaker whose open time is over stays open until the next call.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Whether it refuses nobody: [`metrics_only`](CircuitBreakerPolicy::metrics_only).
+    /// Returns whether the breaker rejects no call: see [`metrics_only`](CircuitBreakerPolicy::metrics_only).
     #[must_use]
     pub fn is_metrics_only(&self) -> bool {
         self.is_metrics_only
     }
 
-    /// One more with each change of state, modulo 2^30.
+    /// Returns the epoch, which grows by one with each change of state, modulo 2^30.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch
     }
 
-    /// The calls in the window; of a half-open breaker, the probes that have ended. A window of time is
-    /// as it was when a call was counted last. 0 where failures in a row are counted.
+    /// Returns the number of calls in the window, or of the probes that have ended in a half-open breaker. A
+    /// time window is reported as of the last counted call. Returns 0 while a closed breaker counts failures
+    /// in a row.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.counts.calls
     }
 
-    /// How many of them failed; or the failures in a row.
+    /// Returns the number of these calls that failed, or the number of failures in a row.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.counts.failures
     }
 
-    /// How many of them were slow, whether they failed or not.
+    /// Returns the number of these calls that were slow, whether they failed or not.
     #[must_use]
     pub fn slow(&self) -> u64 {
         self.counts.slow
     }
 
-    /// The share of calls that failed, 0 to 1; 0 without calls.
+    /// Returns the share of calls that failed, 0 to 1, or 0 without calls.
     #[must_use]
     pub fn failure_rate(&self) -> f64 {
         self.share(self.counts.failures)
     }
 
-    /// The share of calls that were slow, 0 to 1; 0 without calls.
+    /// Returns the share of calls that were slow, 0 to 1, or 0 without calls.
     #[must_use]
     pub fn slow_rate(&self) -> f64 {
         self.share(self.counts.slow)
@@ -72,13 +73,14 @@ impl Reading {
 }
 
 impl CircuitBreakerPolicy {
-    /// The state. An open breaker whose time is over is open until a call comes.
+    /// Returns the state. A breaker whose open time is over stays open until the next call.
     #[must_use]
     pub fn state(&self) -> State {
         self.word.load().state()
     }
 
-    /// State, epoch and what is counted. What calls count meanwhile may be in it or not.
+    /// Returns the state, the epoch and the counts. Calls that are counted in the meantime may be included or
+    /// not.
     #[must_use]
     pub fn reading(&self) -> Reading {
         let word = self.word.load();

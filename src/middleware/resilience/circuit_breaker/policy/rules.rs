@@ -1,4 +1,4 @@
-//! [`Rules`]: the limits as the policy asks them, and the cell in which they can be changed.
+//! [`Rules`]: the limits in the form that the policy reads, and the cell in which they can be changed.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use super::word::Probes;
 use crate::clock::nanos;
 use crate::sync::{AtomicU64, Ordering, Versioned};
 
-/// No time: calls are not timed.
+/// A time that never comes: calls are not timed.
 pub(super) const NEVER: u64 = u64::MAX;
-/// In the place of the time after which a call is slow: calls are timed, and none is slow by that.
+/// Replaces the time after which a call is slow if calls are timed, but none of them counts as slow.
 pub(super) const TIMED: u64 = NEVER - 1;
 
-/// Rates are kept in millionths, so that they are compared without rounding: 3 calls of 30 are 10 %.
+/// The unit of rates, which are kept in millionths to compare them without rounding: 3 calls of 30 are 10 %.
 const WHOLE: u64 = 1_000_000;
 
-/// What a window says.
+/// The state of a window under the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Health {
     Good,
-    /// The rate is reached, but there are too few calls to say so.
+    /// The rate is reached, but the calls are too few to be sure.
     TooFewCalls,
     Bad,
 }
 
-/// What the probes say.
+/// The decision of the probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Probed {
     Undecided,
@@ -35,8 +35,8 @@ pub(super) enum Probed {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rules {
-    /// Of [`Window::Consecutive`]; there the rate is the least, so that a single probe that fails is
-    /// enough.
+    /// Used with [`Window::Consecutive`], where the rate is the least possible, so that a single probe that
+    /// fails is enough.
     pub(super) failures: u32,
     failure_rate: u32,
     pub(super) slow_calls_after: u64,
@@ -51,7 +51,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Of limits that were checked.
+    /// Converts limits that were checked.
     pub(super) fn of(limits: &Limits, window: Window) -> Self {
         let (slow_calls_after, slow_rate) = limits
             .slow_calls
@@ -75,7 +75,7 @@ impl Rules {
         }
     }
 
-    /// After what time a call that its caller ended is a failure.
+    /// Returns the duration from which on a call that its caller ended is a failure.
     pub(super) fn slow_after(&self) -> u64 {
         match self.slow_after {
             NEVER => self.slow_calls_after,
@@ -83,7 +83,7 @@ impl Rules {
         }
     }
 
-    /// What a call is to know on its way.
+    /// Returns the time that a completed call compares with its duration.
     fn timing(&self) -> u64 {
         match self.slow_calls_after {
             NEVER if self.slow_after != NEVER => TIMED,
@@ -91,7 +91,7 @@ impl Rules {
         }
     }
 
-    /// The limits that these are of.
+    /// Converts the rules back into limits.
     pub(super) fn limits(&self, window: Window) -> Limits {
         let rate = |millionths: u32| f64::from(millionths) / WHOLE as f64;
         let slow_calls_after = Duration::from_nanos(self.slow_calls_after);
@@ -125,7 +125,8 @@ impl Rules {
         }
     }
 
-    /// Bad as soon as the rate is reached whatever the others say; good when all have ended well enough.
+    /// Returns `Bad` as soon as the rate is reached whatever the remaining probes do, and `Good` when all
+    /// have ended below the rate.
     pub(super) fn judge_probes(&self, probes: Probes) -> Probed {
         let of = u64::from(self.probes.max(probes.done));
         if reaches(probes.failed.into(), self.failure_rate, of)
@@ -139,7 +140,7 @@ impl Rules {
         }
     }
 
-    /// How long it is open, after probes have failed `growth` times in a row.
+    /// Returns how long the breaker is open after probes have failed `growth` times in a row.
     pub(super) fn open_interval(&self, growth: u32) -> u64 {
         if growth == 0 {
             return self.open_for;
@@ -194,7 +195,7 @@ impl Rules {
     }
 }
 
-/// Whether `part` is at least `rate` millionths of `whole`; nothing never is.
+/// Returns whether `part` is at least `rate` millionths of `whole`. Zero never reaches a rate.
 fn reaches(part: u64, rate: u32, whole: u64) -> bool {
     part > 0 && part * WHOLE >= u64::from(rate) * whole
 }
@@ -207,9 +208,9 @@ fn millionths(rate: f64) -> u32 {
 #[derive(Debug)]
 pub(super) struct RulesCell {
     rules: Versioned<{ Rules::WORDS }>,
-    /// A copy of the time after which a completed call is slow, or [`TIMED`], so that a good call reads one word.
-    /// Only whoever finds a call slow by it reads the rules,
-    /// and judges anew by them: a rate goes with its own time always.
+    /// A copy of the time after which a completed call is slow, or [`TIMED`], so that a good call reads one
+    /// word. Only a thread that finds a call slow by the copy reads the rules, and judges again by them: a
+    /// rate always goes with its own time.
     ///
     /// Relaxed: each call is judged by one of the times that were in force. Model: `circuit_breaker`.
     slow_calls_after: AtomicU64,
@@ -234,7 +235,7 @@ impl RulesCell {
 
     pub(super) fn set(&self, rules: &Rules) {
         self.rules.update(|_| {
-            // Where writers take turns, so that the copy is of the rules set last.
+            // Stored while writers take turns, so that the copy belongs to the rules set last.
             self.slow_calls_after
                 .store(rules.timing(), Ordering::Relaxed);
             rules.pack()

@@ -1,38 +1,38 @@
-//! [`Tally`]: a count that belongs to one bucket of time, and starts anew in the next.
+//! [`Tally`]: a count that belongs to one bucket of time, and restarts in the next.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// `stamp << 32 | count`, so that one compare-and-swap checks the bucket and counts. A count of zero
-/// belongs to any bucket.
+/// `stamp << 32 | count`, so that one compare-and-swap checks the bucket and counts. A count of zero belongs
+/// to any bucket.
 ///
-/// Relaxed everywhere: what one thread counts another finds through the word of the breaker, which
-/// whoever has counted something bad loads and changes before it judges (Acquire, Release). Models: `circuit_breaker`.
+/// Relaxed everywhere: threads see each other's counts through the word of the breaker, which a thread that
+/// has counted a bad call loads and changes before it judges (Acquire, Release). Models: `circuit_breaker`.
 #[derive(Debug, Default)]
 pub(super) struct Tally(AtomicU64);
 
-/// What became of a call that was to be counted.
+/// The result of counting a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// It is the first of the bucket.
+    /// The call is the first of the bucket.
     First,
     Further,
-    /// The bucket is gone: it was reused for one so many stamps later.
+    /// The bucket is gone, because it was reused for a bucket `by` stamps later.
     Late {
         by: u32,
     },
 }
 
-/// A count stays there: no call is lost sight of before a bucket has seen four billion.
+/// The maximum of a count, which stays there: a bucket loses no call before it has counted four billion.
 const FULL: u32 = u32::MAX;
 
-/// Farther ahead than that is a bucket that was left alone until the stamps wrapped.
+/// A bucket farther ahead than this was left alone until the stamps wrapped.
 const AHEAD: u32 = 1 << 20;
 
 impl Tally {
     #[inline(always)]
     pub(super) fn add(&self, stamp: u32) -> Counted {
         let held = self.0.load(Ordering::Relaxed);
-        // Of this bucket, neither empty nor full: by one comparison.
+        // One comparison checks that the count belongs to this bucket, and is neither empty nor full.
         let count = held.wrapping_sub(u64::from(stamp) << 32);
         if count.wrapping_sub(1) < u64::from(FULL - 1) && self.swap(held, held + 1) {
             Counted::Further
@@ -59,7 +59,7 @@ impl Tally {
         }
     }
 
-    /// What was counted in the bucket `stamp`.
+    /// Returns the count of the bucket `stamp`.
     pub(super) fn get(&self, stamp: u32) -> u32 {
         let held = self.0.load(Ordering::Relaxed);
         if stamp_of(held) == stamp {

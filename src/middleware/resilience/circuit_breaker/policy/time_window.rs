@@ -1,4 +1,4 @@
-//! [`TimeWindow`]: the calls of the last so many seconds, in buckets of time.
+//! [`TimeWindow`]: the calls of the most recent period, in buckets of time.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use super::tally::{Counted, Tally};
 use super::window::{Counts, SlidingWindow};
 use crate::sync::{AtomicU64, Ordering};
 
-/// How many buckets a window has; few in a model, so that it reuses them.
+/// The number of buckets in a window, which is small in a model so that buckets are reused.
 pub(super) const BUCKETS: u64 = if cfg!(arcbus_loom) { 2 } else { 16 };
 
-/// For fewer windows a thread may be held up between its reading of the clock and its count.
+/// Between reading the clock and counting, a thread is assumed to be delayed for fewer windows than this.
 const HELD_UP: u32 = 3;
 pub(super) const SHORTEST: Duration = Duration::from_millis(10);
 /// A bucket is then 37.5 s long, and full with 114 million calls a second.
 pub(super) const LONGEST: Duration = Duration::from_secs(600);
 
-/// A ring of buckets, each a sixteenth of the window long; the window is the bucket of now and the
-/// fifteen before it. So it slides by a sixteenth: a call counts for 15/16 of the window at least, and
-/// for the whole of it at most.
+/// A ring of buckets, each a sixteenth of the window long. The window consists of the current bucket and the
+/// fifteen before it. So it slides by a sixteenth: a call counts for 15/16 of the window at least, and for
+/// the whole window at most.
 ///
-/// A bucket is reused in the next lap of the ring by whoever counts in it first. Its stamp is lap plus
-/// epoch: a new epoch is as if a whole lap had passed, and nothing that was counted before it is found.
+/// A bucket is reused in the next lap of the ring by the first thread that counts in it. Its stamp is lap
+/// plus epoch: a new epoch acts as if a whole lap had passed, so that no earlier count is found.
 #[derive(Debug)]
 pub(super) struct TimeWindow {
-    /// 2^64 by the length of a bucket: multiplying by it is a division that takes no time.
+    /// 2^64 divided by the length of a bucket: multiplying by this scale replaces a slow division.
     scale: u64,
-    /// By how many buckets the clock was set back since: so that the ring goes on.
+    /// The number of buckets to add because the clock was set back, so that the ring continues.
     ///
     /// Relaxed, for the reason given at [`Tally`].
     set_back: AtomicU64,
@@ -34,7 +34,7 @@ pub(super) struct TimeWindow {
     newest: Newest,
 }
 
-/// Apart, so that a good call writes one word.
+/// The counts of a bucket, which are separate so that a good call writes one word.
 #[derive(Debug, Default)]
 #[repr(align(32))]
 struct Bucket {
@@ -54,7 +54,7 @@ impl TimeWindow {
         }
     }
 
-    /// The number of the bucket in which `tick` lies.
+    /// Returns the number of the bucket in which `tick` lies.
     #[inline(always)]
     fn index(&self, tick: u64) -> u64 {
         ((u128::from(tick) * u128::from(self.scale)) >> 64) as u64
@@ -65,17 +65,17 @@ impl TimeWindow {
         &self.buckets[(index % BUCKETS) as usize]
     }
 
-    /// A thread is not held up for so many windows after it has read the clock: it was set back, and what was
-    /// counted before is over.
+    /// Counts a call in a bucket that was reused. No thread is delayed for that many windows after reading
+    /// the clock, so the clock was set back, and the earlier counts are over.
     #[cold]
     fn count_late(&self, epoch: u32, ended: u64, set_back: u64, by: u32) -> Option<u64> {
         if by < HELD_UP {
             return None;
         }
-        // Past the lap that others of the ring may be further.
+        // Skip the lap by which other buckets of the ring may be ahead.
         let further = set_back + (u64::from(by) + 2) * BUCKETS;
         let relaxed = Ordering::Relaxed;
-        // Another thread may have found the same.
+        // Another thread may have detected this change of the clock, too.
         let _ = self
             .set_back
             .compare_exchange(set_back, further, relaxed, relaxed);
@@ -96,7 +96,7 @@ impl TimeWindow {
 }
 
 impl SlidingWindow for TimeWindow {
-    /// The number of its bucket.
+    /// The number of the bucket.
     type Place = u64;
 
     const ASKS_TIME: bool = true;
@@ -123,7 +123,7 @@ impl SlidingWindow for TimeWindow {
         }
     }
 
-    /// The window ends with this bucket, or with one that another thread has begun since.
+    /// Judges the window that ends with this bucket, or with a bucket that another thread has begun since.
     fn judge(&self, epoch: u32, index: u64, rules: &Rules) -> Health {
         let newest = self.newest.get(epoch).unwrap_or(index);
         rules.judge(self.counts_until(epoch, newest.max(index)))
@@ -135,13 +135,13 @@ impl SlidingWindow for TimeWindow {
     }
 }
 
-/// Lap plus epoch. Of two epochs at one time the later has the higher stamps, by at least a lap.
+/// Returns lap plus epoch. Of two concurrent epochs the later has the higher stamps, by at least a lap.
 #[inline(always)]
 fn stamp(epoch: u32, index: u64) -> u32 {
     ((index / BUCKETS) as u32).wrapping_add(epoch)
 }
 
-/// The newest bucket and the epoch in which it was begun: `epoch << 48 | index`. Changed once a bucket.
+/// The newest bucket and the epoch in which it was begun: `epoch << 48 | index`. Changed once per bucket.
 ///
 /// Relaxed, for the reason given at [`Tally`].
 #[derive(Debug, Default)]
@@ -167,7 +167,7 @@ impl Newest {
             .is_ok()
     }
 
-    /// Nothing if no call was counted in this epoch.
+    /// Returns `None` if no call was counted in this epoch.
     fn get(&self, epoch: u32) -> Option<u64> {
         let held = self.0.load(Ordering::Relaxed);
         (held >> 48 == u64::from(epoch as u16)).then_some(held & INDEX)

@@ -1,4 +1,4 @@
-//! [`Transition`]: what a listener is told.
+//! [`Transition`]: a change of state, as reported to a listener.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ use super::word::{State, Word};
 use crate::sync::PlainArc;
 use crate::sync::drop_caught;
 
-/// A breaker has changed its state.
+/// A change of the state of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
     name: &'static str,
@@ -26,27 +26,28 @@ impl Transition {
         }
     }
 
-    /// The name of the message whose route the breaker was made for, the first one's if several share
-    /// it; empty without a bus.
+    /// Returns the name of the message for whose route the breaker was created. Returns the name of the first
+    /// message if several share the breaker, and an empty name without a bus.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The state before. The same as after it where a change by hand only cleared what was counted.
+    /// Returns the state before the change. Equals the state after it if a change by hand only cleared the
+    /// counts.
     #[must_use]
     pub fn from(&self) -> State {
         self.from
     }
 
-    /// The state after.
+    /// Returns the state after the change.
     #[must_use]
     pub fn to(&self) -> State {
         self.to
     }
 
-    /// The epoch that begins with it: one more with each change, modulo 2^30. Listeners may be called
-    /// out of order by different threads; this tells the order.
+    /// Returns the epoch that begins with the change. The epoch grows by one with each change, modulo 2^30.
+    /// Different threads may call listeners out of order, and the epoch tells the order.
     #[must_use]
     pub fn epoch(&self) -> u32 {
         self.epoch
@@ -59,7 +60,7 @@ impl fmt::Display for Transition {
     }
 }
 
-/// What is to be called after each change of state.
+/// The user function that is called after each change of state.
 #[derive(Clone)]
 pub(in super::super) struct Listener(PlainArc<dyn Fn(&Transition) + Send + Sync>);
 
@@ -68,12 +69,13 @@ impl Listener {
         Self(PlainArc::new(listener))
     }
 
-    /// Tells it from others, as long as it lives.
+    /// Returns an id that is unique among listeners as long as this one lives.
     pub(in super::super) fn id(&self) -> usize {
         PlainArc::as_ptr(&self.0).addr()
     }
 
-    /// A panic of the listener ends here: the call that changed the state has nothing to do with it.
+    /// Calls the listener, and catches its panic, because the call that changed the state must not fail for
+    /// it.
     #[cold]
     pub(super) fn tell(&self, transition: &Transition) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.0)(transition))) {

@@ -1,8 +1,8 @@
-//! [`SlidingWindow`]: what both kinds of windows do.
+//! [`SlidingWindow`]: the operations of both kinds of windows.
 
 use super::rules::{Health, Rules};
 
-/// Calls, and how many of them failed or were slow.
+/// The number of calls, and of failed and slow calls among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) calls: u64,
@@ -10,23 +10,23 @@ pub(super) struct Counts {
     pub(super) slow: u64,
 }
 
-/// The calls of one epoch that count now. Those of an epoch that is over change nothing.
+/// The calls of one epoch that are in the window now. Calls of an epoch that is over change nothing.
 pub(super) trait SlidingWindow {
-    /// Where a call was counted.
+    /// The place at which a call was counted.
     type Place: Copy;
 
-    /// Whether [`count`](Self::count) looks at the time.
+    /// Set if [`count`](Self::count) reads the time.
     const ASKS_TIME: bool;
 
-    /// Counts a call that ended at the tick `ended`; nothing if that epoch is over.
+    /// Counts a call that ended at the tick `ended`. Returns `None` if that epoch is over.
     fn count(&self, epoch: u32, ended: u64) -> Option<Self::Place>;
 
-    /// Adds to a call that was counted that it failed or was slow.
+    /// Marks a counted call as failed or slow.
     fn mark(&self, epoch: u32, place: Self::Place, failed: bool, slow: bool);
 
-    /// What the window says, of those up to that call and of those up to now the worse.
+    /// Judges the window up to that call and the window up to now, and returns the worse result.
     fn judge(&self, epoch: u32, place: Self::Place, rules: &Rules) -> Health;
 
-    /// What was in it when a call was counted last.
+    /// Returns the counts of the window as of the last counted call.
     fn latest(&self, epoch: u32) -> Counts;
 }

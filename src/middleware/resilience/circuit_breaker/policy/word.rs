@@ -1,4 +1,4 @@
-//! [`Word`]: the whole state of a breaker but its window, in 64 bits; and the cell it stands in.
+//! [`Word`]: the whole state of a breaker except its window, in 64 bits; and the cell that holds it.
 //!
 //! | bits | closed | open | half-open |
 //! |---|---|---|---|
@@ -7,27 +7,28 @@
 //! | 4 to 33 | failures in a row; or bit 4 watched, above it marks | growth in bits 28 to 33 | probes out, done, failed, slow and growth, 6 bits each |
 //! | 34 to 63 | epoch | epoch | epoch |
 //!
-//! Every change of state is one compare-and-swap of the whole word, and begins a new epoch. State and
-//! epoch together are a word's [`tag`](Word::tag): whoever was admitted under a tag counts only while
-//! the word has it.
+//! Every change of state is one compare-and-swap of the whole word, and begins a new epoch. State and epoch
+//! together are a word's [`tag`](Word::tag): a call that was admitted under a tag counts only while the word
+//! has that tag.
 
 use crate::sync::{AtomicU64, Ordering};
 
 const STATE: u64 = 0b111;
 const METRICS_ONLY: u64 = 1 << 3;
-/// One epoch; the field is the highest, so that it wraps.
+/// The unit of the epoch, whose field is the highest, so that it wraps.
 const EPOCH: u64 = 1 << 34;
-/// All that does not stay the same during an epoch.
+/// The bits that may change during an epoch.
 const PAYLOAD: u64 = (EPOCH - 1) & !(STATE | METRICS_ONLY);
 
-/// One failure in a row.
+/// The unit of the failures in a row.
 const FAILURE: u64 = 1 << 4;
-/// The window is to be judged after each call.
+/// The flag to judge the window after each call.
 const WATCHED: u64 = 1 << 4;
-/// One call that was not good, modulo the field's 29 bits.
+/// The unit of the marks, which count bad calls modulo the 29 bits of the field.
 const MARK: u64 = 1 << 5;
 
-/// One probe that runs, is done, failed, was slow; one time that probes failed in a row.
+/// The units of the probes that run, are done, failed or were slow, and of the times that probes failed in a
+/// row.
 const OUT: u64 = 1 << 4;
 const DONE: u64 = 1 << 10;
 const FAILED: u64 = 1 << 16;
@@ -35,26 +36,26 @@ const SLOW: u64 = 1 << 22;
 const GROWTH: u64 = 1 << 28;
 const FIELD: u64 = 0b11_1111;
 
-/// The most that each of the fields of six bits holds.
+/// The maximum of each field of six bits.
 pub(super) const MOST_PROBES: u32 = FIELD as u32;
-/// The most failures in a row that can be asked for.
+/// The maximum limit of failures in a row.
 pub(super) const MOST_FAILURES: u32 = (PAYLOAD / FAILURE) as u32;
 
-/// What a circuit breaker does with calls.
+/// The state of a circuit breaker, which decides about calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// Lets all calls through and counts how they end.
+    /// Admits all calls and counts how they end.
     Closed,
-    /// Refuses all calls until its time is over.
+    /// Rejects all calls until its open time is over.
     Open,
-    /// Lets a few probes through and decides by how they end.
+    /// Admits a few probes and decides by how they end.
     HalfOpen,
-    /// Refuses all calls until told otherwise.
+    /// Rejects all calls until changed by hand.
     ForcedOpen,
-    /// Lets all calls through until told otherwise; counts them, but never opens.
+    /// Admits all calls until changed by hand. Counts them, but never opens.
     ForcedClosed,
-    /// Lets all calls through until told otherwise and counts nothing.
+    /// Admits all calls until changed by hand, and counts nothing.
     Disabled,
 }
 
@@ -73,7 +74,7 @@ impl State {
     }
 }
 
-/// How the probes of a half-open breaker have ended so far.
+/// The number of probes of a half-open breaker that have ended so far, and of the failed and slow ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Probes {
     pub(super) done: u32,
@@ -85,10 +86,10 @@ pub(super) struct Probes {
 pub(super) struct Word(u64);
 
 impl Word {
-    /// The tag of those who are let through and not counted.
+    /// The tag of calls that are admitted and not counted.
     pub(super) const UNCOUNTED: Self = Self(State::Disabled.bits());
 
-    /// State and epoch.
+    /// Returns state and epoch, without the payload.
     #[inline(always)]
     pub(super) fn tag(self) -> Self {
         Self(self.0 & !PAYLOAD)
@@ -112,19 +113,19 @@ impl Word {
         (self.0 / EPOCH) as u32
     }
 
-    /// Whether nothing is noted beside state and epoch.
+    /// Returns whether the payload beside state and epoch is zero.
     #[inline(always)]
     pub(super) fn is_plain(self) -> bool {
         self.0 & PAYLOAD == 0
     }
 
-    /// The next epoch, in `state`.
+    /// Returns the word of the next epoch, in `state`.
     fn next(self, state: State) -> Self {
         let kept = self.0 & !(PAYLOAD | STATE);
         Self(kept.wrapping_add(EPOCH) | state.bits())
     }
 
-    /// By hand: ends `metrics_only`.
+    /// Returns the word after a change by hand, which also ends `metrics_only`.
     pub(super) fn forced(self, state: State) -> Self {
         let next = self.next(state);
         Self(next.0 & !METRICS_ONLY)
@@ -138,7 +139,7 @@ impl Word {
         self.next(State::Closed)
     }
 
-    /// Opens; after a half-open phase for longer than the last time.
+    /// Returns the word of an open breaker. After a half-open phase, the open time grows.
     pub(super) fn opened(self) -> Self {
         let growth = match self.state() {
             State::HalfOpen => u64::from((self.growth() + 1).min(MOST_PROBES)),
@@ -147,7 +148,7 @@ impl Word {
         Self(self.next(State::Open).0 | (growth * GROWTH))
     }
 
-    /// Half-open, with no probe yet.
+    /// Returns the word of a half-open breaker, with no probe yet.
     pub(super) fn half_opened(self) -> Self {
         let growth = u64::from(self.growth());
         Self(self.next(State::HalfOpen).0 | (growth * GROWTH))
@@ -157,7 +158,7 @@ impl Word {
         ((self.0 / one) & FIELD) as u32
     }
 
-    /// How often in a row probes have failed. Of an open or half-open word.
+    /// Returns how often in a row probes have failed, for an open or half-open word.
     pub(super) fn growth(self) -> u32 {
         self.field(GROWTH)
     }
@@ -174,8 +175,8 @@ impl Word {
         }
     }
 
-    /// Whether another probe may go out. One always may where none is out: its end decides, also when
-    /// the number of probes was lowered to what is done already.
+    /// Returns whether another probe may start. A probe may always start if none is running, because its end
+    /// decides. That holds even if the limit of probes was lowered to the number already done.
     pub(super) fn has_room(self, probes: u32) -> bool {
         let out = self.probes_out();
         out == 0 || out + self.probes().done < probes
@@ -189,7 +190,8 @@ impl Word {
         Self(self.0 - OUT)
     }
 
-    /// A full field stays as it is: only a limit that was lowered and raised leads there.
+    /// Counts a probe that has ended. A full field stays unchanged, which only a limit that was lowered and
+    /// raised can cause.
     pub(super) fn probe_done(self, failed: bool, slow: bool) -> Self {
         let back = self.probe_given_back();
         if back.probes().done == MOST_PROBES {
@@ -198,7 +200,7 @@ impl Word {
         Self(back.0 + DONE + u64::from(failed) * FAILED + u64::from(slow) * SLOW)
     }
 
-    /// Failures in a row. Of a closed word.
+    /// Returns the number of failures in a row, for a closed word.
     pub(super) fn failures(self) -> u32 {
         ((self.0 & PAYLOAD) / FAILURE) as u32
     }
@@ -212,8 +214,8 @@ impl Word {
         self.0 & WATCHED != 0
     }
 
-    /// Notes a call that was not good, and that the window is to be watched. Differs from the word
-    /// before also where that was watched already, so that who judged before takes nothing back.
+    /// Marks a bad call, and begins to watch the window. The result differs from the previous word even if
+    /// the window was watched already, so that a thread that judged earlier cannot end the watch.
     pub(super) fn marked(self) -> Self {
         let marks = self.0.wrapping_add(MARK) & PAYLOAD;
         Self(self.tag().0 | marks | WATCHED)
@@ -224,12 +226,12 @@ impl Word {
     }
 }
 
-/// Where the word stands.
+/// The cell that holds the word.
 ///
-/// Each change is a compare-and-swap by Release of a word that was loaded by Acquire: in their one order each
-/// sees what those before it have counted in the window. The swap need not acquire again: it finds the word
-/// that was loaded, and no word stands there twice with other counts behind it, for each bad call adds a mark.
-/// Models: `circuit_breaker`.
+/// Each change is a compare-and-swap by Release of a word that was loaded by Acquire. All changes are in one
+/// order, and each sees the counts that earlier changes have added to the window. The swap need not acquire
+/// again, because it finds the word that was loaded. No word occurs twice with different counts behind it,
+/// because each bad call adds a mark. Models: `circuit_breaker`.
 #[derive(Debug)]
 pub(super) struct WordCell(AtomicU64);
 
@@ -238,22 +240,23 @@ impl WordCell {
         Self(AtomicU64::new(State::Closed.bits()))
     }
 
-    /// Acquire: pairs with the Release of [`change`](Self::change); who finds the breaker open finds
-    /// the moment at which it opened.
+    /// Acquire: pairs with the Release of [`change`](Self::change). A thread that finds the breaker open also
+    /// sees the moment at which it opened.
     #[inline(always)]
     pub(super) fn load(&self) -> Word {
         Word(self.0.load(Ordering::Acquire))
     }
 
-    /// Puts `next` in the place of `word`, unless it is another by now. Whoever finds another loads it again.
+    /// Replaces `word` with `next`, and returns `false` if another thread has changed the word. The caller
+    /// then loads it again.
     pub(super) fn change(&self, word: Word, next: Word) -> bool {
         self.0
             .compare_exchange(word.0, next.0, Ordering::Release, Ordering::Relaxed)
             .is_ok()
     }
 
-    /// Changes the word to what `step` makes of it, until that works or it makes nothing; returns the
-    /// words before and after.
+    /// Changes the word to the result of `step`, and repeats that until the change succeeds or `step` returns
+    /// `None`. Returns the words before and after.
     pub(super) fn step(&self, mut step: impl FnMut(Word) -> Option<Word>) -> Option<(Word, Word)> {
         loop {
             let word = self.load();
@@ -346,7 +349,7 @@ mod tests {
         assert_eq!(word.with_failures(0), word.tag());
     }
 
-    /// What a word says, in fields of their own.
+    /// The fields of a word, stored separately.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     struct Plain {
         state: State,
@@ -377,7 +380,7 @@ mod tests {
     const MARKS: u64 = 1 << 29;
 
     impl Plain {
-        /// The word by the table at the top of this file.
+        /// Returns the word by the table at the top of this file.
         fn word(self) -> Word {
             let noted = match self.noted {
                 Noted::Nothing => 0,
@@ -409,7 +412,7 @@ mod tests {
             Self { noted, ..self }
         }
 
-        /// Every change, with the word that it is made to.
+        /// Returns every change, with the word that results from it.
         fn steps(self) -> Vec<(Word, Self)> {
             let word = self.word();
             let forced = |state| Self {
