@@ -27,7 +27,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     }
 }
 
-/// Returns the fields with `#[key]`.
+/// Returns the fields of a query that are marked with `#[key]`.
 fn keys<'a>(input: &'a DeriveInput, marked: &[(Member, &Attribute)]) -> Vec<Key<'a>> {
     let Data::Struct(data) = &input.data else {
         return Vec::new();
@@ -43,14 +43,14 @@ fn keys<'a>(input: &'a DeriveInput, marked: &[(Member, &Attribute)]) -> Vec<Key<
         .collect()
 }
 
-/// A field that is part of the key.
+/// A field of the query that is part of the key.
 struct Key<'a> {
     member: Member,
     ty: &'a Type,
     visibility: &'a Visibility,
 }
 
-/// Makes the impl for a single key, which is part of the query itself.
+/// Generates the impl for a key that is borrowed from the query without a copy.
 fn implement(
     input: &DeriveInput,
     library: &TokenStream,
@@ -81,8 +81,9 @@ fn implement(
     }
 }
 
-/// Makes a struct of the key's fields, and the impl with a key that borrows them from the query: a trait
-/// object that both are, hashed and compared by its parts.
+/// Generates a struct with the fields of the key, and an impl that borrows the key from the query. The
+/// borrowed key is a trait object, which the query and the struct both implement, and which is hashed and
+/// compared by its parts.
 fn of_several(input: &DeriveInput, library: &TokenStream, keys: &[Key<'_>]) -> Result<TokenStream> {
     check_names(input, &keys[1])?;
     let query = &input.ident;
@@ -166,7 +167,7 @@ fn of_several(input: &DeriveInput, library: &TokenStream, keys: &[Key<'_>]) -> R
     })
 }
 
-/// Checks that the fields of the key have names and types that a struct of their own can have.
+/// Checks that the generated struct can have the names and types of the key's fields.
 fn check_names(input: &DeriveInput, second: &Key<'_>) -> Result<()> {
     let reason = match second.member {
         Member::Named(_) if input.generics.params.is_empty() => return Ok(()),

@@ -66,7 +66,7 @@ impl Class<'_> {
         }
     }
 
-    /// The arm of the match for a variant, or for a struct.
+    /// Generates the arm of the match for a variant, or for a struct.
     fn arm(&self, name: &TokenStream, library: &TokenStream) -> TokenStream {
         match self {
             Self::Known(class) => {
@@ -136,7 +136,7 @@ fn none_is_marked(ident: &Ident, of: &str) -> Error {
     )
 }
 
-/// Returns the class of a variant, if an attribute of it or of a field says so.
+/// Returns the class of a variant, if an attribute of the variant or of a field sets one.
 fn class<'a>(
     mark: Option<Mark<'_>>,
     fields: &'a Fields,

@@ -24,7 +24,7 @@ pub(crate) fn expand(options: TokenStream, block: TokenStream) -> Result<TokenSt
     })
 }
 
-/// Makes the impls of `Handler` and of `Service` for the methods that were marked.
+/// Generates the impls of `Handler` and of `Service` for the marked methods.
 fn implement(
     block: &ItemImpl,
     marked: &[(usize, Attribute)],
@@ -61,7 +61,7 @@ fn implement(
     })
 }
 
-/// Makes the compile error of a `#[handler]` that stands outside every `#[handlers]` block.
+/// Returns the compile error for a `#[handler]` outside every `#[handlers]` block.
 pub(crate) fn handler_alone(item: &TokenStream) -> TokenStream {
     let error = Error::new(
         proc_macro2::Span::call_site(),
@@ -173,11 +173,11 @@ fn check_that_it_is_new(method: &Method, others: &[Method]) -> Result<()> {
     }
 }
 
-/// A method that handles a message.
+/// A method of the block that handles a message, as its `#[handler]` says.
 struct Method {
     name: Ident,
     message: Type,
-    /// The type that the method returns.
+    /// The type that the method returns, which must be a `Result`.
     output: Type,
     takes_context: bool,
     is_async: bool,
@@ -228,7 +228,7 @@ impl Method {
         })
     }
 
-    /// Makes the impl of `Handler` that calls the method.
+    /// Generates the impl of `Handler` that calls the method with the message and the context.
     fn expand(&self, block: &ItemImpl, library: &TokenStream) -> TokenStream {
         let Self {
             name,
@@ -352,7 +352,7 @@ fn is_context(ty: &Type) -> bool {
     }
 }
 
-/// Makes the impl of `Service`, which registers each method.
+/// Generates the impl of `Service`, which registers each method of the block as a handler.
 fn service(
     block: &ItemImpl,
     kind: &Ident,

@@ -13,7 +13,7 @@ mod options;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Makes a type a message of the kind `Command`, which may change state.
+/// Implements `Message` with the kind `Command`, for a message that may change state.
 ///
 /// ```
 /// use arcbus::{Command, Message};
@@ -31,7 +31,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// | option | sets | default |
 /// |---|---|---|
-/// | `name = ".."` | `Message::NAME` | from the type, see below |
+/// | `name = ".."` | `Message::NAME` | from the type, see [the default name](#the-default-name) |
 /// | `reply = Type` | `Message::Reply` | `()` |
 /// | `error = Type` | `Message::Error` | `std::convert::Infallible` |
 /// | `validate = path` | `Message::validate` calls a function of `&Self` | accepts every message |
@@ -39,14 +39,14 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `classify` | `Message::classify` asks the error, which is `Classify` | `Class::Unclassified` |
 /// | `classify = path` | `Message::classify` calls a function of `&Self::Error` | |
 /// | `idempotent` | `impl Idempotent`: running the command twice has the effect of once. Commands only | |
-/// | `crate = ".."` | the path of the library, where it has another name | `::arcbus` |
+/// | `crate = ".."` | the path of the library, if the library has another name | `::arcbus` |
 ///
 /// # The default name
 ///
 /// The words of the type's name in lower case, with the first word last: `user.create` for
 /// `CreateUser`, `account_limit.set` for `SetAccountLimit`, `ping` for `Ping`. A word begins at a
 /// capital, and adjacent capitals are a single word: `GetHTTPStatus` becomes `http_status.get`. Set
-/// the name by hand where other programs know it, so that the type can be renamed.
+/// the name by hand if other programs rely on it, so that the type can be renamed.
 ///
 /// # Generics
 ///
@@ -87,10 +87,10 @@ pub fn derive_command(input: TokenStream) -> TokenStream {
     answer(message::expand(message::Kind::Command, &input))
 }
 
-/// Makes a type a message of the kind `Query`, which changes nothing.
+/// Implements `Message` with the kind `Query`, for a message that changes nothing.
 ///
-/// Takes the options of `#[message(..)]` and the default name of [`Command`](macro@Command),
-/// without `idempotent` and `#[idempotency_key]`, which are for commands.
+/// The options of `#[message(..)]` and the default name are those of [`Command`](macro@Command).
+/// Only `idempotent` and `#[idempotency_key]` are missing, because they are for commands.
 ///
 /// ```
 /// use arcbus::{Message, Query};
@@ -109,14 +109,14 @@ pub fn derive_query(input: TokenStream) -> TokenStream {
     answer(message::expand(message::Kind::Query, &input))
 }
 
-/// Implements `Classify` for an error type: says of each variant whether another attempt can
-/// succeed.
+/// Implements `Classify` for an error type, with a class for each variant that says whether another
+/// attempt can succeed.
 ///
 /// | attribute of a variant | its class |
 /// |---|---|
 /// | `#[transient]` | `Class::Transient`: another try can succeed |
 /// | `#[permanent]` | `Class::Permanent`: another try fails in the same way |
-/// | `#[nested]` | that of the error inside, which is `Classify`; of an `arcbus::Error`, `Class::Nested` |
+/// | `#[nested]` | the class of the inner error, which is `Classify`; `Class::Nested` for an `arcbus::Error` |
 /// | none | `Class::Unclassified` |
 ///
 /// `#[nested]` stands on a variant with a single field, or on the field that holds the nested
@@ -152,7 +152,7 @@ pub fn derive_classify(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | none | the whole query, which derives `Clone, PartialEq, Eq, Hash` |
 /// | one | the field |
-/// | several | a struct of them, named as the query with `Key` behind: `GetPriceKey` |
+/// | several | a struct of these fields, named after the query with the suffix `Key`: `GetPriceKey` |
 ///
 /// All key types are `Clone + Eq + Hash + Send + Sync`. A lookup clones none of them. With several
 /// key fields, a predicate borrows a key that has a method for each field:

@@ -1,7 +1,7 @@
 //! The default name of a message type, taken from the words of the type's name.
 
-/// Returns the words of a type's name in lower case, the first word last: `user.create` for `CreateUser`,
-/// `account_limit.set` for `SetAccountLimit`, `ping` for `Ping`.
+/// Returns the words of a type's name in lower case, with the first word last. So `CreateUser` becomes
+/// `user.create`, `SetAccountLimit` becomes `account_limit.set`, and `Ping` becomes `ping`.
 pub(crate) fn of_type(ident: &str) -> String {
     let words = words(ident);
     match words.split_first() {
@@ -10,8 +10,8 @@ pub(crate) fn of_type(ident: &str) -> String {
     }
 }
 
-/// Splits a name before each capital that follows a small letter or a digit, and before the last capital of
-/// a row of them that a small letter follows.
+/// Splits a name before each capital that follows a small letter or a digit. A row of capitals is also split
+/// before its last capital, if a small letter follows.
 fn words(ident: &str) -> Vec<String> {
     let letters: Vec<char> = ident.chars().collect();
     let mut words = vec![String::new()];

@@ -1,5 +1,5 @@
-//! The options of an attribute. Each may be set only once, and an unknown one is answered with the
-//! nearest known name.
+//! The options of an attribute. Each option may be set only once, and an error for an unknown option suggests
+//! the nearest known name.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -63,7 +63,7 @@ pub(crate) fn set<T>(slot: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T)
     Err(Error::new(option.span(), text))
 }
 
-/// Makes the error for an unknown option, with the nearest known name.
+/// Returns the error for an unknown option, which suggests the nearest known name.
 pub(crate) fn unknown(meta: &ParseNestedMeta<'_>, known: &[&str]) -> Error {
     let Ok(option) = name_of(meta) else {
         return Error::new_spanned(&meta.path, list(known));
