@@ -1,10 +1,9 @@
-//! Normalizes messages of the compiler: leaves out the parts that other changes or machines would
-//! alter.
+//! Normalizes messages of the compiler, without the parts that other changes or machines would alter.
 
 use std::path::Path;
 
-/// Removes the line numbers of all files but the case, the standard library's sources, the numbers
-/// of unlisted types, and the compiler's last words.
+/// Removes line numbers outside the case, sources of the standard library, and numbers of unlisted types. The
+/// closing lines of the compiler are removed too.
 pub(crate) fn of(said: &str, case: &Path) -> String {
     let case = case.to_string_lossy();
     let mut normal: Vec<_> = said

@@ -63,7 +63,7 @@ impl Survivor {
         ours.clone().count() == theirs.clone().count() && ours.zip(theirs).all(ends)
     }
 
-    /// Returns whether the explanation and this mutant begin with one and the same place.
+    /// Returns whether the explanation and this mutant share their first place.
     #[must_use]
     pub fn is_near(&self, mutant: &Mutant) -> bool {
         let first = self.place.split(" and ").next().unwrap_or_default();

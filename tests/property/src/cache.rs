@@ -1,4 +1,4 @@
-//! Any sequence of queries, waits and invalidations, against a slow and obvious model.
+//! Checks any sequence of queries, waits and invalidations against a slow and obvious model.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,9 +16,9 @@ const ERRORS: u64 = 2;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Asks by two queries, of which the second joins the run of the first if that waits.
+    /// Sends two queries, of which the second joins the run of the first if that run waits.
     Ask(usize),
-    /// Asks by a query, and invalidates this before its run is done.
+    /// Sends a query, and makes the invalidation before the run of the query is done.
     AskAndInvalidate(usize, Invalidation),
     Fails(usize, Option<Failed>),
     Pass(u64),

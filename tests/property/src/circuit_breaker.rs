@@ -1,4 +1,4 @@
-//! Any sequence of calls, waits and manual changes, against the [`model`].
+//! Checks any sequence of calls, waits and manual changes against the [`model`].
 
 mod model;
 

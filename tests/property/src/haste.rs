@@ -116,7 +116,7 @@ fn believed() -> impl Strategy<Value = Caller> {
     })
 }
 
-/// Sends the calls one after the other, each on the time of its own thread.
+/// Sends the calls one after the other, and blocks this thread for each.
 fn in_turn(rig: &Rig, callers: &[Caller], check: impl Fn(Caller, Outcome<Call>)) {
     for caller in callers {
         rig.clock.advance(MS * caller.gap);

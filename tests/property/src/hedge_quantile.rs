@@ -1,4 +1,4 @@
-//! The quantile of latencies after which a hedge begins, against one computed by sorting.
+//! Checks the quantile of latencies after which a hedge begins against a quantile computed by sorting.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use arcbus::middleware::Hedge;
 use arcbus::middleware::hedge::HedgePolicy;
 use proptest::prelude::*;
 
-/// Asserts that the delay is at most a sixteenth above, the precision of the histogram.
+/// Asserts that the delay is at most a sixteenth above the exact value, which is the precision of the
+/// histogram.
 fn assert_near(delay: Option<Duration>, exact: Duration) {
     let delay = delay.expect("enough samples");
     assert!(

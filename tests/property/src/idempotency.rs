@@ -1,4 +1,4 @@
-//! Any sequence of runs in time, against a model that remembers everything.
+//! Checks any sequence of runs in time against a model that remembers everything.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Properties: random settings and sequences against models that are simple enough to be right.
-//! This is a package of its own, because only these tests need `proptest`.
+//! Property tests, which check random settings and sequences against models that are simple enough to be
+//! right. The tests are a separate package, because only they need `proptest`.
 #![cfg(test)]
 
 #[path = "../../support/acts.rs"]

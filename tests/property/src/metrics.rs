@@ -1,4 +1,4 @@
-//! Percentiles of the metrics, against percentiles of a sorted list.
+//! Checks percentiles of the metrics against percentiles of a sorted list.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The rate limit, against a bucket that is filled drop by drop.
+//! Checks the rate limit against a bucket that is filled drop by drop.
 
 use std::time::Duration;
 

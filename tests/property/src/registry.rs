@@ -1,4 +1,4 @@
-//! Any sequence of changes, good and bad, against a map.
+//! Checks any sequence of valid and invalid changes against a map.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -163,7 +163,7 @@ trait Asked {
         handler: Option<Numbered>,
     ) -> Result<Option<Retired>, RegistrationError>;
     fn add(&self, change: Change, batch: &mut Changes, handler: Option<Numbered>);
-    /// Returns the reply through the shared handle, on which all ways must agree.
+    /// Returns the reply through the shared handle, with which the other handles must agree.
     fn ask(&self, bus: &QueryBus) -> Option<usize>;
     fn ask_local(&self, local: &mut LocalBus<Query>) -> Option<usize>;
     fn route(&self, bus: &QueryBus) -> Option<Box<dyn Routed>>;

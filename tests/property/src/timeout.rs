@@ -1,4 +1,4 @@
-//! Nested timeouts, against the rules of their documentation.
+//! Checks nested timeouts against the rules of their documentation.
 
 use arcbus::middleware::Timeout;
 use arcbus::{Context, Error, Outcome, Phase, TimeLimit};
