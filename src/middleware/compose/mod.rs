@@ -1,4 +1,4 @@
-//! Layers that combine or stand in for others.
+//! Layers that combine other layers, or stand in for them.
 
 pub mod chaos;
 pub mod map_error;

@@ -1,4 +1,4 @@
-//! Layers that watch a dispatch.
+//! Layers that observe dispatches.
 
 #[cfg(feature = "tracing")]
 pub mod trace;

@@ -1,4 +1,4 @@
-//! [`Chaos`]: the settings.
+//! [`Chaos`]: the settings of the layer that injects faults.
 
 use std::any::TypeId;
 use std::fmt;
@@ -12,11 +12,11 @@ use crate::outcome::{Error, ErrorKind, Phase, TimeLimit};
 use crate::pipeline::{Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Makes some dispatches slow, fail or panic, at rates that a seed makes repeatable and that can be
-/// changed while the program runs. For tests and game days.
+/// Makes some dispatches slow, fail or panic, for tests and game days. A seed makes the choice repeatable,
+/// and the rates can be changed while the program runs.
 ///
-/// A dispatch that is chosen to fail or to panic does not reach what stands further in. A panic is a
-/// real one, caught like the handler's.
+/// A dispatch that is chosen to fail or to panic does not reach the inner service. The panic is real, and is
+/// caught like a panic of the handler.
 ///
 /// ```
 /// use arcbus::middleware::Chaos;
@@ -46,8 +46,8 @@ use crate::setting::InvalidSetting;
 /// # }
 /// ```
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone makes instances of its own, for routes of its own. [`shared`](crate::LayerExt::shared) makes one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 #[derive(Clone)]
 pub struct Chaos<F = TimedOut> {
     seed: u64,
@@ -59,14 +59,14 @@ pub struct Chaos<F = TimedOut> {
     handles: Handles<ChaosPolicy>,
 }
 
-/// How a dispatch fails that [`Chaos`] chose to fail, unless it is told otherwise: by a
-/// [`Timeout`](Error::Timeout) of a layer while the handler ran, which every policy counts as a failure.
+/// The default error of a dispatch that [`Chaos`] chose to fail. The error is a layer's
+/// [`Timeout`](Error::Timeout) while the handler ran, which every policy counts as a failure.
 #[derive(Clone, Copy, Debug)]
 pub struct TimedOut;
 
 /// Makes the error of a dispatch that [`Chaos`] chose to fail.
 pub trait MakeError<M: Message>: Clone + Send + Sync + 'static {
-    /// The error.
+    /// Returns the error.
     fn error(&self) -> Error<M::Error>;
 }
 
@@ -91,7 +91,8 @@ where
 }
 
 impl Chaos {
-    /// No chaos yet. Each route draws its own sequence from `seed` and the name of its message.
+    /// Creates a layer without chaos. Each route draws its own sequence from `seed` and the name of its
+    /// message.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self {
@@ -107,28 +108,28 @@ impl Chaos {
 }
 
 impl<F> Chaos<F> {
-    /// Delays the part `rate` of the dispatches by `latency`. From 0 to 1. Default: none.
+    /// Delays the part `rate` of the dispatches by `latency`. Range: 0 to 1. Default: none.
     #[must_use]
     pub fn latency(mut self, rate: f64, latency: Duration) -> Self {
         (self.delays, self.latency) = (rate, latency);
         self
     }
 
-    /// Fails the part `rate` of the dispatches. From 0 to 1. Default: none.
+    /// Fails the part `rate` of the dispatches. Range: 0 to 1. Default: none.
     #[must_use]
     pub fn failures(mut self, rate: f64) -> Self {
         self.failures = rate;
         self
     }
 
-    /// Panics in the part `rate` of the dispatches that do not fail. From 0 to 1. Default: none.
+    /// Panics in the part `rate` of the dispatches that do not fail. Range: 0 to 1. Default: none.
     #[must_use]
     pub fn panics(mut self, rate: f64) -> Self {
         self.panics = rate;
         self
     }
 
-    /// Fails with what `error` makes. Default: [`TimedOut`].
+    /// Fails dispatches with the error that `error` makes. Default: [`TimedOut`].
     #[must_use]
     pub fn error<G>(self, error: G) -> Chaos<G> {
         Chaos {
@@ -142,7 +143,7 @@ impl<F> Chaos<F> {
         }
     }
 
-    /// The policies of the routes, to change their rates.
+    /// Returns the policies of the routes, through which their rates can be changed.
     #[must_use]
     pub fn handles(&self) -> Handles<ChaosPolicy> {
         self.handles.clone()
@@ -192,7 +193,7 @@ impl<M: Message, F: MakeError<M>> Layer<M> for Chaos<F> {
         Ok(ChaosMiddleware::new(policy, self.latency, error))
     }
 
-    /// At worst all its rates are 1: they can be changed.
+    /// Assumes that all rates are 1, because the rates can be changed at run time.
     fn facts(&self) -> Facts {
         let facts = Facts::new().waits(self.latency).live();
         let facts = if TypeId::of::<F>() == TypeId::of::<TimedOut>() {

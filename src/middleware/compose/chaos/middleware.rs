@@ -1,4 +1,4 @@
-//! [`ChaosMiddleware`]: the adapter.
+//! [`ChaosMiddleware`]: the middleware that [`Chaos`](super::Chaos) makes.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Middleware, Next};
 use crate::sync::PlainArc;
 
-/// What [`Chaos`](super::Chaos) makes.
+/// The middleware of a [`Chaos`](super::Chaos) layer.
 pub struct ChaosMiddleware<F> {
     pub(super) policy: PlainArc<ChaosPolicy>,
     latency: Duration,

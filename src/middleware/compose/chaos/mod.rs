@@ -1,4 +1,4 @@
-//! [`Chaos`]: makes dispatches slow, fail or panic now and then, to see what the rest makes of it.
+//! [`Chaos`]: makes some dispatches slow, fail or panic, to show how the other layers cope.
 
 mod layer;
 mod middleware;

@@ -1,4 +1,4 @@
-//! [`ChaosPolicy`]: which dispatches suffer, and from what.
+//! [`ChaosPolicy`]: selects the dispatches that suffer, and their faults.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use crate::random::Random;
 use crate::setting::InvalidSetting;
 use crate::sync::Versioned;
 
-/// What happens to one dispatch.
+/// The fault of one dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails instead of running.
+    /// The dispatch fails instead of running.
     Failure,
-    /// It panics instead of running.
+    /// The dispatch panics instead of running.
     Panic,
 }
 
-/// Draws faults at given rates: the same ones in the same order for the same seed.
+/// Draws faults at given rates. Equal seeds draw equal faults, in one order.
 ///
 /// ```
 /// use arcbus::middleware::chaos::ChaosPolicy;
@@ -29,18 +29,18 @@ pub enum Fault {
 /// ```
 pub struct ChaosPolicy {
     random: Random,
-    /// Of 2^32 draws, how many are delayed, fail, panic.
+    /// The numbers of delays, failures and panics in 2^32 draws.
     rates: Versioned<3>,
 }
 
 const DELAYS: usize = 0;
 const FAILURES: usize = 1;
 const PANICS: usize = 2;
-/// A rate of 1.
+/// The rate 1.
 const ALWAYS: u64 = 1 << 32;
 
 impl ChaosPolicy {
-    /// Draws from the sequence of `seed`. All rates are 0.
+    /// Creates a policy that draws from the sequence of `seed`, with all rates at 0.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
@@ -49,39 +49,39 @@ impl ChaosPolicy {
         }
     }
 
-    /// Which part of the dispatches is delayed, from 0 to 1.
+    /// Sets the part of the dispatches that is delayed, from 0 to 1.
     ///
     /// # Errors
     ///
-    /// If `rate` is out of range; then nothing changed.
+    /// Returns an error if `rate` is out of range, and then changes nothing.
     pub fn set_delays(&self, rate: f64) -> Result<(), InvalidSetting> {
         self.set(DELAYS, rate, "Chaos.latency")
     }
 
-    /// Which part of the dispatches fails, from 0 to 1.
+    /// Sets the part of the dispatches that fails, from 0 to 1.
     ///
     /// # Errors
     ///
-    /// If `rate` is out of range; then nothing changed.
+    /// Returns an error if `rate` is out of range, and then changes nothing.
     pub fn set_failures(&self, rate: f64) -> Result<(), InvalidSetting> {
         self.set(FAILURES, rate, "Chaos.failures")
     }
 
-    /// Which part of the dispatches that do not fail panics, from 0 to 1.
+    /// Sets the part that panics of the dispatches that do not fail, from 0 to 1.
     ///
     /// # Errors
     ///
-    /// If `rate` is out of range; then nothing changed.
+    /// Returns an error if `rate` is out of range, and then changes nothing.
     pub fn set_panics(&self, rate: f64) -> Result<(), InvalidSetting> {
         self.set(PANICS, rate, "Chaos.panics")
     }
 
-    /// Whether the next dispatch is delayed.
+    /// Draws whether the next dispatch is delayed.
     pub fn draw_delay(&self) -> bool {
         self.draw(DELAYS)
     }
 
-    /// What else happens to the next dispatch.
+    /// Draws the fault of the next dispatch, besides a delay.
     pub fn draw_fault(&self) -> Option<Fault> {
         if self.draw(FAILURES) {
             Some(Fault::Failure)
@@ -105,7 +105,7 @@ impl ChaosPolicy {
     }
 }
 
-/// Of 2^32 draws, how many `rate` is.
+/// Converts `rate` to a number of 2^32 draws.
 fn share(rate: f64, field: &'static str) -> Result<u64, InvalidSetting> {
     InvalidSetting::unless((0.0..=1.0).contains(&rate), field, "a rate from 0 to 1")?;
     Ok((rate * ALWAYS as f64) as u64)

@@ -8,10 +8,10 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Facts, Layer, Next, Recover, Recovered, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Passes the error of what runs inside it through a closure; a reply is not touched. The layers
-/// outside see the new error.
+/// Passes the errors of the inner service through a closure, and leaves replies untouched. The outer layers
+/// see the new error.
 ///
-/// The closure names the message's error type, so it stands in a scope of such messages.
+/// The closure names the message's error type, so the layer stands in a scope of such messages.
 ///
 /// ```
 /// use std::io;
@@ -43,7 +43,7 @@ use crate::setting::InvalidSetting;
 pub struct MapError<F>(F);
 
 impl<F> MapError<F> {
-    /// `map` makes the error that the layers outside see.
+    /// Creates the layer. `map` makes the error that the outer layers see.
     pub const fn new<E>(map: F) -> Self
     where
         F: Fn(Error<E>, &Context<'_>) -> Error<E>,
@@ -74,7 +74,7 @@ where
     }
 }
 
-/// Makes another error of an error. Made by [`MapError`].
+/// Converts an error to another error. Made by [`MapError`].
 pub struct MapErrorRecovery<F>(F);
 
 #[diagnostic::do_not_recommend]

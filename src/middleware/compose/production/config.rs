@@ -1,4 +1,4 @@
-//! [`ProductionConfig`]: which layers there are, and their settings.
+//! [`ProductionConfig`]: the selection of layers, and their settings.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::metrics::MetricsLayer;
 use crate::middleware::Trace;
 use crate::middleware::{Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation};
 
-/// What [`ProductionLayers`](super::ProductionLayers) are made of; each part can be left out by `None`.
-/// Keep the handles of a layer before it is handed over.
+/// The parts of the [`ProductionLayers`](super::ProductionLayers), each of which can be left out by `None`.
+/// Take the handles of a layer before handing the layer over.
 #[derive(Debug)]
 pub struct ProductionConfig {
     #[cfg(feature = "tracing")]
@@ -22,12 +22,12 @@ pub struct ProductionConfig {
 }
 
 impl ProductionConfig {
-    /// Validation, a timeout of 30 seconds, and a circuit breaker that opens for 30 seconds after ten failures in a
-    /// row: settings that harm nobody whose numbers are not known yet. The breaker counts a call that its caller
-    /// ended after a second or later as a failure. No metrics, no rate limit and no bulkhead: those need a place
-    /// to look at, or a number that only the backend's owner knows.
-    /// With the feature `tracing` a [`Trace`](crate::middleware::Trace), whose place to look at is the
-    /// subscriber, if there is one.
+    /// Creates a configuration with validation, a timeout of 30 seconds, and a circuit breaker. The breaker
+    /// opens for 30 seconds after ten failures in a row, and counts a call as a failure if its caller ended
+    /// the call after a second or later. These settings do no harm to a service whose figures are not known
+    /// yet. Metrics, a rate limit and a bulkhead are absent, because they need a place to report to, or a
+    /// number that only the backend's owner knows. With the feature `tracing` the configuration has a
+    /// [`Trace`](crate::middleware::Trace), which reports to the subscriber, if there is one.
     #[must_use]
     pub fn new() -> Self {
         let half_a_minute = Duration::from_secs(30);
@@ -46,10 +46,10 @@ impl ProductionConfig {
         }
     }
 
-    /// The spans and events of each message, outermost (feature `tracing`). Default: [`Trace::new`], with
-    /// which a subscriber that shows `INFO` sees each message. That costs about a microsecond a message, and
-    /// the load of a static where nobody listens; for many messages, `Trace::new().level(Level::DEBUG)` leaves
-    /// the failures.
+    /// Sets the spans and events of each message, outermost (feature `tracing`). Default: [`Trace::new`],
+    /// with which a subscriber that shows `INFO` sees each message. That costs about a microsecond for each
+    /// message, or the load of a static without a subscriber. For many messages,
+    /// `Trace::new().level(Level::DEBUG)` shows only the failures.
     #[cfg(feature = "tracing")]
     #[must_use]
     pub fn trace(mut self, trace: impl Into<Option<Trace>>) -> Self {
@@ -57,44 +57,44 @@ impl ProductionConfig {
         self
     }
 
-    /// The metrics that record. Default: none.
+    /// Sets the metrics that record each dispatch. Default: none.
     #[must_use]
     pub fn metrics(mut self, metrics: impl Into<Option<MetricsLayer>>) -> Self {
         self.metrics = metrics.into();
         self
     }
 
-    /// Whether messages are validated before they take anything. The handler's own check stays.
-    /// Default: they are.
+    /// Sets the validation of messages before any other resource is taken. The handler's own check stays in
+    /// any case. Default: on.
     #[must_use]
     pub fn validation(mut self, validation: impl Into<Option<Validation>>) -> Self {
         self.validation = validation.into();
         self
     }
 
-    /// How long a message may take. Default: 30 seconds.
+    /// Sets the time that a message may take. Default: 30 seconds.
     #[must_use]
     pub fn timeout(mut self, timeout: impl Into<Option<Timeout>>) -> Self {
         self.timeout = timeout.into();
         self
     }
 
-    /// How many messages may come in a time. Default: any.
+    /// Sets the rate at which messages may come. Default: no limit.
     #[must_use]
     pub fn rate_limit(mut self, rate_limit: impl Into<Option<RateLimit>>) -> Self {
         self.rate_limit = rate_limit.into();
         self
     }
 
-    /// How many messages may be handled at once. Default: any.
+    /// Sets the number of messages that may be handled at once. Default: no limit.
     #[must_use]
     pub fn bulkhead(mut self, bulkhead: impl Into<Option<Bulkhead>>) -> Self {
         self.bulkhead = bulkhead.into();
         self
     }
 
-    /// When to stop asking a handler that fails. Default: for 30 seconds after ten failures in a row; a call that
-    /// its caller ended counts as one if it had run for a second.
+    /// Sets when to stop calling a handler that fails. Default: for 30 seconds after ten failures in a row. A
+    /// call that its caller ended counts as a failure after running for a second.
     #[must_use]
     pub fn circuit_breaker(mut self, breaker: impl Into<Option<CircuitBreaker>>) -> Self {
         self.circuit_breaker = breaker.into();

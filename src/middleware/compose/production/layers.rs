@@ -1,4 +1,4 @@
-//! [`ProductionLayers`]: the stack.
+//! [`ProductionLayers`]: the stack of layers.
 
 use super::ProductionConfig;
 use crate::metrics::MetricsLayer;
@@ -7,10 +7,10 @@ use crate::middleware::Trace;
 use crate::middleware::{Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation};
 use crate::pipeline::{Layers, More, NoLayers};
 
-/// What [`ProductionLayers`] make, outermost first.
+/// The stack that [`ProductionLayers`] make, outermost first.
 pub type ProductionStack = Guarded<Watched>;
 
-/// The same with a retry `R`: [`ProductionLayers::retrying`].
+/// The stack with a retry `R` that [`ProductionLayers::retrying`] makes.
 pub type RetryingStack<R> = Guarded<More<More<Watched, Timeout>, R>>;
 
 type Watched = More<More<Traced, Option<MetricsLayer>>, Option<Validation>>;
@@ -25,29 +25,29 @@ type Guarded<S> = More<
     Option<Timeout>,
 >;
 
-/// Makes the layers of a bus from a [`ProductionConfig`], in the order that
-/// [the module](super) gives reasons for.
+/// Makes the layers of a bus from a [`ProductionConfig`]. The order and its reasons are in the documentation
+/// of [the module](super).
 #[derive(Debug)]
 pub enum ProductionLayers {}
 
 impl ProductionLayers {
-    /// The layers of a command bus.
+    /// Returns the layers of a command bus.
     #[must_use]
     pub fn commands(config: ProductionConfig) -> Layers<ProductionStack> {
         guarded(config, |watched| watched)
     }
 
-    /// The layers of a query bus: the same ones. What only queries can have, such as a cache, is for
-    /// a scope inside them.
+    /// Returns the layers of a query bus, which are those of a command bus. Layers for queries only, such as
+    /// a cache, belong in a scope inside these layers.
     #[must_use]
     pub fn queries(config: ProductionConfig) -> Layers<ProductionStack> {
         Self::commands(config)
     }
 
-    /// The same layers with a [`Retry`](crate::middleware::Retry) where it belongs: inside what watches,
-    /// outside what guards the handler. `total` is the time for all attempts together, that of `config` for
-    /// each. For messages that may be repeated: queries that are `Clone`, commands that are
-    /// [`Idempotent`](crate::Idempotent) besides.
+    /// Returns these layers with a [`Retry`](crate::middleware::Retry) in its proper place: inside the layers
+    /// that observe, outside the layers that guard the handler. `total` limits the time of all attempts
+    /// together, and the timeout of `config` limits each attempt. For messages that may be repeated: queries
+    /// that are `Clone`, and commands that are also [`Idempotent`](crate::Idempotent).
     ///
     /// ```
     /// use std::io;
@@ -90,7 +90,7 @@ impl ProductionLayers {
     }
 }
 
-/// `add` puts more layers between those that watch and those that guard.
+/// Builds the stack, where `add` puts more layers between those that observe and those that guard.
 fn guarded<S>(
     config: ProductionConfig,
     add: impl FnOnce(Layers<Watched>) -> Layers<S>,

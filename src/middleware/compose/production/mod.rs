@@ -36,26 +36,28 @@
 //!
 //! From the outermost:
 //!
-//! 1. `Trace` (feature `tracing`): what all the others log about a message is in its span.
-//! 2. `Metrics`: sees every message, also those that a layer further in refuses.
+//! 1. `Trace` (feature `tracing`): the log entries of all other layers about a message are in its span.
+//! 2. `Metrics`: sees every message, also those that an inner layer refuses.
 //! 3. `Validation`: an invalid message takes no token and no permit.
-//! 4. `RateLimit`: what is too much is refused before it takes a permit.
+//! 4. `RateLimit`: a message beyond the rate is refused before taking a permit.
 //! 5. `Bulkhead`: a permit is held for as long as the handler runs.
-//! 6. `CircuitBreaker`: inside whatever refuses, so that it judges the handler alone; outside the
-//!    timeout, so that a call that hangs counts as one that failed. What a caller's own deadline ends
-//!    counts only after a second ([`slow_after`](crate::middleware::CircuitBreaker::slow_after)): callers in a hurry
-//!    must not keep out the patient ones.
-//! 7. `Timeout`: next to the handler. Its time is the handler's, and its deadline is what the handler
-//!    and the dispatches that it makes see.
+//! 6. `CircuitBreaker`: inside every layer that refuses, so that the breaker judges the handler alone.
+//!    Outside the timeout, so that a call that hangs counts as a failure. A call that the caller's own
+//!    deadline ends counts only after a second
+//!    ([`slow_after`](crate::middleware::CircuitBreaker::slow_after)), so that callers in a hurry do not keep
+//!    out the patient ones.
+//! 7. `Timeout`: next to the handler. Its time limits the handler alone, and the handler and its nested
+//!    dispatches see its deadline.
 //!
-//! [`retrying`](ProductionLayers::retrying) adds a timeout for the whole and a retry after `Validation`: each
-//! attempt takes a token and a permit of its own, and is a call that the breaker counts; while it pauses, it
-//! holds none.
+//! [`retrying`](ProductionLayers::retrying) adds a timeout for the whole dispatch and a retry after
+//! `Validation`. Each attempt takes a token and a permit of its own, and the breaker counts each attempt as a
+//! call. A retry that pauses holds no token and no permit.
 //!
-//! Layers that need more of a message (keys, caches) go into a scope. Where they belong is not always
-//! inside these: a cache stands outside the limits and the breaker. Leave those out here and put them into
-//! the scope, too; [`explain`](crate::Bus::explain) says which, and
-//! [`build_strict`](crate::BusBuilder::build_strict) refuses what it warns of.
+//! Layers that need more of a message (keys, caches) go into a scope. Their place is not always inside these
+//! layers: a cache stands outside the limits and the breaker. In that case leave the limits and the breaker
+//! out of the configuration, and put them into the scope, too. [`explain`](crate::Bus::explain) names the
+//! layers concerned, and [`build_strict`](crate::BusBuilder::build_strict) refuses the orders that cause
+//! warnings.
 
 mod config;
 mod layers;

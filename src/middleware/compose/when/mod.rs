@@ -9,7 +9,7 @@ use crate::sync::PlainArc;
 
 pub use crate::pipeline::Selected;
 
-/// A layer that acts where a condition holds and is passed by elsewhere.
+/// A layer that acts if a condition holds, and is passed by otherwise.
 ///
 /// ```
 /// use arcbus::middleware::{Authorize, When};
@@ -39,16 +39,16 @@ pub use crate::pipeline::Selected;
 /// # }
 /// ```
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone makes instances of its own, for routes of its own. [`shared`](crate::LayerExt::shared) makes one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 pub struct When<C, L> {
     condition: PlainArc<C>,
     layer: L,
 }
 
 impl<C, L> When<C, L> {
-    /// `layer` where `condition` holds: a closure over a message and its context, or
-    /// [`InContext`](crate::middleware::InContext).
+    /// Applies `layer` to the dispatches for which `condition` holds. The condition is a closure over a
+    /// message and its context, or [`InContext`](crate::middleware::InContext).
     pub fn new(condition: C, layer: L) -> Self {
         let condition = PlainArc::new(condition);
         Self { condition, layer }

@@ -1,4 +1,4 @@
-//! [`Trace`]: the settings.
+//! [`Trace`]: the settings of the layer that traces dispatches.
 
 use tracing::Level;
 
@@ -10,7 +10,8 @@ use crate::setting::InvalidSetting;
 
 /// Puts a `tracing` span around each dispatch, and an event at its end.
 ///
-/// The span is called `dispatch`, span and events have the target `arcbus`. A field means the same in both:
+/// The span is called `dispatch`, and span and events have the target `arcbus`. A field has one meaning in
+/// both:
 ///
 /// | field | in | is |
 /// |---|---|---|
@@ -26,13 +27,13 @@ use crate::setting::InvalidSetting;
 /// | `otel.kind` | span | `internal`: the caller and the handler are in this process. The span of a request from outside belongs to the code that received it |
 /// | `otel.status_code` | span, of a fault | `ERROR` |
 ///
-/// The status follows the conventions of OpenTelemetry for servers: an error for which the message or its
-/// caller is the reason (an invalid or a refused message, the handler's permanent error, a cancellation)
-/// leaves it unset, as HTTP's 4xx do; so does a reply. All else is a
-/// [fault](crate::ErrorKind::is_fault) of the service and sets it.
+/// The status follows the conventions of OpenTelemetry for servers. A reply leaves the status unset, and so
+/// does an error caused by the message or its caller, as HTTP's 4xx do. Such errors are an invalid or a
+/// refused message, the handler's permanent error, and a cancellation. Every other error is a
+/// [fault](crate::ErrorKind::is_fault) of the service and sets the status.
 ///
-/// What the layers and the handler inside it log is in the span: in each poll, and in the drop of a handler
-/// that is cancelled half way.
+/// Log entries of the inner layers and of the handler are in the span: in each poll, and in the drop of a
+/// handler that is cancelled half way.
 ///
 /// # Levels
 ///
@@ -43,20 +44,20 @@ use crate::setting::InvalidSetting;
 /// | a fault | [`failure_level`](Self::failure_level) | `WARN` |
 /// | a panic | `ERROR`, always | |
 ///
-/// So a subscriber that shows `INFO`, as most do, sees each dispatch. That costs about a microsecond a
-/// dispatch, mostly the subscriber's. For a bus of more than some thousand dispatches a second, put
-/// `level(Level::DEBUG)`: the same subscriber then sees the failures alone.
+/// So a subscriber that shows `INFO`, as most do, sees each dispatch. That costs about a microsecond for each
+/// dispatch, most of which the subscriber takes. For a bus of more than some thousand dispatches a second,
+/// set `level(Level::DEBUG)`: that subscriber then sees the failures alone.
 ///
-/// Where nobody listens to the span's level no span is made, no clock is read and nothing is evaluated:
-/// all that is left is the check of a static. A failure is told all the same where its own level is
-/// listened to, without its time; a dispatch that was dropped is not.
+/// Without a subscriber to the span's level no span is made, no clock is read and nothing is evaluated. The
+/// remaining cost is the check of a static. A failure is still reported to a subscriber of the failure's own
+/// level, but without its time. A dropped dispatch is not reported then.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace {
     levels: Levels,
 }
 
 impl Trace {
-    /// Replies, refusals and spans at `INFO`, failures at `WARN`.
+    /// Creates a layer with replies, refusals and spans at `INFO`, and failures at `WARN`.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -68,23 +69,23 @@ impl Trace {
         }
     }
 
-    /// The level of the spans, and of the events of replies. Default: `INFO`, which shows a service working.
+    /// Sets the level of the spans, and of the events of replies. Default: `INFO`, which shows a service
+    /// working.
     #[must_use]
     pub const fn level(mut self, level: Level) -> Self {
         self.levels.reply = level;
         self
     }
 
-    /// The level of events of errors for which the message or its caller is the reason. Default: `INFO`,
-    /// since nothing of the service is broken.
+    /// Sets the level of events of errors caused by the message or its caller. Default: `INFO`, because
+    /// nothing in the service is broken.
     #[must_use]
     pub const fn refusal_level(mut self, level: Level) -> Self {
         self.levels.refusal = level;
         self
     }
 
-    /// The level of events of [faults](crate::ErrorKind::is_fault), panics excepted. Default:
-    /// `WARN`.
+    /// Sets the level of events of [faults](crate::ErrorKind::is_fault), except panics. Default: `WARN`.
     #[must_use]
     pub const fn failure_level(mut self, level: Level) -> Self {
         self.levels.failure = level;

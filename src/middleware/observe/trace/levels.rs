@@ -1,4 +1,4 @@
-//! [`Levels`]: how loud the end of a dispatch is told.
+//! [`Levels`]: the levels at which the ends of dispatches are reported.
 
 use tracing::Level;
 
@@ -6,7 +6,7 @@ use crate::outcome::ErrorKind;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Levels {
-    /// Of spans, too.
+    /// The level of replies, and of spans.
     pub(super) reply: Level,
     pub(super) refusal: Level,
     pub(super) failure: Level,

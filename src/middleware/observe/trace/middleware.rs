@@ -9,7 +9,7 @@ use crate::message::Message;
 use crate::outcome::{Error, Outcome};
 use crate::pipeline::Gate;
 
-/// Opens a span for each dispatch that somebody listens to, and tells its end. Made by
+/// Opens a span for each dispatch that has a subscriber, and reports its end. Made by
 /// [`Trace`](super::Trace).
 #[derive(Debug)]
 pub struct TraceGate {
@@ -21,7 +21,7 @@ impl TraceGate {
         Self { levels }
     }
 
-    /// Returns whether somebody may listen: one load of a static.
+    /// Returns whether a subscriber may be interested, with one load of a static.
     #[inline(always)]
     fn has_listener(&self) -> bool {
         let level = self.levels.reply;
@@ -41,7 +41,7 @@ impl<M: Message> Gate<M> for TraceGate {
         })
     }
 
-    /// Tells a failure also where nobody listens to the span.
+    /// Reports a failure even without a subscriber to the span.
     #[inline(always)]
     fn leave(&self, span: Option<DispatchSpan>, outcome: &Outcome<M>, cx: &Context<'_>) {
         match (span, outcome) {

@@ -10,7 +10,7 @@ use crate::message::{Kind, Message};
 use crate::outcome::{Error, ErrorKind, Outcome};
 use crate::sync::unless_done;
 
-/// A callsite has one level: so there is one for each.
+/// Expands to one callsite for each level, because the level of a callsite is fixed.
 macro_rules! at_level {
     ($level:expr, $macro:ident!($($arguments:tt)*)) => {
         match $level {
@@ -32,7 +32,7 @@ pub struct DispatchSpan {
 }
 
 impl DispatchSpan {
-    /// `None` where nobody listens on this thread.
+    /// Opens the span, or returns `None` if this thread has no subscriber to the span.
     #[cold]
     pub(super) fn begin<M: Message>(levels: Levels, cx: &Context<'_>) -> Option<Self> {
         let span = at_level!(
@@ -73,7 +73,7 @@ impl DispatchSpan {
         self.span.enter()
     }
 
-    /// Ends it as dropped where the message's own `classify` panics.
+    /// Ends the span, as dropped if the message's own `classify` panics.
     pub(super) fn end<M: Message>(&self, outcome: &Outcome<M>, cx: &Context<'_>) {
         let failure = match outcome {
             Ok(_) => None,
@@ -89,7 +89,8 @@ impl DispatchSpan {
         }
     }
 
-    /// Reads the clock anew: an attempt further in may have ended before.
+    /// Ends the span of a dropped dispatch. Reads the clock anew, because an inner attempt may have ended
+    /// before.
     pub(super) fn dropped<M: Message>(&self, cx: &Context<'_>) {
         let elapsed_ns = cx.clock().ticks().saturating_sub(self.began);
         self.failed(&Failure::<M>::DROPPED, elapsed_ns);
@@ -124,16 +125,16 @@ impl DispatchSpan {
     }
 }
 
-/// Tells a failure outside of any span of its dispatch.
+/// Reports a failure outside of any span of its dispatch.
 #[cold]
 pub(super) fn tell_failure<M: Message>(error: &Error<M::Error>, levels: Levels) {
     Failure::<M>::of(error).tell(levels, None);
 }
 
-/// How a dispatch ended that gave no reply.
+/// The failure of a dispatch that gave no reply.
 struct Failure<'e, M: Message> {
     kind: ErrorKind,
-    /// A dispatch that was dropped has none.
+    /// `None` for a dispatch that was dropped.
     error: Option<&'e Error<M::Error>>,
 }
 
@@ -150,7 +151,7 @@ impl<'e, M: Message> Failure<'e, M> {
         }
     }
 
-    /// Its name, if the service is the reason.
+    /// Returns the name of the failure, if the service is its cause.
     fn fault(&self) -> Option<&'static str> {
         self.kind.is_fault().then(|| self.kind.code())
     }
@@ -170,7 +171,7 @@ impl<'e, M: Message> Failure<'e, M> {
     }
 }
 
-/// An error that is written only where somebody reads it.
+/// An error whose text is written only for a subscriber that reads it.
 struct Shown<'e, M: Message>(&'e Error<M::Error>);
 
 impl<M: Message> std::fmt::Display for Shown<'_, M> {

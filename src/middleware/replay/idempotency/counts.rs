@@ -1,8 +1,8 @@
-//! [`IdempotencyCounts`]: the messages whose keys were none.
+//! [`IdempotencyCounts`]: counts the messages with blank keys.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Counts the messages of one type whose key was none. Got from
+/// Counts the messages of one type whose key was blank. Returned by
 /// [`Idempotency::handles`](super::Idempotency::handles).
 ///
 /// ```
@@ -38,8 +38,8 @@ pub struct IdempotencyCounts {
 }
 
 impl IdempotencyCounts {
-    /// Returns how many messages came with a [blank](super::IdempotencyKey::is_blank) key and ran without
-    /// protection. Those that were refused, or had no key at all, are not counted.
+    /// Returns the number of messages that came with a [blank](super::IdempotencyKey::is_blank) key and ran
+    /// without protection. Messages that were refused, or had no key at all, are not counted.
     #[must_use]
     pub fn blank_keys(&self) -> u64 {
         self.blank_keys.load(Ordering::Relaxed)

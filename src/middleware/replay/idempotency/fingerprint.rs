@@ -1,18 +1,18 @@
-//! [`Fingerprint`]: what tells one payload from another.
+//! [`Fingerprint`]: a hash that tells one payload from another.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// What tells the payloads of one key apart: FNV-1a, 128 bits, of what the message's [`Hash`] writes.
+/// Tells the payloads of one key apart: FNV-1a, 128 bits, of the bytes that the message's [`Hash`] writes.
 ///
-/// The same in every process and on every machine: numbers are taken byte by byte from the lowest,
-/// `usize` as 64 bits. It lasts as long as the `Hash` writes the same, which a `derive` does until the
-/// fields change; the standard library does not promise it between releases of Rust. Where a store
-/// outlives those, write the `Hash` by hand. A payload that has become another one is refused, and never
-/// taken for an earlier one.
+/// A fingerprint is equal in every process and on every machine: numbers are taken byte by byte from the
+/// lowest, and `usize` as 64 bits. A fingerprint is stable as long as the `Hash` writes unchanged bytes. A
+/// `derive` does so until the fields change, but the standard library does not promise this between releases
+/// of Rust. For a store that outlives those releases, write the `Hash` by hand. A payload that has become
+/// another one is refused, and never taken for an earlier one.
 ///
-/// Two payloads with one fingerprint can be made on purpose: by who has the key anyhow, and would get
-/// the reply to the other payload.
+/// Two payloads with one fingerprint can be made on purpose. That takes a caller that has the key, and such a
+/// caller would only get the reply to the other payload.
 ///
 /// FNV: G. Fowler, L. C. Noll, K.-P. Vo, "The FNV Non-Cryptographic Hash Algorithm", RFC 9923.
 ///
@@ -26,7 +26,7 @@ use std::hash::{Hash, Hasher};
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// That of `payload`.
+    /// Returns the fingerprint of `payload`.
     #[must_use]
     pub fn of(payload: &impl Hash) -> Self {
         let mut hasher = Fnv::new();
@@ -34,13 +34,13 @@ impl Fingerprint {
         Self(hasher.0)
     }
 
-    /// As bytes, for a store.
+    /// Returns the fingerprint as bytes, for a store.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    /// From a store.
+    /// Creates a fingerprint from the bytes of a store.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
@@ -53,7 +53,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The hasher behind a [`Fingerprint`].
+/// The hasher that makes a [`Fingerprint`].
 #[derive(Clone, Debug)]
 pub struct Fnv(u128);
 
@@ -61,7 +61,7 @@ impl Fnv {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 
-    /// One that nothing was written to.
+    /// Creates a hasher to which nothing was written.
     #[must_use]
     pub fn new() -> Self {
         Self(Self::BASIS)
@@ -74,7 +74,7 @@ impl Default for Fnv {
     }
 }
 
-/// The default methods write a number as it stands in this machine's memory.
+/// Writes numbers from the lowest byte, because the default methods use this machine's byte order.
 macro_rules! from_the_lowest_byte {
     ($($write:ident($number:ty as $written:ty);)*) => {
         $(fn $write(&mut self, number: $number) {
@@ -90,7 +90,7 @@ impl Hasher for Fnv {
         }
     }
 
-    /// The lower half.
+    /// Returns the lower half of the hash.
     fn finish(&self) -> u64 {
         self.0 as u64
     }

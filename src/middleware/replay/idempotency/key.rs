@@ -1,4 +1,4 @@
-//! [`IdempotencyKey`], and the places that the key of a message comes from.
+//! [`IdempotencyKey`], and the sources of a message's key.
 
 use std::fmt;
 
@@ -8,32 +8,32 @@ use crate::message::Message;
 use crate::pipeline::Extract;
 use crate::sync::PlainArc;
 
-/// The key under which a command acts once: any text, made by who sends it, anew for each thing that is
-/// to be done. A clone allocates nothing.
+/// The key under which a command acts once. The key is any text that the sender makes anew for each command
+/// to be executed. A clone allocates nothing.
 ///
-/// A [blank](Self::is_blank) text is no key: a header without a value would make one thing of all commands
-/// that were sent with it.
+/// A [blank](Self::is_blank) text is no key. Otherwise a header without a value would join all commands sent
+/// with that header.
 ///
-/// In a [`Context`] it is the key of every dispatch made in that context: of each message type there is
-/// one command, then.
+/// A key in a [`Context`] is the key of every dispatch made in that context, so each message type has one
+/// command in the context.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(PlainArc<str>);
 
 impl IdempotencyKey {
-    /// A key with this text.
+    /// Creates a key with this text.
     #[must_use]
     pub fn new(text: impl AsRef<str>) -> Self {
         Self(PlainArc::from(text.as_ref()))
     }
 
-    /// Its text.
+    /// Returns the text of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns whether its text is empty or nothing but white space: then it is no key, and the layer
-    /// treats the message as one without.
+    /// Returns whether the text is empty or only white space. The layer treats a message with such a key as a
+    /// message without a key.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.as_str().chars().all(char::is_whitespace)
@@ -70,7 +70,7 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
-/// The [`IdempotencyKey`] in the context: the default.
+/// Takes the [`IdempotencyKey`] from the context, which is the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByContext;
 
@@ -84,7 +84,7 @@ impl<M: Message> Extract<M, Option<IdempotencyKey>> for ByContext {
 /// A command that carries its idempotency key in itself, for
 /// [`Idempotency::key_in_message`](super::Idempotency::key_in_message).
 ///
-/// `#[derive(Command)]` writes it for a field with `#[idempotency_key]`.
+/// `#[derive(Command)]` implements the trait for a field with `#[idempotency_key]`.
 ///
 /// ```
 /// use arcbus::middleware::idempotency::{HasIdempotencyKey, IdempotencyKey};
@@ -110,11 +110,11 @@ impl<M: Message> Extract<M, Option<IdempotencyKey>> for ByContext {
     note = "or leave out `.key_in_message()`: then the key comes from the context"
 )]
 pub trait HasIdempotencyKey: Message<Kind: CommandKind> {
-    /// Returns the key, if this command has one.
+    /// Returns the key, if this command has a key.
     fn idempotency_key(&self) -> Option<IdempotencyKey>;
 }
 
-/// The [`HasIdempotencyKey`] of the message.
+/// Takes the key from the message by [`HasIdempotencyKey`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByField;
 
@@ -125,16 +125,16 @@ impl<M: HasIdempotencyKey> Extract<M, Option<IdempotencyKey>> for ByField {
     }
 }
 
-/// A type of a field with `#[idempotency_key]`: an [`IdempotencyKey`], a text, or an `Option` of one.
+/// The type of a field with `#[idempotency_key]`: an [`IdempotencyKey`], a text, or an `Option` of either.
 ///
-/// An `IdempotencyKey` allocates nothing; a text is copied in each dispatch.
+/// An `IdempotencyKey` allocates nothing, while a text is copied in each dispatch.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an idempotency key",
     label = "an idempotency key is a text",
     note = "make the field an `arcbus::middleware::IdempotencyKey`, by `IdempotencyKey::new(value.to_string())`, or a `String`"
 )]
 pub trait ToIdempotencyKey {
-    /// Makes the key, if there is one.
+    /// Returns the key, if the field has a value.
     fn to_idempotency_key(&self) -> Option<IdempotencyKey>;
 }
 

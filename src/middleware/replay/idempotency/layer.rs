@@ -1,4 +1,4 @@
-//! [`Idempotency`]: the settings.
+//! [`Idempotency`]: the settings of the layer.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::sync::PlainArc;
 
 /// Lets a command act once for each key. See [the module](super).
 ///
-/// For commands whose payload is [`Hash`] and whose reply is `Clone + Sync`. What is known of the keys is
-/// kept by the layer, and stays when a handler is replaced, or deregistered and registered again, through
-/// the same registrar; clones of the layer share it, on buses with one clock.
+/// For commands whose payload is [`Hash`] and whose reply is `Clone + Sync`. The layer keeps the records of
+/// the keys. They stay when a handler is replaced, or deregistered and registered again, through one
+/// registrar. Clones of the layer share the records, on buses with one clock.
 #[derive(Clone, Debug)]
 pub struct Idempotency<S = InMemory, K = ByContext> {
     window: Duration,
@@ -32,14 +32,15 @@ pub struct Idempotency<S = InMemory, K = ByContext> {
     handles: Handles<IdempotencyCounts>,
 }
 
-/// Room for so many keys of a message type if nobody says how many.
+/// The default number of keys of a message type.
 const CAPACITY: usize = 65_536;
 
 impl Idempotency {
-    /// Keeps the keys in memory: of this process alone, and as long as it lives.
+    /// Keeps the keys in the memory of this process, as long as the process lives.
     ///
-    /// `window`: how long a key is kept, from the beginning of its first run; more than zero, less than
-    /// 584 years. No default: it is how long your callers go on trying, and longer than any run.
+    /// `window` is the time for which a key is kept, from the beginning of its first run. Range: more than
+    /// zero, less than 584 years. There is no default: choose the time for which your callers go on trying,
+    /// and longer than any run.
     #[must_use]
     pub fn in_memory(window: Duration) -> Self {
         let stores = InMemory {
@@ -51,16 +52,16 @@ impl Idempotency {
 }
 
 impl<K> Idempotency<InMemory, K> {
-    /// How many keys of each message type there may be, at least 1: as many as come in a window, for none
-    /// is given up before. Default: 65,536, which is 18 a second for an hour, and takes up to twenty megabytes
-    /// besides the replies. What is not used takes none.
+    /// Sets the maximum number of keys of each message type, at least 1. Allow for all keys that come in a
+    /// window, because no key is given up before its end. Default: 65,536, which is 18 a second for an hour,
+    /// and takes up to twenty megabytes besides the replies. Unused room takes no memory.
     #[must_use]
     pub fn capacity(mut self, keys: usize) -> Self {
         self.stores.capacity = keys;
         self
     }
 
-    /// How many keys of each message type there are.
+    /// Returns the number of keys of each message type, and their bound.
     #[must_use]
     pub fn rooms(&self) -> Handles<Room> {
         self.stores.rooms.clone()
@@ -69,10 +70,10 @@ impl<K> Idempotency<InMemory, K> {
 
 impl<S> Idempotency<Shared<S>> {
     /// Keeps the keys in a [`Store`](super::Store) that several message types share, and maybe several
-    /// processes. `window` as in [`in_memory`](Idempotency::in_memory).
+    /// processes. `window` has the meaning and range given at [`in_memory`](Idempotency::in_memory).
     ///
-    /// Who finds a key that another process is still at cannot wait for it, and is told that it is in
-    /// doubt; so is a second layer over the same store in one process: clone the layer instead.
+    /// A caller cannot wait for a key that another process is still running, and is told that the key is in
+    /// doubt. A second layer over one store in one process has this limit, too: clone the layer instead.
     #[must_use]
     pub fn in_store(store: S, window: Duration) -> Self {
         Self::of(Shared(PlainArc::new(store)), window)
@@ -92,8 +93,8 @@ impl<S> Idempotency<S> {
         }
     }
 
-    /// Asks `key` for the key of each message, instead of the context for an [`IdempotencyKey`]. A panic
-    /// of the closure goes to the caller.
+    /// Asks the closure `key` for the key of each message, instead of taking an [`IdempotencyKey`] from the
+    /// context. A panic of the closure goes to the caller.
     ///
     /// The closure names its message type, so the layer stands in a scope of that message.
     ///
@@ -124,8 +125,8 @@ impl<S> Idempotency<S> {
         self.keyed_by(key)
     }
 
-    /// Asks each message for its key, instead of the context: every message below the layer is
-    /// [`HasIdempotencyKey`](super::HasIdempotencyKey), which a derive makes of a field with
+    /// Asks each message for its key, instead of the context. Every message below the layer implements
+    /// [`HasIdempotencyKey`](super::HasIdempotencyKey), which a derive does for a field with
     /// `#[idempotency_key]`.
     #[must_use]
     pub fn key_in_message(self) -> Idempotency<S, ByField> {
@@ -139,7 +140,7 @@ impl<S> Idempotency<S> {
             source: PlainArc::new(source),
             require_key: self.require_key,
             max_waiters: self.max_waiters,
-            // Its own: another key under the same text would be another thing.
+            // New routes, because another key with an equal text means another command.
             routes: Routes::default(),
             handles: self.handles,
         }
@@ -147,17 +148,17 @@ impl<S> Idempotency<S> {
 }
 
 impl<S, K> Idempotency<S, K> {
-    /// Refuses a message that has no key, or a [blank](IdempotencyKey::is_blank) one. Default: it runs, and is
-    /// not protected; those with a blank key are [counted](Self::handles).
+    /// Refuses a message without a key, or with a [blank](IdempotencyKey::is_blank) key. Default: such a
+    /// message runs without protection, and blank keys are [counted](Self::handles).
     #[must_use]
     pub fn require_key(mut self) -> Self {
         self.require_key = true;
         self
     }
 
-    /// Bounds how many messages with one key may wait for the first of them, while it runs in this process.
-    /// One that comes when so many do gets [`Error::Overloaded`](crate::Error::Overloaded) with this limit:
-    /// it has not run, and may be sent again with its key.
+    /// Bounds the number of messages with one key that wait for the first, while the first runs in this
+    /// process. A message beyond the bound gets [`Error::Overloaded`](crate::Error::Overloaded) with this
+    /// limit. Such a message has not run, and may be sent again with its key.
     ///
     /// Range: at least 1. Default: no bound.
     #[must_use]

@@ -1,4 +1,4 @@
-//! [`IdempotencyAnswer`]: runs a key once.
+//! [`IdempotencyAnswer`]: the middleware that runs a key once.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,8 +25,8 @@ pub struct IdempotencyAnswer<M: Message, S, K> {
     pub(super) require_key: bool,
 }
 
-/// The keys of one message type: those somebody is at, and the records of all. Of the message, and not of
-/// its reply alone: what a layer keeps is found by this type.
+/// The keys of one message type: those in flight, and the records of all. The type parameter is the message
+/// rather than its reply alone, because the layer finds its kept state by this type.
 pub(super) struct Keys<M: Message, S> {
     flights: Flights<Payload, M::Reply>,
     store: S,
@@ -34,8 +34,9 @@ pub(super) struct Keys<M: Message, S> {
     counts: PlainArc<IdempotencyCounts>,
 }
 
-/// A key with the fingerprint of what was sent with it. One in the air for each of them: who comes with
-/// another payload does not wait for the first, but goes to the store and finds that it is another.
+/// A key with the fingerprint of the message sent with that key. Each pair has a flight of its own, so a
+/// caller with another payload does not wait for the first. Such a caller goes to the store and finds the
+/// conflict.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Payload {
     key: IdempotencyKey,
@@ -73,7 +74,7 @@ where
     S: Store<M>,
     K: Extract<M, Option<IdempotencyKey>>,
 {
-    /// `Ok(None)`: the message is not protected.
+    /// Returns the key and fingerprint, or `Ok(None)` if the message is not protected.
     #[inline]
     fn payload(&self, msg: &M, cx: &Context<'_>) -> Result<Option<Payload>, Error<M::Error>> {
         match self.source.extract(msg, cx) {
@@ -110,7 +111,7 @@ where
         }
     }
 
-    /// Runs the rest; the handler's future is gone before the leader is.
+    /// Runs the inner service. The handler's future is dropped before the leader is.
     async fn run(
         &self,
         begun: S::Begun,
@@ -120,7 +121,7 @@ where
         let store = &self.keys.store;
         match rest.await {
             Ok(reply) => {
-                // Where it fails, the record says begun; the reply is true all the same.
+                // If this fails, the record stays begun, but the reply is still true.
                 let _ = store.finish(begun, &reply).await;
                 leader.land(|_| (), || reply.clone());
                 Ok(reply)
@@ -141,7 +142,7 @@ enum Begun<M: Message, S: Store<M>> {
     Done(M::Reply),
 }
 
-/// The reply that the record of a key holds for who comes with `payload`.
+/// Returns the reply in the record of a key to a caller that sent `payload`.
 fn of_record<M: Message>(
     record: Record<M::Reply>,
     payload: &Payload,
@@ -191,8 +192,8 @@ where
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> Outcome<M> {
-        // Held until the run is over and its record written. Dropped in between, it lets the next in
-        // line find a key that has begun, and is in doubt.
+        // Held until the run is over and its record is written. If dropped before, the next waiter finds a
+        // key that has begun, and is in doubt.
         let leader = match self.keys.join(&payload) {
             Joined::Leader(leader) => leader,
             Joined::Waiter(waiter) => match arrival(waiter, cx).await {

@@ -1,7 +1,7 @@
 //! [`Idempotency`]: a command that is sent twice acts once.
 //!
-//! Who sends a command and gets no answer cannot know whether it acted, and sends it again. Under a key
-//! that both carry, the second finds what became of the first.
+//! A caller that gets no answer to a command cannot know whether the command acted, and sends it again. With
+//! one key on both messages, the second finds the outcome of the first.
 //!
 //! ```
 //! use std::time::Duration;
@@ -39,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! After the pattern of Stripe's API ("Designing robust and predictable APIs with idempotency", 2017) and
+//! Follows the pattern of Stripe's API ("Designing robust and predictable APIs with idempotency", 2017) and
 //! the IETF draft "The Idempotency-Key HTTP Header Field".
 #![doc = include_str!("details.md")]
 

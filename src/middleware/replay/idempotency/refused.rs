@@ -1,4 +1,4 @@
-//! What a message is told that does not run.
+//! The errors of messages that do not run.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! [`Routes`]: what a layer keeps of each message type, whatever becomes of the handler.
+//! [`Routes`]: the state that a layer keeps for each message type, across replacements of the handler.
 
 use std::any::Any;
 use std::fmt;
@@ -7,17 +7,17 @@ use crate::pipeline::Tie;
 use crate::sync::{Mutex, PlainArc};
 use crate::type_map::TypeMap;
 
-/// One value of each type; clones share them.
+/// Holds one value of each type, which clones share.
 #[derive(Clone, Default)]
 pub(super) struct Routes {
     kept: PlainArc<Mutex<TypeMap>>,
-    /// Records have moments of a clock.
+    /// Ties the buses to one clock, because records hold moments of that clock.
     tie: Tie,
 }
 
 impl Routes {
-    /// The value of type `T`, made if there is none. `make` runs under the lock, so that there is one
-    /// alone: nothing of a user's, and nothing that comes back here.
+    /// Returns the value of type `T`, made on the first call. `make` runs under the lock, so that only one
+    /// value is made. Therefore `make` must not run user code, nor call this type again.
     pub(super) fn get_or_make<T: Any + Send + Sync, E>(
         &self,
         make: impl FnOnce() -> Result<T, E>,
@@ -38,7 +38,7 @@ impl Routes {
 
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What writes is user code.
+        // The writer is user code, so the lock is released before writing.
         let len = self.kept.lock().len();
         write!(f, "Routes({len})")
     }

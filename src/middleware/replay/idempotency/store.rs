@@ -1,4 +1,4 @@
-//! [`Store`]: where the keys are kept.
+//! [`Store`]: the place where the keys are kept.
 
 use std::fmt;
 use std::future::Future;
@@ -7,58 +7,60 @@ use std::time::Duration;
 use super::{Fingerprint, IdempotencyKey};
 use crate::message::Message;
 
-/// Keeps what became of each key, for its window.
+/// Keeps the outcome of each key, for its window.
 ///
-/// What is asked of one, so that a command acts once:
+/// A store must meet these requirements, so that a command acts once:
 ///
-/// - [`begin`](Store::begin) is one step: of two who begin a key at once, also in two processes, one is
-///   told to run, and the other finds its record. The record is kept as safely as is needed (on disk, on
-///   a replica) before `begin` is done, for the handler runs right after.
-/// - A record is kept for its whole window, whatever happens, unless it is
-///   [forgotten](Store::forget). A store that has no room left says [`Full`](Begin::Full).
-/// - Who has begun and neither finishes nor forgets leaves the record as it is. A future of this store
-///   may be dropped before it is done: whether it has had its effect or not, nothing else may be lost.
-/// - `finish` and `forget` change the record of their own run alone: after its window another one may
-///   stand in its place.
+/// - [`begin`](Store::begin) is one step. If two callers begin a key at once, also in two processes, one is
+///   told to run, and the other finds that record. The record must be stored safely enough (on disk, on a
+///   replica) before `begin` is done, because the handler runs right after.
+/// - A record is kept for its whole window in any case, unless the record is [forgotten](Store::forget). A
+///   store without room returns [`Full`](Begin::Full).
+/// - A caller that begins a run and neither finishes nor forgets leaves the record in place. A future of this
+///   store may be dropped before completion. Its own effect may then be lost, but nothing else.
+/// - `finish` and `forget` change only the record of their own run. After the window another record may stand
+///   in its place.
 /// - A key belongs to a message's name: see [`Claim::message`].
 ///
-/// An error before the handler runs refuses the command; one after it leaves the key in doubt, and the
-/// caller gets the reply. Log it in the store.
+/// An error before the handler runs refuses the command. A later error leaves the key in doubt, and the
+/// caller gets the reply. Log such an error in the store.
 ///
-/// Keep to wall time in a store that outlives the process; [`Claim::now`] is for those that do not.
+/// Use wall time in a store that outlives the process. [`Claim::now`] is for stores that do not.
 pub trait Store<M: Message>: Send + Sync + 'static {
-    /// What finds the record of a run again. Dropped: the run ended without a known outcome.
+    /// The token that finds the record of a run again. Dropping the token ends the run without a known
+    /// outcome.
     type Begun: Send;
 
-    /// How it fails.
+    /// The error of a store that fails.
     type Error: fmt::Display + Send;
 
-    /// Writes that a run begins, unless the key has a record whose window is not over: then returns that.
+    /// Records that a run begins, or returns the record of the key if its window has not ended.
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from doing so; the command is refused and does not run.
+    /// Returns the reason why the store could not begin the run. The command is then refused and does not
+    /// run.
     fn begin(
         &self,
         claim: Claim<'_>,
     ) -> impl Future<Output = Result<Begin<Self::Begun, M::Reply>, Self::Error>> + Send;
 
-    /// Writes the reply of a run. If the record is gone, for its window is over, there is nothing to do.
+    /// Records the reply of a run. Does nothing if the record is gone because its window has ended.
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from doing so; the key is in doubt.
+    /// Returns the reason why the store could not keep the reply. The key is then in doubt.
     fn finish(
         &self,
         begun: Self::Begun,
         reply: &M::Reply,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Forgets the key of a run that is known not to have acted, so that it can run again.
+    /// Forgets the key of a run that is known not to have acted, so that the command can run again.
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from doing so; the key is in doubt.
+    /// Returns the reason why the store could not forget the key. The key is then in doubt.
     fn forget(&self, begun: Self::Begun) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
@@ -73,65 +75,65 @@ pub struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// The name of the message type. The same key under another name is another key.
+    /// Returns the name of the message type. An equal key under another name is another key.
     #[must_use]
     pub fn message(&self) -> &'static str {
         self.message
     }
 
-    /// The key.
+    /// Returns the key.
     #[must_use]
     pub fn key(&self) -> &'a IdempotencyKey {
         self.key
     }
 
-    /// To be kept with the record.
+    /// Returns the fingerprint of the payload, to be kept with the record.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// How long the record is to be kept, from now.
+    /// Returns the time for which the record is to be kept, from now.
     #[must_use]
     pub fn window(&self) -> Duration {
         self.window
     }
 
-    /// The time on the bus's clock, from its origin: means nothing to another process.
+    /// Returns the time on the bus's clock since its origin, which has no meaning in another process.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.now
     }
 }
 
-/// What a [`Store`] says of a key that is about to be begun.
+/// The answer of a [`Store`] about a key that is about to be begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begin<B, R> {
-    /// It was not known, and is now: run.
+    /// The key is new and has now begun, so the command runs.
     Run(B),
-    /// It is known.
+    /// The key has a record.
     Known(Record<R>),
-    /// It was not known, and there is no room for it.
+    /// The key is new, and the store has no room for the key.
     Full {
-        /// The number of keys that there is room for.
+        /// The maximum number of keys in the store.
         limit: usize,
     },
 }
 
-/// What is known of a key.
+/// The record of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<R> {
-    /// That of the payload which the key was begun with.
+    /// The fingerprint of the payload with which the key was begun.
     pub fingerprint: Fingerprint,
-    /// How far its run has come.
+    /// The progress of the key's run.
     pub progress: Progress<R>,
 }
 
-/// How far the run of a key has come.
+/// The progress of the run of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress<R> {
-    /// It has begun, and nothing else is known.
+    /// The run has begun, and nothing else is known.
     Begun,
-    /// It has given this reply.
+    /// The run has given this reply.
     Done(R),
 }

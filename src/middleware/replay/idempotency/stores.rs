@@ -12,8 +12,8 @@ use crate::middleware::Handles;
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
-/// The [`Store`] of each message type. Made by the constructors of
-/// [`Idempotency`](super::Idempotency).
+/// Makes the [`Store`] of each message type. Implemented by the types that the constructors of
+/// [`Idempotency`](super::Idempotency) use.
 pub trait Stores<M: Message>: Send + Sync + 'static {
     #[doc(hidden)]
     type Store: Store<M>;
@@ -21,12 +21,12 @@ pub trait Stores<M: Message>: Send + Sync + 'static {
     #[doc(hidden)]
     fn store(&self, window: Duration) -> Result<Self::Store, InvalidSetting>;
 
-    /// In a few words.
+    /// Describes the stores in a few words.
     #[doc(hidden)]
     fn note(&self) -> String;
 }
 
-/// Memory of this process, for each message type its own.
+/// Keeps the keys in the memory of this process, separately for each message type.
 #[derive(Clone, Debug)]
 pub struct InMemory {
     pub(super) capacity: usize,
@@ -49,7 +49,7 @@ where
     }
 }
 
-/// One store of the user's for all message types.
+/// Keeps the keys of all message types in one store of the user.
 #[derive(Debug)]
 pub struct Shared<S>(pub(super) PlainArc<S>);
 
@@ -95,7 +95,7 @@ impl<M: Message, S: Store<M>> Store<M> for Shared<S> {
     }
 }
 
-/// Ready at once; cannot fail.
+/// Every future of this store is ready at once, and cannot fail.
 impl<M> Store<M> for MemoryStore<M::Reply>
 where
     M: Message<Reply: ReplyClone>,

@@ -1,8 +1,8 @@
 //! [`MemoryStore`]: the keys of one message type, in memory.
 //!
-//! A record stands in a table and, by the order in which the runs began, in a queue: the window is the
-//! same for all, so what is over stands at the queue's head. A record that is forgotten leaves its place
-//! in the queue behind, until those are as many as the others.
+//! A record stands in a table, and in a queue ordered by the beginnings of the runs. All windows are equally
+//! long, so the expired records are at the head of the queue. A forgotten record leaves its place in the
+//! queue, until such places are as many as the others.
 
 mod room;
 mod shard;
@@ -22,14 +22,14 @@ use crate::random::random_state;
 use crate::setting::InvalidSetting;
 use crate::sync::{Mutex, PlainArc};
 
-/// Locks over which the keys are spread. In a model two, which share the room.
+/// The number of locks over which the keys are spread. A model has two, which share the room.
 const SHARDS: usize = if cfg!(arcbus_loom) { 2 } else { 32 };
 
 /// The keys of one message type, in the memory of this process, with the replies of their runs.
 ///
-/// A key is kept for its whole window. When there is no room, what is past its window makes some, and
-/// where nothing is, a new key is refused. Usable alone: it takes the time from its caller, as the
-/// duration since any one moment.
+/// A key is kept for its whole window. A full store makes room by dropping expired records, and refuses a new
+/// key if no record has expired. The store can be used alone, because its caller passes the time, as the
+/// duration since a fixed moment.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,17 +51,18 @@ const SHARDS: usize = if cfg!(arcbus_loom) { 2 } else { 32 };
 pub struct MemoryStore<R> {
     shards: Box<[Mutex<Shard<R>>]>,
     hasher: RandomState,
-    /// In nanoseconds.
+    /// The window in nanoseconds.
     window: u64,
     room: PlainArc<Room>,
 }
 
 impl<R> MemoryStore<R> {
-    /// Keeps up to `capacity` keys, at least 1, for `window` each: more than zero, less than 584 years.
+    /// Creates a store of up to `capacity` keys, at least 1, for `window` each: more than zero, less than 584
+    /// years.
     ///
     /// # Errors
     ///
-    /// The setting that is out of range.
+    /// Returns the setting that is out of range.
     pub fn new(window: Duration, capacity: usize) -> Result<Self, InvalidSetting> {
         check_window(window)?;
         Ok(Self::in_room(window, PlainArc::new(Room::new(capacity)?)))
@@ -78,7 +79,7 @@ impl<R> MemoryStore<R> {
         }
     }
 
-    /// Begins a run of `key`, or says what is known of it. A run that is dropped leaves the key begun.
+    /// Begins a run of `key`, or returns the record of the key. Dropping the run leaves the key begun.
     pub fn begin(
         &self,
         key: &IdempotencyKey,
@@ -94,24 +95,25 @@ impl<R> MemoryStore<R> {
         })
     }
 
-    /// Keeps the reply of a run, for the rest of its window.
+    /// Keeps the reply of a run until its window ends.
     pub fn finish(&self, run: Run, reply: R) {
         let reply = PlainArc::new(reply);
         self.shard(run.key()).finish(&run, reply);
     }
 
-    /// Forgets the key of a run, so that it can be begun again.
+    /// Forgets the key of a run, so that the key can be begun again.
     pub fn forget(&self, run: Run) {
         self.shard(run.key()).forget(&run);
     }
 
-    /// How many keys there are, and may be. Counts those past their window until they have made room.
+    /// Returns the number of keys and the capacity. Expired keys count until a new key takes their room.
     #[must_use]
     pub fn room(&self) -> &Room {
         &self.room
     }
 
-    /// Makes room of everything that is past its window. Only for who found none: it takes every lock.
+    /// Removes all expired records to make room. Takes every lock, and is therefore only for a caller that
+    /// found no room.
     #[cold]
     fn sweep(&self, now: u64) {
         for shard in &self.shards {
@@ -120,7 +122,7 @@ impl<R> MemoryStore<R> {
     }
 
     fn shard(&self, key: &IdempotencyKey) -> Locked<'_, R> {
-        // In a model by its length, so that a model can choose.
+        // A model hashes a key by its length, so that the model can choose the shard.
         let hash = if cfg!(arcbus_loom) {
             key.as_str().len()
         } else {
@@ -131,15 +133,15 @@ impl<R> MemoryStore<R> {
     }
 }
 
-/// A shard, to be locked. What it gives up is dropped when the lock is open again: a reply's drop is
-/// code of the user's.
+/// A shard behind its lock. Removed values are dropped after the lock is released, because the drop of a
+/// reply is user code.
 struct Locked<'s, R> {
     shard: &'s Mutex<Shard<R>>,
     store: &'s MemoryStore<R>,
 }
 
 impl<R> Locked<'_, R> {
-    /// `None` if there is no room.
+    /// Begins a run, or returns `None` if there is no room.
     fn begin(
         &self,
         key: &IdempotencyKey,
@@ -188,7 +190,7 @@ impl<R> Locked<'_, R> {
     }
 }
 
-/// More than come in at once, so that what is over does not pile up.
+/// More records than a call adds, so that expired records do not pile up.
 const EVICTED_AT_ONCE: usize = 2;
 
 pub(super) fn check_window(window: Duration) -> Result<(), InvalidSetting> {

@@ -1,9 +1,9 @@
-//! [`Room`]: how many keys there may be.
+//! [`Room`]: the number of keys, and its bound.
 
 use crate::setting::InvalidSetting;
 use crate::sync::{AtomicUsize, Ordering};
 
-/// How many keys of a message type there are and may be: exact, over all shards.
+/// Counts the keys of a message type and bounds their number, exactly over all shards.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::sync::{AtomicUsize, Ordering};
 /// ```
 #[derive(Debug)]
 pub struct Room {
-    /// Relaxed, all of it: the one word decides who gets the last place; what stands there is handed on
-    /// by its shard's lock. No partner; model: `idempotency`.
+    /// Relaxed for all accesses. This one word decides which caller gets the last place, and the shard's lock
+    /// hands on the record in that place. No partner; model: `idempotency`.
     taken: AtomicUsize,
     capacity: usize,
 }
@@ -33,19 +33,19 @@ impl Room {
         })
     }
 
-    /// How many keys there are, those included whose window is over and that nobody needed the room of.
+    /// Returns the number of keys, including the expired keys whose room nobody has needed yet.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// How many there may be.
+    /// Returns the maximum number of keys.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Takes a place, if there is one: before a record is made.
+    /// Takes a place before a record is made, or returns `false` if there is no room.
     pub(super) fn take(&self) -> bool {
         let mut taken = self.taken();
         while taken < self.capacity {
@@ -61,7 +61,7 @@ impl Room {
         false
     }
 
-    /// Gives places back: after their records are gone.
+    /// Gives places back, after their records are gone.
     pub(super) fn give_back(&self, places: usize) {
         if places != 0 {
             self.taken.fetch_sub(places, Ordering::Relaxed);
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::reach::reach;
 
-    /// Does every step on a room in which so many places are taken.
+    /// Performs every step on a room with `taken` places taken.
     fn steps(taken: usize, capacity: usize) -> Vec<usize> {
         let room = || Room {
             taken: AtomicUsize::new(taken),

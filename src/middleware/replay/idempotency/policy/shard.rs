@@ -9,7 +9,7 @@ use super::super::{Fingerprint, IdempotencyKey, Progress, Record};
 use super::Room;
 use crate::sync::PlainArc;
 
-/// One run of a key, which has begun. Dropped, it leaves the key begun: nobody knows its outcome.
+/// A run of a key that has begun. Dropping the run leaves the key begun, because nobody knows the outcome.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a run that is neither finished nor forgotten leaves its key in doubt"]
 pub struct Run {
@@ -25,39 +25,39 @@ impl Run {
 
 pub(super) struct Shard<R> {
     entries: HashMap<IdempotencyKey, Entry<R>, RandomState>,
-    /// By the end of their window.
+    /// Places ordered by the end of their window.
     queue: VecDeque<Place>,
     runs: u64,
 }
 
 pub(super) struct Entry<R> {
-    /// The number of its run.
+    /// The number of the run that made this entry.
     number: u64,
-    /// When its window is over.
+    /// The time at which the window ends.
     until: u64,
     fingerprint: Fingerprint,
     reply: Option<PlainArc<R>>,
 }
 
-/// Belongs to an entry if that has its number.
+/// A place in the queue, which belongs to the entry of its key if both have one number.
 struct Place {
     key: IdempotencyKey,
     number: u64,
     until: u64,
 }
 
-/// What a shard says of a key.
+/// The answer of a shard about a key.
 pub(super) enum Step<R> {
     Known(Record<PlainArc<R>>),
     Begun {
         run: Run,
-        /// The entry of an earlier run, whose window is over.
+        /// The expired entry of an earlier run.
         replaced: Option<Entry<R>>,
     },
     NoRoom,
 }
 
-/// Places that belong to no entry are dropped when there are so many more of them than of others.
+/// The number by which places without an entry must exceed the others before they are dropped.
 const SPARE: usize = 32;
 
 impl<R> Shard<R> {
@@ -69,7 +69,7 @@ impl<R> Shard<R> {
         }
     }
 
-    /// What is known of a key whose window is not over.
+    /// Returns the record of a key whose window has not ended.
     pub(super) fn find(&self, key: &IdempotencyKey, now: u64) -> Option<Record<PlainArc<R>>> {
         let entry = self.entries.get(key).filter(|entry| now < entry.until)?;
         Some(Record {
@@ -81,8 +81,9 @@ impl<R> Shard<R> {
         })
     }
 
-    /// Keeps nothing for much longer than its `window` from `now`, where a clock was set back behind what
-    /// stands here: by less than a window, it may be that who comes has read the clock long ago.
+    /// Shortens the windows after the clock was set back, so that no record lives much longer than `window`
+    /// from `now`. A step back by less than a window is ignored, because the caller may have read the clock
+    /// long ago.
     pub(super) fn set_back(&mut self, now: u64, window: u64) {
         let latest = now.saturating_add(window);
         let is_set_back = |last: &Place| last.until > latest.saturating_add(window);
@@ -93,7 +94,7 @@ impl<R> Shard<R> {
         }
     }
 
-    /// Begins a run of a key of which nothing is [found](Shard::find).
+    /// Begins a run of a key for which no record is [found](Shard::find).
     pub(super) fn begin(
         &mut self,
         key: &IdempotencyKey,
@@ -101,7 +102,7 @@ impl<R> Shard<R> {
         until: u64,
         room: &Room,
     ) -> Step<R> {
-        // One that takes the place of its predecessor needs no other.
+        // A run that replaces an expired entry of its key needs no other place.
         if !self.entries.contains_key(key) && !room.take() {
             return Step::NoRoom;
         }
@@ -120,8 +121,8 @@ impl<R> Shard<R> {
         }
     }
 
-    /// The last place: its end is not before the others', also where who took it has read the clock
-    /// earlier than the one before. The number of its run.
+    /// Takes the last place in the queue and returns the number of its run. The end of the window is at least
+    /// that of the place before, even if this caller read the clock earlier.
     fn queue_up(&mut self, key: &IdempotencyKey, until: u64) -> u64 {
         self.runs += 1;
         let last = self.queue.back().map_or(0, |last| last.until);
@@ -133,7 +134,7 @@ impl<R> Shard<R> {
         self.runs
     }
 
-    /// The reply, if the run has no entry any more.
+    /// Keeps the reply, or returns it if the run no longer has an entry.
     pub(super) fn finish(&mut self, run: &Run, reply: PlainArc<R>) -> Option<PlainArc<R>> {
         match self.entries.get_mut(&run.key) {
             Some(entry) if entry.number == run.number => entry.reply.replace(reply),
@@ -141,7 +142,7 @@ impl<R> Shard<R> {
         }
     }
 
-    /// The entry of the run, if it is still there.
+    /// Removes the entry of the run, if the entry is still there.
     pub(super) fn forget(&mut self, run: &Run) -> Option<Entry<R>> {
         let entry = self.remove(&run.key, run.number)?;
         if self.queue.len() > 2 * self.entries.len() + SPARE {
@@ -155,7 +156,7 @@ impl<R> Shard<R> {
         Some(entry)
     }
 
-    /// Takes out what is past its window, up to `most`.
+    /// Removes up to `most` expired records.
     pub(super) fn evict(&mut self, now: u64, most: usize) -> SmallVec<[Entry<R>; 2]> {
         let mut over = SmallVec::new();
         while over.len() < most && self.queue.front().is_some_and(|first| first.until <= now) {
