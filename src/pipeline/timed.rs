@@ -113,8 +113,8 @@ pub(super) struct Time<'a> {
     pub(super) cx: &'a Context<'a>,
     /// Time in nanoseconds from the limit to the drop of the inner service.
     pub(super) grace: u64,
-    /// The bound for the inner service, which includes the limits of outer layers, although those layers keep
-    /// them.
+    /// The bound for the inner service. The bound includes the limits of outer layers, which the outer layers
+    /// keep themselves.
     pub(super) bound: Bound,
     /// The tick at which the inner service is dropped, or its grace begins.
     pub(super) end: u64,

@@ -1,4 +1,4 @@
-//! Layers that observe dispatches.
+//! Layers that observe dispatches and report them, without changing their outcome.
 
 #[cfg(feature = "tracing")]
 pub mod trace;

@@ -66,7 +66,7 @@ pub struct TimedOut;
 
 /// Makes the error of a dispatch that [`Chaos`] chose to fail.
 pub trait MakeError<M: Message>: Clone + Send + Sync + 'static {
-    /// Returns the error.
+    /// Returns the error that replaces the outcome of the dispatch.
     fn error(&self) -> Error<M::Error>;
 }
 
@@ -91,8 +91,8 @@ where
 }
 
 impl Chaos {
-    /// Creates a layer without chaos. Each route draws its own sequence from `seed` and the name of its
-    /// message.
+    /// Creates a layer whose rates are all 0. Each route draws its own sequence from `seed` and the name of
+    /// its message.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self {

@@ -14,7 +14,7 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Middleware, Next};
 use crate::sync::PlainArc;
 
-/// The middleware of a [`Chaos`](super::Chaos) layer.
+/// A middleware that injects faults, made by a [`Chaos`](super::Chaos) layer.
 pub struct ChaosMiddleware<F> {
     pub(super) policy: PlainArc<ChaosPolicy>,
     latency: Duration,

@@ -6,16 +6,16 @@ use crate::random::Random;
 use crate::setting::InvalidSetting;
 use crate::sync::Versioned;
 
-/// The fault of one dispatch.
+/// The fault that one dispatch suffers, besides a delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The dispatch fails instead of running.
+    /// The dispatch fails without reaching the inner service.
     Failure,
-    /// The dispatch panics instead of running.
+    /// The dispatch panics without reaching the inner service.
     Panic,
 }
 
-/// Draws faults at given rates. Equal seeds draw equal faults, in one order.
+/// Draws faults at given rates, where equal seeds draw equal faults in one order.
 ///
 /// ```
 /// use arcbus::middleware::chaos::ChaosPolicy;
@@ -36,7 +36,7 @@ pub struct ChaosPolicy {
 const DELAYS: usize = 0;
 const FAILURES: usize = 1;
 const PANICS: usize = 2;
-/// The rate 1.
+/// The number of draws that stands for the rate 1.
 const ALWAYS: u64 = 1 << 32;
 
 impl ChaosPolicy {

@@ -8,8 +8,8 @@ use crate::outcome::{Error, Outcome};
 use crate::pipeline::{Facts, Layer, Next, Recover, Recovered, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Passes the errors of the inner service through a closure, and leaves replies untouched. The outer layers
-/// see the new error.
+/// Passes the errors of the inner service through a closure, and leaves replies untouched, so that the outer
+/// layers see the new error.
 ///
 /// The closure names the message's error type, so the layer stands in a scope of such messages.
 ///
@@ -43,7 +43,7 @@ use crate::setting::InvalidSetting;
 pub struct MapError<F>(F);
 
 impl<F> MapError<F> {
-    /// Creates the layer. `map` makes the error that the outer layers see.
+    /// Creates a layer whose closure `map` makes the error that the outer layers see.
     pub const fn new<E>(map: F) -> Self
     where
         F: Fn(Error<E>, &Context<'_>) -> Error<E>,
@@ -74,7 +74,7 @@ where
     }
 }
 
-/// Converts an error to another error. Made by [`MapError`].
+/// A recovery that converts an error to another error, made by [`MapError`].
 pub struct MapErrorRecovery<F>(F);
 
 #[diagnostic::do_not_recommend]

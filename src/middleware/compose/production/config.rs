@@ -57,7 +57,7 @@ impl ProductionConfig {
         self
     }
 
-    /// Sets the metrics that record each dispatch. Default: none.
+    /// Sets the metrics that record the outcome and the time of each dispatch. Default: none.
     #[must_use]
     pub fn metrics(mut self, metrics: impl Into<Option<MetricsLayer>>) -> Self {
         self.metrics = metrics.into();

@@ -7,7 +7,7 @@ use crate::middleware::Trace;
 use crate::middleware::{Bulkhead, CircuitBreaker, RateLimit, Timeout, Validation};
 use crate::pipeline::{Layers, More, NoLayers};
 
-/// The stack that [`ProductionLayers`] make, outermost first.
+/// The type of the stack that [`ProductionLayers`] make, outermost first.
 pub type ProductionStack = Guarded<Watched>;
 
 /// The stack with a retry `R` that [`ProductionLayers::retrying`] makes.
@@ -31,7 +31,7 @@ type Guarded<S> = More<
 pub enum ProductionLayers {}
 
 impl ProductionLayers {
-    /// Returns the layers of a command bus.
+    /// Returns the layers of a command bus, outermost first.
     #[must_use]
     pub fn commands(config: ProductionConfig) -> Layers<ProductionStack> {
         guarded(config, |watched| watched)

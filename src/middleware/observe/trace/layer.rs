@@ -50,7 +50,7 @@ use crate::setting::InvalidSetting;
 ///
 /// Without a subscriber to the span's level no span is made, no clock is read and nothing is evaluated. The
 /// remaining cost is the check of a static. A failure is still reported to a subscriber of the failure's own
-/// level, but without its time. A dropped dispatch is not reported then.
+/// level, but without its time, and a dropped dispatch is not reported.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace {
     levels: Levels,
@@ -69,8 +69,8 @@ impl Trace {
         }
     }
 
-    /// Sets the level of the spans, and of the events of replies. Default: `INFO`, which shows a service
-    /// working.
+    /// Sets the level of the spans, and of the events of replies. Default: `INFO`, which shows that the
+    /// service is working.
     #[must_use]
     pub const fn level(mut self, level: Level) -> Self {
         self.levels.reply = level;

@@ -6,7 +6,7 @@ use crate::outcome::ErrorKind;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Levels {
-    /// The level of replies, and of spans.
+    /// The level of replies, which is also that of spans.
     pub(super) reply: Level,
     pub(super) refusal: Level,
     pub(super) failure: Level,

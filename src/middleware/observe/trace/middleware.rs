@@ -9,8 +9,8 @@ use crate::message::Message;
 use crate::outcome::{Error, Outcome};
 use crate::pipeline::Gate;
 
-/// Opens a span for each dispatch that has a subscriber, and reports its end. Made by
-/// [`Trace`](super::Trace).
+/// A gate, made by [`Trace`](super::Trace), that opens a span for each dispatch with a subscriber and reports
+/// the end of the dispatch.
 #[derive(Debug)]
 pub struct TraceGate {
     levels: Levels,

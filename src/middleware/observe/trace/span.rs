@@ -89,7 +89,7 @@ impl DispatchSpan {
         }
     }
 
-    /// Ends the span of a dropped dispatch. Reads the clock anew, because an inner attempt may have ended
+    /// Ends the span of a dropped dispatch, and reads the clock anew, because an inner attempt may have ended
     /// before.
     pub(super) fn dropped<M: Message>(&self, cx: &Context<'_>) {
         let elapsed_ns = cx.clock().ticks().saturating_sub(self.began);
@@ -134,7 +134,7 @@ pub(super) fn tell_failure<M: Message>(error: &Error<M::Error>, levels: Levels) 
 /// The failure of a dispatch that gave no reply.
 struct Failure<'e, M: Message> {
     kind: ErrorKind,
-    /// `None` for a dispatch that was dropped.
+    /// The error of the dispatch, or `None` for a dispatch that was dropped.
     error: Option<&'e Error<M::Error>>,
 }
 

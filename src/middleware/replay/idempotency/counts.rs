@@ -2,7 +2,7 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Counts the messages of one type whose key was blank. Returned by
+/// Counts the messages of one type whose key was blank, as returned by
 /// [`Idempotency::handles`](super::Idempotency::handles).
 ///
 /// ```

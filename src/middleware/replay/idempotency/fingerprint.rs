@@ -8,8 +8,8 @@ use std::hash::{Hash, Hasher};
 /// A fingerprint is equal in every process and on every machine: numbers are taken byte by byte from the
 /// lowest, and `usize` as 64 bits. A fingerprint is stable as long as the `Hash` writes unchanged bytes. A
 /// `derive` does so until the fields change, but the standard library does not promise this between releases
-/// of Rust. For a store that outlives those releases, write the `Hash` by hand. A payload that has become
-/// another one is refused, and never taken for an earlier one.
+/// of Rust. For a store that outlives those releases, write the `Hash` by hand. A payload whose fingerprint has
+/// changed is refused, and never taken for an earlier one.
 ///
 /// Two payloads with one fingerprint can be made on purpose. That takes a caller that has the key, and such a
 /// caller would only get the reply to the other payload.
@@ -26,7 +26,7 @@ use std::hash::{Hash, Hasher};
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// Returns the fingerprint of `payload`.
+    /// Returns the fingerprint of the bytes that `payload` hashes.
     #[must_use]
     pub fn of(payload: &impl Hash) -> Self {
         let mut hasher = Fnv::new();
@@ -53,7 +53,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The hasher that makes a [`Fingerprint`].
+/// The hasher that makes a [`Fingerprint`] from the bytes of a payload.
 #[derive(Clone, Debug)]
 pub struct Fnv(u128);
 

@@ -9,9 +9,9 @@ use crate::pipeline::Extract;
 use crate::sync::PlainArc;
 
 /// The key under which a command acts once. The key is any text that the sender makes anew for each command
-/// to be executed. A clone allocates nothing.
+/// to be executed, and a clone allocates nothing.
 ///
-/// A [blank](Self::is_blank) text is no key. Otherwise a header without a value would join all commands sent
+/// A [blank](Self::is_blank) text is no key, because a header without a value would join all commands sent
 /// with that header.
 ///
 /// A key in a [`Context`] is the key of every dispatch made in that context, so each message type has one

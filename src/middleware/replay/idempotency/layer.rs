@@ -53,8 +53,8 @@ impl Idempotency {
 
 impl<K> Idempotency<InMemory, K> {
     /// Sets the maximum number of keys of each message type, at least 1. Allow for all keys that come in a
-    /// window, because no key is given up before its end. Default: 65,536, which is 18 a second for an hour,
-    /// and takes up to twenty megabytes besides the replies. Unused room takes no memory.
+    /// window, because no key is given up before its end. Default: 65,536, which is 18 a second for an hour.
+    /// A full store takes up to twenty megabytes besides the replies, while unused room takes no memory.
     #[must_use]
     pub fn capacity(mut self, keys: usize) -> Self {
         self.stores.capacity = keys;
@@ -167,7 +167,7 @@ impl<S, K> Idempotency<S, K> {
         self
     }
 
-    /// Returns the counts of each message type.
+    /// Returns the counts of blank keys, for each message type.
     #[must_use]
     pub fn handles(&self) -> Handles<IdempotencyCounts> {
         self.handles.clone()

@@ -18,7 +18,7 @@ use crate::outcome::{Error, Outcome, Phase};
 use crate::pipeline::{Answer, Extract, Look, Next};
 use crate::sync::PlainArc;
 
-/// Runs a command once for each key. Made by an [`Idempotency`](super::Idempotency) for each route.
+/// Runs a command once for each key, and is made by an [`Idempotency`](super::Idempotency) for each route.
 pub struct IdempotencyAnswer<M: Message, S, K> {
     pub(super) keys: PlainArc<Keys<M, S>>,
     pub(super) source: PlainArc<K>,
@@ -111,7 +111,7 @@ where
         }
     }
 
-    /// Runs the inner service. The handler's future is dropped before the leader is.
+    /// Runs the inner service, whose handler's future is dropped before the leader is.
     async fn run(
         &self,
         begun: S::Begun,

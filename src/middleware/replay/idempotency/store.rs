@@ -31,7 +31,7 @@ pub trait Store<M: Message>: Send + Sync + 'static {
     /// outcome.
     type Begun: Send;
 
-    /// The error of a store that fails.
+    /// The error of a store that fails, whose text is part of the refusal.
     type Error: fmt::Display + Send;
 
     /// Records that a run begins, or returns the record of the key if its window has not ended.
@@ -45,7 +45,7 @@ pub trait Store<M: Message>: Send + Sync + 'static {
         claim: Claim<'_>,
     ) -> impl Future<Output = Result<Begin<Self::Begun, M::Reply>, Self::Error>> + Send;
 
-    /// Records the reply of a run. Does nothing if the record is gone because its window has ended.
+    /// Records the reply of a run, or does nothing if the record is gone because its window has ended.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl<'a> Claim<'a> {
         self.message
     }
 
-    /// Returns the key.
+    /// Returns the key that the message came with.
     #[must_use]
     pub fn key(&self) -> &'a IdempotencyKey {
         self.key
@@ -111,7 +111,7 @@ impl<'a> Claim<'a> {
 pub enum Begin<B, R> {
     /// The key is new and has now begun, so the command runs.
     Run(B),
-    /// The key has a record.
+    /// The key has a record whose window has not ended.
     Known(Record<R>),
     /// The key is new, and the store has no room for the key.
     Full {
@@ -120,7 +120,7 @@ pub enum Begin<B, R> {
     },
 }
 
-/// The record of a key.
+/// The record of a key whose run has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<R> {
     /// The fingerprint of the payload with which the key was begun.

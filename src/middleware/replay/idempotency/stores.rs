@@ -12,7 +12,7 @@ use crate::middleware::Handles;
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
-/// Makes the [`Store`] of each message type. Implemented by the types that the constructors of
+/// Makes the [`Store`] of each message type, and is implemented by the types that the constructors of
 /// [`Idempotency`](super::Idempotency) use.
 pub trait Stores<M: Message>: Send + Sync + 'static {
     #[doc(hidden)]
@@ -21,7 +21,7 @@ pub trait Stores<M: Message>: Send + Sync + 'static {
     #[doc(hidden)]
     fn store(&self, window: Duration) -> Result<Self::Store, InvalidSetting>;
 
-    /// Describes the stores in a few words.
+    /// Describes the stores in a few words, for [`explain`](crate::Bus::explain).
     #[doc(hidden)]
     fn note(&self) -> String;
 }

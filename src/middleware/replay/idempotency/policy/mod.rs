@@ -79,7 +79,8 @@ impl<R> MemoryStore<R> {
         }
     }
 
-    /// Begins a run of `key`, or returns the record of the key. Dropping the run leaves the key begun.
+    /// Begins a run of `key`, or returns the record of the key. A run that is dropped before its end leaves
+    /// the key begun.
     pub fn begin(
         &self,
         key: &IdempotencyKey,
@@ -112,8 +113,8 @@ impl<R> MemoryStore<R> {
         &self.room
     }
 
-    /// Removes all expired records to make room. Takes every lock, and is therefore only for a caller that
-    /// found no room.
+    /// Removes all expired records to make room. This takes every lock, and is therefore only for a caller
+    /// that found no room.
     #[cold]
     fn sweep(&self, now: u64) {
         for shard in &self.shards {
@@ -133,8 +134,8 @@ impl<R> MemoryStore<R> {
     }
 }
 
-/// A shard behind its lock. Removed values are dropped after the lock is released, because the drop of a
-/// reply is user code.
+/// A shard behind its lock, whose removed values are dropped after the lock is released, because the drop of
+/// a reply is user code.
 struct Locked<'s, R> {
     shard: &'s Mutex<Shard<R>>,
     store: &'s MemoryStore<R>,

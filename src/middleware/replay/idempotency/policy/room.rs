@@ -39,7 +39,7 @@ impl Room {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Returns the maximum number of keys.
+    /// Returns the maximum number of keys of the message type.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity

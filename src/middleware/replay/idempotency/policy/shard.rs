@@ -51,7 +51,7 @@ pub(super) enum Step<R> {
     Known(Record<PlainArc<R>>),
     Begun {
         run: Run,
-        /// The expired entry of an earlier run.
+        /// The expired entry of an earlier run, to be dropped outside the lock.
         replaced: Option<Entry<R>>,
     },
     NoRoom,
@@ -156,7 +156,7 @@ impl<R> Shard<R> {
         Some(entry)
     }
 
-    /// Removes up to `most` expired records.
+    /// Removes up to `most` expired records, the oldest first, and returns them.
     pub(super) fn evict(&mut self, now: u64, most: usize) -> SmallVec<[Entry<R>; 2]> {
         let mut over = SmallVec::new();
         while over.len() < most && self.queue.front().is_some_and(|first| first.until <= now) {
