@@ -133,9 +133,9 @@ impl CircuitBreaker {
         self
     }
 
-    /// Sets how many probes a half-open breaker lets through, which is also the most that run at once: 1 to
-    /// 63. The breaker opens again as soon as the failed or slow probes, as a share of this number, reach the
-    /// rate (with `consecutive`, at the first failure). The breaker closes when all probes have ended without
+    /// Sets how many probes a half-open breaker lets through, and the most that run at once: 1 to 63. The
+    /// breaker opens again as soon as the failed or slow probes, as a share of this number, reach the rate
+    /// (with `consecutive`, at the first failure). The breaker closes when all probes have ended without
     /// that.
     ///
     /// Default 3: one good call may be luck, and three cannot overwhelm a backend that is just recovering.

@@ -1,9 +1,9 @@
 //! [`Hedge`]: repeats a query when the first reply is slow, and takes the reply that arrives first.
 //!
-//! The method follows Dean and Barroso, ["The Tail at
-//! Scale"](https://research.google/pubs/the-tail-at-scale/) (2013). A second request after the 95th
-//! percentile of the latency cuts the slow tail for a few percent of load. The layer accepts queries only,
-//! because a command would act twice.
+//! The method follows Dean and Barroso,
+//! ["The Tail at Scale"](https://research.google/pubs/the-tail-at-scale/) (2013). A second request after the
+//! 95th percentile of the latency cuts the slow tail for a few percent of load. The layer accepts queries
+//! only, because a command would act twice.
 //!
 //! | when | result |
 //! |---|---|

@@ -77,8 +77,8 @@ impl Backoff {
         self
     }
 
-    /// Sets the longest delay, from a nanosecond to a day, and no shorter than the first delay. Default: 30
-    /// s, because few callers wait longer for a reply. A caller with a deadline is never held past the
+    /// Sets the longest delay, from a nanosecond to a day, and no shorter than the first delay. Default:
+    /// 30 s, because few callers wait longer for a reply. A caller with a deadline is never held past the
     /// deadline in any case.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {

@@ -3,7 +3,7 @@
 //! | error | another attempt |
 //! |---|---|
 //! | the handler's, [`Class::Transient`](crate::Class) | yes |
-//! | the handler's, [`Class::Unclassified`](crate::Class) | for a query; never for a command |
+//! | the handler's, [`Class::Unclassified`](crate::Class) | for a query yes, for a command no |
 //! | the handler's, [`Class::Permanent`](crate::Class) | no |
 //! | the handler's, [`Class::Nested`](crate::Class) | as the error that it carries |
 //! | `CircuitOpen`, `RateLimited`, `Overloaded` of an inner layer | yes, after its `retry_after` and the delay on top |

@@ -2,7 +2,8 @@
 //!
 //! A sample is added to a bucket of the window that is being filled, and then to the count. The thread that
 //! completes the count, and no other, ends the window. That thread takes the samples out of the buckets,
-//! computes the quantile of them and of the previous window, and stores them as the previous window.
+//! computes the quantile over them and the samples of the previous window, and replaces the previous window
+//! with them.
 //!
 //! Samples that arrive in the meantime are taken with this window or stay for the next one: each is in one
 //! window, and none is lost. A sample that is taken before it is counted counts for the next window. So every
