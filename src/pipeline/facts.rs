@@ -147,7 +147,8 @@ impl Facts {
         self
     }
 
-    /// Declares that the settings can be changed at run time, so that the figures are those of the setup.
+    /// Declares that the settings can be changed at run time, in which case the facts show the figures of the
+    /// setup.
     pub fn live(mut self) -> Self {
         self.live = true;
         self

@@ -97,8 +97,8 @@ impl<M: Message, G: Gate<M>> Middleware<M> for Gated<G> {
     }
 }
 
-/// The pass of a dispatch, if a gate gave a pass. The gate gets the pass back once: with the outcome, or
-/// abandoned when this guard drops.
+/// The pass of a dispatch, if a gate gave a pass. The gate gets the pass back once, either with the outcome,
+/// or as abandoned when this guard drops.
 struct Held<'g, 'c, M: Message, G: Gate<M>>(Option<Entered<'g, 'c, M, G>>);
 
 struct Entered<'g, 'c, M: Message, G: Gate<M>> {

@@ -38,7 +38,8 @@ impl<R> Recovered<R> {
 }
 
 impl<R> Recovered<R, Boxed> {
-    /// Holds the recovery of the async lane [on the heap](Boxed), while the blocking lane allocates nothing.
+    /// Creates the adapter, which holds the recovery of the async lane [on the heap](Boxed), while the
+    /// blocking lane allocates nothing.
     pub const fn boxed(recover: R) -> Self {
         Self::held(recover)
     }

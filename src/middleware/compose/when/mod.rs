@@ -47,8 +47,8 @@ pub struct When<C, L> {
 }
 
 impl<C, L> When<C, L> {
-    /// Applies `layer` to the dispatches for which `condition` holds. The condition is a closure over a
-    /// message and its context, or [`InContext`](crate::middleware::InContext).
+    /// Creates a layer that applies `layer` to the dispatches for which `condition` holds. The condition is a
+    /// closure over a message and its context, or [`InContext`](crate::middleware::InContext).
     pub fn new(condition: C, layer: L) -> Self {
         let condition = PlainArc::new(condition);
         Self { condition, layer }

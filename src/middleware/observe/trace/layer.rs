@@ -18,13 +18,13 @@ use crate::setting::InvalidSetting;
 /// | `message` | both | the message's name; of the event, its text |
 /// | `kind` | both | `command` or `query` |
 /// | `outcome` | both, at the end | `ok`, or the [name of the failure](crate::ErrorKind::code) |
-/// | `source` | both, of a reply | [where it comes from](crate::Source::name) |
+/// | `source` | both, of a reply | [the source of the reply](crate::Source::name) |
 /// | `elapsed_ns` | both, at the end | nanoseconds since the dispatch began, a `u64`; an event without a span has none |
 /// | `error` | event of a failure | the error's text |
 /// | `error.type` | both, of a [fault](crate::ErrorKind::is_fault) | as `outcome` |
 /// | `trace_id`, `parent_id` | span | the W3C trace parent in hexadecimal, if the context has one |
-/// | `otel.name` | span | the message's name: what OpenTelemetry calls the span |
-/// | `otel.kind` | span | `internal`: the caller and the handler are in this process. The span of a request from outside belongs to the code that received it |
+/// | `otel.name` | span | the message's name, which OpenTelemetry shows as the span's name |
+/// | `otel.kind` | span | `internal`: the caller and the handler are in this process. The span of a request from outside belongs to the code that received the request |
 /// | `otel.status_code` | span, of a fault | `ERROR` |
 ///
 /// The status follows the conventions of OpenTelemetry for servers. A reply leaves the status unset, and so
@@ -40,7 +40,7 @@ use crate::setting::InvalidSetting;
 /// | outcome | level | default |
 /// |---|---|---|
 /// | a reply, and the span | [`level`](Self::level) | `INFO` |
-/// | an error for which the message or its caller is the reason; a dispatch that was dropped | [`refusal_level`](Self::refusal_level) | `INFO` |
+/// | an error caused by the message or its caller; a dispatch that was dropped | [`refusal_level`](Self::refusal_level) | `INFO` |
 /// | a fault | [`failure_level`](Self::failure_level) | `WARN` |
 /// | a panic | `ERROR`, always | |
 ///
