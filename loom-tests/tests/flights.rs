@@ -260,6 +260,103 @@ fn the_next_is_stranded_by_one_that_was_named_and_forgot() {
     });
 }
 
+/// A leader leaves while its run is under way; of two that wait one leaves, too, and the other takes the run
+/// over.
+fn hands_over(seen: &'static HandedOver, leave: fn(Lead<'static, Made>)) {
+    let shelf = shelf();
+    let mut lead = shelf.leads();
+    let (leaving, staying) = (shelf.waits(), shelf.waits());
+    lead.keep_run(Made::new(Payload::new(7)));
+    let left = thread::spawn(move || drop(leaving));
+    let stayed = thread::spawn(move || match wait(staying) {
+        Waited::Landed(_) => unreachable!("nobody else lands"),
+        Waited::Leads(mut lead) => {
+            let run = lead.take_run().expect("the run was lost");
+            seen.in_one_piece.count(true);
+            assert!(shelf.land(lead, run.get()));
+        }
+    });
+    leave(lead);
+    left.join().unwrap();
+    stayed.join().unwrap();
+    assert_eq!(shelf.kept().map(|kept| kept.get()), Some(7));
+    assert_eq!(shelf.airport.in_the_air(), 0);
+}
+
+struct HandedOver {
+    in_one_piece: Seen,
+}
+
+#[test]
+fn a_run_is_handed_to_one_that_stays() {
+    static SEEN: HandedOver = HandedOver {
+        in_one_piece: Seen::new(),
+    };
+    let states = [("taken over", &SEEN.in_one_piece)];
+    explore("flights, handing over", 3, states, || {
+        hands_over(&SEEN, drop);
+    });
+}
+
+#[test]
+#[should_panic(expected = "the run was lost")]
+fn a_run_is_lost_by_a_leader_that_does_not_hand_it_on() {
+    static SEEN: HandedOver = HandedOver {
+        in_one_piece: Seen::new(),
+    };
+    explore_bounded("flights, a lost run", 2, [], || {
+        hands_over(&SEEN, |mut lead| {
+            drop(lead.take_run());
+            drop(lead);
+        });
+    });
+}
+
+/// The leader and the one that waits both leave: the run ends with the last of them.
+fn all_leave(named: &'static Seen, before: &'static Seen, leave: fn(Wait<'static, Made>)) {
+    let shelf = shelf();
+    let run = Made::new(Payload::new(7));
+    let mut lead = shelf.leads();
+    let leaving = shelf.waits();
+    lead.keep_run(Made::clone(&run));
+    let gave_up = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&gave_up);
+    let left = thread::spawn(move || {
+        let was_named = seen.load(SeqCst) == 1;
+        named.count(was_named);
+        before.count(!was_named);
+        leave(leaving);
+    });
+    drop(lead);
+    gave_up.store(1, SeqCst);
+    left.join().unwrap();
+    assert_eq!(
+        std::sync::Arc::strong_count(&run),
+        1,
+        "it goes on for nobody"
+    );
+    assert_eq!(shelf.airport.in_the_air(), 0);
+}
+
+#[test]
+fn a_run_ends_when_the_last_leaves() {
+    static NAMED: Seen = Seen::new();
+    static BEFORE: Seen = Seen::new();
+    let states = [("named", &NAMED), ("not yet", &BEFORE)];
+    explore("flights, all leave", 3, states, || {
+        all_leave(&NAMED, &BEFORE, drop);
+    });
+}
+
+#[test]
+#[should_panic(expected = "it goes on for nobody")]
+fn a_run_goes_on_for_one_that_was_named_and_forgot() {
+    static ANY: Seen = Seen::new();
+    explore_bounded("flights, a run for nobody", 2, [], || {
+        all_leave(&ANY, &ANY, forget);
+    });
+}
+
 /// Runs a reader while a command changes the data and invalidates the key. A caller that asks after the
 /// command must not see older data.
 fn invalidate(seen: &'static Invalidated, command: fn(&'static Shelf), land: Land) {

@@ -51,6 +51,10 @@ impl Detail<'_> {
         self.tokens.push(token);
     }
 
+    pub(super) fn forget_tokens(&mut self) {
+        self.tokens.clear();
+    }
+
     /// Merges an inner level into this one, where the values of the inner level win.
     fn overlay(&mut self, inner: &Detail<'_>) {
         inner

@@ -11,6 +11,7 @@ use crate::outcome::{Error, Phase, TimeLimit};
 
 mod cancel;
 mod details;
+mod horizon;
 mod limit;
 mod source;
 mod timing;
@@ -18,6 +19,7 @@ mod trace;
 mod watch;
 
 use details::{Detail, Details};
+use horizon::Horizon;
 pub(crate) use limit::{Bound, Limit, Within};
 use timing::Timing;
 
@@ -215,15 +217,22 @@ impl<'p> Context<'p> {
     /// limit. For use inside a dispatch.
     #[must_use]
     pub fn expires_at(&self) -> Option<Instant> {
-        self.expiry().map(|tick| self.clock().instant_of(tick))
+        let own = self.expiry().map(|tick| self.clock().instant_of(tick));
+        let horizon = self.get().and_then(Horizon::expires_at);
+        own.into_iter().chain(horizon).min()
     }
 
     /// Returns the remaining time if there is a limit, and zero once the limit has passed. Reads
     /// the clock.
+    ///
+    /// In a run that several callers of a [`Cache`](crate::middleware::Cache) wait for, this is the
+    /// time of the caller that waits longest at this moment, and `None` while one of them has no
+    /// limit.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        self.expiry()
-            .map(|tick| Duration::from_nanos(tick.saturating_sub(self.clock().ticks())))
+        let left = |tick: u64| Duration::from_nanos(tick.saturating_sub(self.clock().ticks()));
+        let horizon = self.get().and_then(Horizon::remaining);
+        self.expiry().map(left).into_iter().chain(horizon).min()
     }
 
     /// Returns the number of this attempt, from 1 up.
@@ -367,12 +376,28 @@ impl<'p> Context<'p> {
         Context {
             timing: self.timing.clone(),
             clock: None,
-            tick: self.expiry_tick(),
+            tick: self.last_tick().unwrap_or(NEVER),
             limit: self.limit.detach(),
             timeout: self.timeout,
             deadline: self.deadline,
             details: Details::owned(details),
         }
+    }
+
+    /// Creates the context of a run that belongs to all who wait for it. The run has the values and the trace
+    /// of this context and none of its limits or tokens. `latest` tells the tick at which the last of the
+    /// waiters leaves.
+    pub(crate) fn detach_run(
+        &self,
+        latest: impl Fn() -> Option<u64> + Send + Sync + 'static,
+    ) -> Context<'static> {
+        let horizon = Horizon::new(self.clock().clone(), latest);
+        let mut run = self.detach();
+        run.tick = NEVER;
+        run.timeout = NEVER;
+        run.deadline = NEVER;
+        run.details.edit().forget_tokens();
+        run.with(horizon)
     }
 
     /// Creates the context of a dispatch that was given none.
@@ -512,6 +537,16 @@ impl<'p> Context<'p> {
     pub(crate) fn expiry(&self) -> Option<u64> {
         let tick = self.expiry_tick();
         (tick != NEVER).then_some(tick)
+    }
+
+    /// Returns the effective limit as a tick, or in a run the tick at which the last of its callers leaves, as
+    /// it is now. The clock is read first, so that this comes no later than they leave.
+    pub(crate) fn last_tick(&self) -> Option<u64> {
+        let horizon = self.get::<Horizon>().and_then(|horizon| {
+            let now = self.clock().ticks();
+            Some(now.saturating_add(nanos(horizon.remaining()?)).min(NEVER))
+        });
+        self.expiry().into_iter().chain(horizon).min()
     }
 
     /// Returns the effective limit as a tick. Without a limit, the result is later than every other

@@ -44,6 +44,14 @@ sources! {
 }
 
 impl Source {
+    /// Returns the source of this reply for a dispatch that has waited for it.
+    pub(crate) fn passed_on(self) -> Self {
+        match self {
+            Self::Handler => Self::Coalesced,
+            other => other,
+        }
+    }
+
     /// Returns the source with this number.
     #[inline(always)]
     pub(super) fn of(number: u64) -> Self {

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::middleware::sealed::Sealed;
 use super::park::Blocked;
-use super::{Middleware, Next};
+use super::{Home, Middleware, Next};
 use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::Outcome;
@@ -41,6 +41,10 @@ impl<M: Message, W: Middleware<M>, N: Next<M>> Next<M> for Chain<W, N> {
             None => Some(&self.middleware),
             Some(place) => self.next.middleware_at(place),
         }
+    }
+
+    fn home(&self) -> &Home {
+        self.next.home()
     }
 }
 

@@ -6,10 +6,10 @@ use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::Next;
 use super::middleware::sealed::Sealed;
 use super::park::{Blocked, block_on};
 use super::validate::validate;
+use super::{Home, Next};
 use crate::context::Context;
 use crate::handler::Handler;
 use crate::message::Message;
@@ -20,11 +20,15 @@ use crate::sync::drop_caught;
 /// future, while the future runs, and while the finished future is dropped.
 pub struct Leaf<H> {
     handler: H,
+    home: Home,
 }
 
 impl<H> Leaf<H> {
     pub(crate) fn new(handler: H) -> Self {
-        Self { handler }
+        Self {
+            handler,
+            home: Home::default(),
+        }
     }
 }
 
@@ -61,6 +65,10 @@ impl<M: Message, H: Handler<M>> Next<M> for Leaf<H> {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn block(&self, msg: M, cx: &Context<'_>) -> Blocked<M> {
         block_on::<M>(self.run(msg, cx), cx)
+    }
+
+    fn home(&self) -> &Home {
+        &self.home
     }
 }
 

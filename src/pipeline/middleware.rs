@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::optional::Either;
 use super::park::{Blocked, block_on};
-use super::{Facts, Role};
+use super::{Facts, Home, Role};
 use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::Outcome;
@@ -109,7 +109,7 @@ pub trait Middleware<M: Message>: Send + Sync + 'static {
 ///
 /// A run may begin its work at once, so await the returned future. A middleware may run the inner service
 /// again.
-pub trait Next<M: Message>: Send + Sync + sealed::Sealed {
+pub trait Next<M: Message>: Send + Sync + sealed::Sealed + 'static {
     /// Runs the inner service with a message that may have been changed.
     fn run(&self, msg: M, cx: &Context<'_>) -> impl Future<Output = Outcome<M>> + Send;
 
@@ -122,6 +122,10 @@ pub trait Next<M: Message>: Send + Sync + sealed::Sealed {
     fn middleware_at(&self, _place: usize) -> Option<&dyn Any> {
         None
     }
+
+    /// Returns the home of the leaf.
+    #[doc(hidden)]
+    fn home(&self) -> &Home;
 }
 
 pub(super) mod sealed {

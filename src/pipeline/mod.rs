@@ -15,6 +15,7 @@ mod gate;
 mod gated;
 mod layer;
 mod leaf;
+mod lease;
 mod limited;
 mod middleware;
 mod optional;
@@ -53,6 +54,7 @@ pub use shared::{LayerExt, Shared, Wrapped};
 pub use small::{GuardGate, InspectGate, guard, inspect};
 pub use stack::{Joined, Layers, More, NoLayers, Stack};
 
+pub(crate) use lease::{Home, Lease, Owner};
 pub(crate) use limited::Limit;
 pub(crate) use optional::Either;
 pub use park::{Blocked, Stopped};

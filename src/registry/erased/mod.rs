@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::message::Message;
 use crate::outcome::Outcome;
-use crate::pipeline::{Next, Places, RouteInfo, edge};
+use crate::pipeline::{Next, Owner, Places, RouteInfo, edge};
 use crate::random::random_state;
 use crate::sync::{Arc, arc_dyn};
 
@@ -60,9 +60,6 @@ struct RouteHeader<M: Message> {
     info: RouteInfo,
     calls: Calls<M>,
 }
-
-/// A route with its type erased, which can only be shared and dropped, and whose middlewares can be found.
-trait Owner: Places + Send + Sync {}
 
 impl<M: Message, P: Next<M>> Places for Route<M, P> {
     fn middleware_at(&self, place: usize) -> Option<&dyn Any> {
@@ -111,11 +108,14 @@ impl Entry {
             pipeline,
         };
         let owner = arc_dyn!(dyn Owner, route);
-        Self {
-            // `as_ptr` keeps the provenance of the whole allocation.
-            route: NonNull::new(Arc::as_ptr(&owner).cast_mut().cast()).expect("an Arc is not null"),
-            owner,
-        }
+        // `as_ptr` keeps the provenance of the whole allocation.
+        let route: NonNull<()> =
+            NonNull::new(Arc::as_ptr(&owner).cast_mut().cast()).expect("an Arc is not null");
+        // SAFETY: just made, with this `P`, and `owner` owns it.
+        let pipeline = unsafe { &route.cast::<Route<M, P>>().as_ref().pipeline };
+        // SAFETY: the route owns the pipeline by value, and is only shared and dropped from here on.
+        unsafe { pipeline.home().settle(&owner) };
+        Self { route, owner }
     }
 
     pub(crate) fn info(&self) -> &RouteInfo {

@@ -7,5 +7,6 @@ mod cache_waits;
 mod coalesce;
 mod idempotency;
 mod max_waiters;
+mod shared_run;
 mod touchy;
 mod wakers;

@@ -20,17 +20,23 @@ pub(super) struct Load<'c> {
 }
 
 impl<'c> Load<'c> {
-    /// The load of the flight with this number, for the dispatch in `cx`.
-    pub(super) fn new(number: u64, cx: &'c Context<'_>) -> Self {
+    /// The load of the flight with this number, in the context `cx`.
+    pub(super) fn new(number: u64, cx: Context<'c>) -> Self {
         let number = PlainArc::new(number);
         let mut chain = cx.get::<Chain>().cloned().unwrap_or_default();
         chain.0.retain(|load| load.strong_count() > 0);
         chain.0.push(PlainArc::downgrade(&number));
         Self {
-            cx: cx.derive().with(chain),
+            cx: cx.with(chain),
             _number: number,
         }
     }
+}
+
+/// Whether a dispatch in this context is inside of a load.
+pub(super) fn is_nested(cx: &Context<'_>) -> bool {
+    cx.get::<Chain>()
+        .is_some_and(|chain| chain.0.iter().any(|load| load.strong_count() > 0))
 }
 
 /// Whether a dispatch in this context is inside of a load of the flight with this number.

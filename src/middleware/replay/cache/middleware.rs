@@ -7,13 +7,14 @@ use super::chain::{ITSELF, Load, is_inside};
 use super::keep::Keep;
 use super::policy::Kept;
 use super::route::{CacheRoute, Leader, Plan, Waiter};
+use super::run::{Run, finish};
 use super::stats::Count;
 use super::vary::Vary;
 use crate::context::{Context, Source};
 use crate::message::Message;
 use crate::middleware::singleflight::{Arrival, arrival};
 use crate::outcome::{Error, ErrorKind, Outcome, Phase};
-use crate::pipeline::{Answer, Look, Next};
+use crate::pipeline::{Answer, Lease, Look, Next};
 use crate::sync::PlainArc;
 
 /// Gives a reply again, or waits for that of another dispatch. Made by a [`Cache`](super::Cache) or a
@@ -62,10 +63,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
             Ok(Arrival::Leads(leader)) => Ok(leader),
             Ok(Arrival::Landed(landing)) => {
                 let kept = PlainArc::clone(&landing.kept);
-                let source = match landing.source {
-                    Source::Handler => Source::Coalesced,
-                    other => other,
-                };
+                let source = landing.source.passed_on();
                 drop(landing);
                 Err(given::<M, K>(kept, source, cx))
             }
@@ -75,22 +73,44 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
 
     async fn lead(
         &self,
+        mut leader: Leader<'_, M, V, K>,
+        spare: Option<PlainArc<Kept<K::Value>>>,
+        msg: M,
+        cx: &Context<'_>,
+        next: &impl Next<M>,
+    ) -> Outcome<M> {
+        let takes_over = leader.has_run();
+        if !takes_over {
+            self.route.tally.count(Count::Load);
+            let Some(lease) = Lease::of(next) else {
+                return self.lead_alone(leader, spare, msg, cx, next).await;
+            };
+            let run_cx = cx.detach_run(leader.latest());
+            let number = leader.number();
+            leader.keep_run(Run::new(lease, msg, number, run_cx));
+        }
+        let (outcome, source) = finish(&mut leader).await;
+        cx.answered_by(match takes_over {
+            true => source.passed_on(),
+            false => source,
+        });
+        self.end(leader, spare, outcome, source, cx)
+    }
+
+    /// Leads on a bus that owns no route: the load belongs to this dispatch, and ends with it.
+    async fn lead_alone(
+        &self,
         leader: Leader<'_, M, V, K>,
         spare: Option<PlainArc<Kept<K::Value>>>,
         msg: M,
         cx: &Context<'_>,
         next: &impl Next<M>,
     ) -> Outcome<M> {
-        let load = self.begin(&leader, cx);
+        cx.answered_by(Source::Handler);
+        let load = Load::new(leader.number(), cx.derive());
         let outcome = next.run(msg, &load.cx).await;
         drop(load);
-        self.end(leader, spare, outcome, cx)
-    }
-
-    fn begin<'c>(&self, leader: &Leader<'_, M, V, K>, cx: &'c Context<'_>) -> Load<'c> {
-        self.route.tally.count(Count::Load);
-        cx.answered_by(Source::Handler);
-        Load::new(leader.number(), cx)
+        self.end(leader, spare, outcome, cx.source(), cx)
     }
 
     /// The reply is kept and given to all, the spare one given in its place, or the next one named.
@@ -99,6 +119,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
         leader: Leader<'_, M, V, K>,
         spare: Option<PlainArc<Kept<K::Value>>>,
         outcome: Outcome<M>,
+        source: Source,
         cx: &Context<'_>,
     ) -> Outcome<M> {
         cx.handler_done();
@@ -112,7 +133,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
         // An error that came when the caller had gone may be its doing: the next one asks anew.
         let is_hasty = outcome.is_err() && cx.has_lost_its_caller();
         if let Some(value) = K::keep(&outcome).filter(|_| !is_hasty) {
-            self.route.land(leader, value, cx.source(), cx.done_tick());
+            self.route.land(leader, value, source, cx.done_tick());
         }
         outcome
     }

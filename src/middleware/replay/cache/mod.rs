@@ -39,8 +39,12 @@
 //! its replies along.
 //!
 //! While one dispatch runs the rest for a key, others that ask for it wait, with their own deadline and
-//! cancellation ([`Phase::NotStarted`](crate::Phase): their own handler did not run). If that run fails or
-//! its dispatch is dropped, the one who has waited longest runs the rest next. A handler that asks for its
+//! cancellation ([`Phase::NotStarted`](crate::Phase): their own handler did not run). The run belongs to all of
+//! them. When its dispatch is dropped or late, the caller that has waited longest goes on with it, and it ends
+//! when the last caller leaves. Inside it no caller's deadline or token holds, and
+//! [`Context::remaining`](crate::Context::remaining) is the time of the caller that waits longest. A
+//! [`static_bus!`](crate::static_bus) owns no route that a run could share, so the next caller begins anew there. If
+//! a run fails, the one who has waited longest runs the rest next. A handler that asks for its
 //! own key, in the context it was given, gets [`WouldDeadlock`](crate::Error::WouldDeadlock); two that wait
 //! for each other's keys, or one that asks outside its context, wait until their time is over.
 //!
@@ -67,6 +71,7 @@ mod layer;
 mod middleware;
 mod policy;
 mod route;
+mod run;
 mod stats;
 mod vary;
 

@@ -4,15 +4,17 @@ use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::fmt;
 
+use super::chain::is_nested;
 use super::handle::Holds;
 use super::keep::Keep;
 use super::key::{IdOf, IdRef};
 use super::policy::{Found, Kept, Shelf};
+use super::run::{Run, is_polling};
 use super::stats::{Count, Tally};
 use super::vary::Vary;
 use super::{CacheStats, Cacheable};
 use crate::context::{Context, Source};
-use crate::middleware::singleflight::{self, Flights, Joined};
+use crate::middleware::singleflight::{self, Flights, Joined, Stay};
 use crate::sync::PlainArc;
 
 /// A reply, or an error that is kept, for those who wait; and where it came from.
@@ -23,14 +25,17 @@ pub(super) struct Landing<T> {
 
 type Shared<M, V> = PlainArc<IdOf<M, V>>;
 type Value<M, K> = <K as Keep<M>>::Value;
-pub(super) type Leader<'f, M, V, K> = singleflight::Leader<'f, Shared<M, V>, Landing<Value<M, K>>>;
-pub(super) type Waiter<'f, M, V, K> = singleflight::Waiter<'f, Shared<M, V>, Landing<Value<M, K>>>;
+type Loads<M, V, K> = Flights<Shared<M, V>, Landing<Value<M, K>>, Run<M>>;
+pub(super) type Leader<'f, M, V, K> =
+    singleflight::Leader<'f, Shared<M, V>, Landing<Value<M, K>>, Run<M>>;
+pub(super) type Waiter<'f, M, V, K> =
+    singleflight::Waiter<'f, Shared<M, V>, Landing<Value<M, K>>, Run<M>>;
 
 /// What one route keeps, and what it computes.
 pub(super) struct CacheRoute<M: Cacheable, V: Vary, K: Keep<M>> {
     /// `None`: nothing is kept, only waited for.
     shelf: Option<Shelf<IdOf<M, V>, Value<M, K>>>,
-    flights: Flights<Shared<M, V>, Landing<Value<M, K>>>,
+    flights: Loads<M, V, K>,
     pub(super) tally: Tally,
 }
 
@@ -65,7 +70,8 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
     /// Looks once more when it has joined the flight: who leads finds all that landed before.
     pub(super) fn plan(&self, msg: &M, cx: &Context<'_>) -> Plan<'_, M, V, K> {
         let id = PlainArc::new(IdRef::of::<M, V>(msg, cx).to_id());
-        let Ok(joined) = self.flights.join(&id, || None::<Infallible>);
+        let stay = Stay::of(cx, is_polling() || is_nested(cx));
+        let Ok(joined) = self.flights.join(&id, stay, || None::<Infallible>);
         match (joined, self.find(&id, cx)) {
             (Joined::Leader(leader), Found::Fresh(kept)) => {
                 let source = Source::Cache;

@@ -13,7 +13,7 @@ use super::{
 use crate::bounds::CommandKind;
 use crate::context::{Context, Source};
 use crate::message::Message;
-use crate::middleware::singleflight::{Arrival, Flights, Joined, Leader, arrival};
+use crate::middleware::singleflight::{Arrival, Flights, Joined, Leader, Stay, arrival};
 use crate::outcome::{Error, Outcome, Phase};
 use crate::pipeline::{Answer, Extract, Look, Next};
 use crate::sync::PlainArc;
@@ -28,7 +28,7 @@ pub struct IdempotencyAnswer<M: Message, S, K> {
 /// The keys of one message type: those in flight, and the records of all. The type parameter is the message
 /// rather than its reply alone, because the layer finds its kept state by this type.
 pub(super) struct Keys<M: Message, S> {
-    flights: Flights<Payload, M::Reply>,
+    flights: Flights<Payload, M::Reply, Infallible>,
     store: S,
     window: Duration,
     counts: PlainArc<IdempotencyCounts>,
@@ -43,7 +43,7 @@ pub struct Payload {
     fingerprint: Fingerprint,
 }
 
-type Leads<'k, R> = Leader<'k, Payload, R>;
+type Leads<'k, R> = Leader<'k, Payload, R, Infallible>;
 
 impl<M: Message, S> Keys<M, S> {
     pub(super) fn new(
@@ -60,8 +60,11 @@ impl<M: Message, S> Keys<M, S> {
         }
     }
 
-    fn join(&self, payload: &Payload) -> Joined<'_, Payload, M::Reply> {
-        match self.flights.join(payload, || None::<Infallible>) {
+    fn join(&self, payload: &Payload) -> Joined<'_, Payload, M::Reply, Infallible> {
+        match self
+            .flights
+            .join(payload, Stay::default(), || None::<Infallible>)
+        {
             Ok(joined) => joined,
             Err(never) => match never {},
         }

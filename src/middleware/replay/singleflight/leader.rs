@@ -4,23 +4,56 @@ use std::hash::Hash;
 
 use super::flight::{Flight, Successor};
 use super::map::{Flights, take};
+use super::stay::Stay;
 use crate::sync::{Arc, KeptWaker};
 
-/// The one that computes. Dropped without a landing, it hands on to who has waited longest.
-pub(crate) struct Leader<'f, K: Hash + Eq, V> {
-    flights: &'f Flights<K, V>,
+/// The one that computes. Dropped without a landing, it hands on to who has waited longest, together with the
+/// run that it keeps.
+pub(crate) struct Leader<'f, K: Hash + Eq, V, R> {
+    flights: &'f Flights<K, V, R>,
     key: K,
     /// `None` once it has landed.
-    flight: Option<Arc<Flight<V>>>,
+    flight: Option<Arc<Flight<V, R>>>,
+    /// A run that has begun.
+    run: Option<R>,
+    stay: Stay,
 }
 
-impl<'f, K: Hash + Eq, V> Leader<'f, K, V> {
-    pub(super) fn new(flights: &'f Flights<K, V>, key: K, flight: Arc<Flight<V>>) -> Self {
+impl<'f, K: Hash + Eq, V, R> Leader<'f, K, V, R> {
+    pub(super) fn new(
+        flights: &'f Flights<K, V, R>,
+        key: K,
+        flight: Arc<Flight<V, R>>,
+        run: Option<R>,
+        stay: Stay,
+    ) -> Self {
         Self {
             flights,
             key,
             flight: Some(flight),
+            run,
+            stay,
         }
+    }
+
+    /// Keeps a run that is under way, for the next leader if this one leaves.
+    pub(crate) fn keep_run(&mut self, run: R) {
+        self.run = Some(run);
+    }
+
+    /// Takes the run that is under way: to poll it, so that one that panics is handed to nobody.
+    pub(crate) fn take_run(&mut self) -> Option<R> {
+        self.run.take()
+    }
+
+    pub(crate) fn has_run(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// Tells the latest tick at which one of those who are at it leaves, if each of them has one.
+    pub(crate) fn latest(&self) -> impl Fn() -> Option<u64> + use<K, V, R> {
+        let flight = self.flight.clone();
+        move || flight.as_ref()?.latest()
     }
 
     pub(crate) fn key(&self) -> &K {
@@ -61,23 +94,32 @@ impl<'f, K: Hash + Eq, V> Leader<'f, K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> Drop for Leader<'_, K, V> {
+impl<K: Hash + Eq, V, R> Drop for Leader<'_, K, V, R> {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.take() {
-            give_up(self.flights, &self.key, &flight);
+            give_up(self.flights, &self.key, &flight, self.run.take(), self.stay);
         }
     }
 }
 
 /// Names the next leader; without one, the flight is over.
-pub(super) fn give_up<K: Hash + Eq, V>(flights: &Flights<K, V>, key: &K, flight: &Arc<Flight<V>>) {
+pub(super) fn give_up<K: Hash + Eq, V, R>(
+    flights: &Flights<K, V, R>,
+    key: &K,
+    flight: &Arc<Flight<V, R>>,
+    run: Option<R>,
+    stay: Stay,
+) {
     // The shard's lock keeps others from joining a flight that has nobody left.
     let mut shard = flights.shard(key).lock();
-    let (removed, waker) = match flight.name_next() {
+    let (successor, ended) = flight.name_next(run, stay);
+    let (removed, waker) = match successor {
         Successor::Named(waker) => (None, waker),
         Successor::None => (take(&mut shard, key, flight), KeptWaker::NONE),
     };
     drop(shard);
     drop(removed);
+    // It ends before another begins.
+    drop(ended);
     waker.wake();
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::task::{Poll, Waker};
 
-use super::{Arrival, Flights, Joined, Leader, Waiter};
+use super::{Arrival, Flights, Joined, Leader, Stay, Waiter};
 
 /// Flights of numbered keys.
-pub struct Airport<V>(Flights<u64, V>);
+pub struct Airport<V>(Flights<u64, V, V>);
 
 /// What became of a request for a key.
 pub enum Boarding<'f, V> {
@@ -17,10 +17,10 @@ pub enum Boarding<'f, V> {
 }
 
 /// The one that computes.
-pub struct Lead<'f, V>(Leader<'f, u64, V>);
+pub struct Lead<'f, V>(Leader<'f, u64, V, V>);
 
 /// One that waits.
-pub struct Wait<'f, V>(Waiter<'f, u64, V>);
+pub struct Wait<'f, V>(Waiter<'f, u64, V, V>);
 
 /// What one has waited for.
 pub enum Waited<'f, V> {
@@ -47,11 +47,13 @@ impl<V> Airport<V> {
         key: u64,
         landed: impl FnOnce() -> Option<T>,
     ) -> Result<Boarding<'_, V>, T> {
-        self.0.join(&key, landed).map(|joined| match joined {
-            Joined::Leader(leader) => Boarding::Leads(Lead(leader)),
-            Joined::Waiter(waiter) => Boarding::Waits(Wait(waiter)),
-            Joined::Full(_) => unreachable!("as many wait as like"),
-        })
+        self.0
+            .join(&key, Stay::default(), landed)
+            .map(|joined| match joined {
+                Joined::Leader(leader) => Boarding::Leads(Lead(leader)),
+                Joined::Waiter(waiter) => Boarding::Waits(Wait(waiter)),
+                Joined::Full(_) => unreachable!("as many wait as like"),
+            })
     }
 
     /// Lets whoever asks from now on begin anew.
@@ -72,6 +74,16 @@ impl<V> Airport<V> {
 }
 
 impl<V> Lead<'_, V> {
+    /// Keeps a run for the next leader.
+    pub fn keep_run(&mut self, run: V) {
+        self.0.keep_run(run);
+    }
+
+    /// Takes the run that the former leader kept.
+    pub fn take_run(&mut self) -> Option<V> {
+        self.0.take_run()
+    }
+
     /// Lands; says whether it was published.
     #[must_use]
     pub fn land(self, publish: impl FnOnce(), value: impl FnOnce() -> V) -> bool {

@@ -8,10 +8,10 @@ use super::{Arrival, Waiter};
 use crate::context::{Context, Interrupt, Watch};
 
 /// What has arrived, or what ended the wait of a dispatch whose handler then has not run.
-pub(crate) async fn arrival<'f, K: Hash + Eq, V>(
-    mut waiter: Waiter<'f, K, V>,
+pub(crate) async fn arrival<'f, K: Hash + Eq, V, R>(
+    mut waiter: Waiter<'f, K, V, R>,
     cx: &Context<'_>,
-) -> Result<Arrival<'f, K, V>, Interrupt> {
+) -> Result<Arrival<'f, K, V, R>, Interrupt> {
     let mut watch = None;
     let arrival = poll_fn(|task| match waiter.poll(task.waker()) {
         Poll::Ready(arrival) => Poll::Ready(Ok(arrival)),
