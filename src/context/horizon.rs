@@ -1,12 +1,12 @@
-//! [`Horizon`]: the time that a run has which several dispatches wait for.
+//! [`Horizon`]: the remaining time of a run that several dispatches wait for.
 
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::sync::PlainArc;
 
-/// The time until the last of the dispatches that wait for a run leaves. A value of the run's context, which
-/// tells the time without setting a limit.
+/// The time until the last dispatch that waits for a run leaves. The context of the run carries a horizon as
+/// a value, which tells the remaining time and sets no limit.
 #[derive(Clone)]
 pub(super) struct Horizon {
     clock: Clock,
@@ -24,7 +24,8 @@ impl Horizon {
         }
     }
 
-    /// Returns `None` while one of them has no limit, and when the run is over.
+    /// Returns the time until the last waiting dispatch leaves. Returns `None` while one of them has no
+    /// limit, and after the run is over.
     pub(super) fn remaining(&self) -> Option<Duration> {
         let tick = (self.latest)()?;
         Some(Duration::from_nanos(

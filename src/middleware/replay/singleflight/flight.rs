@@ -1,4 +1,4 @@
-//! [`Flight`]: one computation, and those who wait for it.
+//! [`Flight`]: a load under way, and the waiters for its value.
 
 use std::mem::{replace, swap};
 
@@ -6,53 +6,53 @@ use super::stay::{Stay, Stays};
 use crate::sync::{Arc, KeptWaker, Mutex, Ordering, PlainU64};
 use crate::sync::{Place, WaitQueue};
 
-/// A computation that one dispatch makes and others wait for.
+/// A load that one dispatch makes while other dispatches wait for its value.
 pub(super) struct Flight<V, R> {
     state: Mutex<State<V, R>>,
     number: u64,
 }
 
 enum State<V, R> {
-    /// Its leader is at it, or the next one has been named.
+    /// The leader is making the load, or the next leader has been named.
     InTheAir(Queue<R>),
-    /// Shared, so that nobody copies a value under the lock.
+    /// The loaded value, which is shared so that no copy is made under the lock.
     Landed(Arc<V>),
 }
 
-/// Those who wait, first come first.
+/// The waiters of a flight, in the order of their arrival.
 struct Queue<R> {
-    /// Waiters that may take a run over.
+    /// Waiters that may take over a run.
     waiting: WaitQueue,
-    /// Waiters that are inside of a run.
+    /// Waiters inside of a run, which may not take over another.
     nested: WaitQueue,
-    /// Who is to lead, now that the leader has given up. Not among the waiting any more.
+    /// The next leader, once the leader has given up. A named waiter is no longer in its queue.
     named: Option<Seat>,
-    /// The run that the named one is to take over.
+    /// The run that the named waiter is to take over.
     parked: Option<R>,
-    /// The leader's stay, and those of all who wait.
+    /// The stays of the leader and of all waiters, in whichever queue they wait.
     stays: Stays,
 }
 
-/// The place of a waiter, in the queue that it waits in.
+/// The place of a waiter in one of the two queues.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seat {
     place: Place,
     is_nested: bool,
 }
 
-/// What one that waits finds.
+/// The answer to a waiter that asks for its turn.
 pub(super) enum Turn<V, R> {
     Landed(Arc<V>),
-    /// It is the one that was named, and takes over a run that has begun.
+    /// The waiter was named leader, and takes over the run if one has begun.
     Leads(Option<R>),
     Waits,
 }
 
-/// Who is to lead next.
+/// The waiter that is to lead next.
 pub(super) enum Successor {
-    /// It has been named, and is woken by this.
+    /// A waiter has been named, and this waker wakes its task.
     Named(KeptWaker),
-    /// Nobody waits.
+    /// The flight has no waiters.
     None,
 }
 
@@ -85,8 +85,9 @@ impl<R> Queue<R> {
         Seat { place, is_nested }
     }
 
-    /// Names the one who has waited longest, and leaves it the run. A run that nobody may take over is
-    /// returned: a waiter inside of a run would own the run that it is in.
+    /// Names the waiter that has waited longest as the next leader, and parks the run for that waiter.
+    /// Returns the run if no waiter may take over. A waiter inside of a run may not, because that waiter
+    /// could come to own the run that contains it.
     fn name_next(&mut self, run: Option<R>) -> (Successor, Option<R>) {
         let run = run.or_else(|| self.parked.take());
         let is_nested = self.waiting.is_empty();
@@ -114,12 +115,13 @@ impl<V, R> Flight<V, R> {
         }
     }
 
-    /// No other flight has this number.
+    /// Returns the number of the flight, which no other flight has.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// The latest tick at which one of those who are at it leaves, if each of them has one.
+    /// Returns the latest tick at which the leader or a waiter leaves. Returns `None` if one of them has
+    /// no such tick, or once the value has landed.
     pub(super) fn latest(&self) -> Option<u64> {
         match &*self.state.lock() {
             State::InTheAir(queue) => queue.stays.latest(),
@@ -127,8 +129,8 @@ impl<V, R> Flight<V, R> {
         }
     }
 
-    /// A place among those who wait, unless `most` do. Called under the lock of the key's shard, of a flight
-    /// in its map.
+    /// Takes a place among the waiters, unless `most` of them wait already. The caller holds the lock of
+    /// the key's shard, and the flight is in the map of that shard.
     pub(super) fn join(&self, most: usize, stay: Stay) -> Option<Seat> {
         match &mut *self.state.lock() {
             State::InTheAir(queue) => (queue.len() < most).then(|| queue.join(stay)),
@@ -136,8 +138,9 @@ impl<V, R> Flight<V, R> {
         }
     }
 
-    /// Asks for the one at `seat`; where it is to wait on, `waker` is kept, and what it replaces is
-    /// left there: a waker's drop is code of others, and so not for under the lock.
+    /// Returns the turn of the waiter at `seat`. If the waiter is to wait on, swaps `waker` for the waker that
+    /// the flight has kept so far. The caller drops the former waker outside the lock, because the drop of a
+    /// waker is user code.
     pub(super) fn ask(&self, seat: Seat, waker: &mut KeptWaker) -> Turn<V, R> {
         match &mut *self.state.lock() {
             State::Landed(value) => Turn::Landed(Arc::clone(value)),
@@ -150,7 +153,8 @@ impl<V, R> Flight<V, R> {
         }
     }
 
-    /// Leaves its place. Says whether it was to lead, and then gives up next.
+    /// Removes the waiter at `seat`. Returns whether this waiter was named leader, in which case the
+    /// caller must call `give_up` next.
     pub(super) fn leave(&self, seat: Seat, stay: Stay) -> bool {
         let (waker, was_named) = match &mut *self.state.lock() {
             State::InTheAir(queue) if queue.named == Some(seat) => (None, true),
@@ -164,8 +168,8 @@ impl<V, R> Flight<V, R> {
         was_named
     }
 
-    /// Names who is to lead next, if it has not landed, and leaves it the run. Called under the lock of the
-    /// key's shard by a leader, whose stay ends. Returns a run that nobody takes over.
+    /// Ends the stay of the leader, names the next one and parks the run, unless the value has landed.
+    /// The leader holds the lock of the key's shard. Returns the run if no waiter takes over.
     pub(super) fn name_next(&self, run: Option<R>, stay: Stay) -> (Successor, Option<R>) {
         match &mut *self.state.lock() {
             State::InTheAir(queue) => {
@@ -183,7 +187,7 @@ impl<V, R> Flight<V, R> {
         }
     }
 
-    /// Gives all who wait their value.
+    /// Lands the flight: stores the value for all waiters, and wakes them outside the lock.
     pub(super) fn land(&self, value: V) {
         let landed = State::Landed(Arc::new(value));
         let before = replace(&mut *self.state.lock(), landed);

@@ -1,4 +1,4 @@
-//! [`Leader`]: the one that computes.
+//! [`Leader`]: the dispatch that makes the load.
 
 use std::hash::Hash;
 
@@ -7,14 +7,14 @@ use super::map::{Flights, take};
 use super::stay::Stay;
 use crate::sync::{Arc, KeptWaker};
 
-/// The one that computes. Dropped without a landing, it hands on to who has waited longest, together with the
-/// run that it keeps.
+/// The dispatch that makes the load. A leader that drops before its flight has landed hands the flight, and
+/// the run that the leader keeps, to the waiter that has waited longest.
 pub(crate) struct Leader<'f, K: Hash + Eq, V, R> {
     flights: &'f Flights<K, V, R>,
     key: K,
-    /// `None` once it has landed.
+    /// `None` once the flight has landed.
     flight: Option<Arc<Flight<V, R>>>,
-    /// A run that has begun.
+    /// A run that has begun, kept for this leader or the next.
     run: Option<R>,
     stay: Stay,
 }
@@ -36,12 +36,13 @@ impl<'f, K: Hash + Eq, V, R> Leader<'f, K, V, R> {
         }
     }
 
-    /// Keeps a run that is under way, for the next leader if this one leaves.
+    /// Keeps a run that is under way, for the next leader if this leader leaves.
     pub(crate) fn keep_run(&mut self, run: R) {
         self.run = Some(run);
     }
 
-    /// Takes the run that is under way: to poll it, so that one that panics is handed to nobody.
+    /// Takes the run that is under way, for the caller to poll. A run that panics while it is taken is
+    /// handed to no other leader.
     pub(crate) fn take_run(&mut self) -> Option<R> {
         self.run.take()
     }
@@ -50,7 +51,8 @@ impl<'f, K: Hash + Eq, V, R> Leader<'f, K, V, R> {
         self.run.is_some()
     }
 
-    /// Tells the latest tick at which one of those who are at it leaves, if each of them has one.
+    /// Returns a function that tells the latest tick at which the leader or a waiter leaves. The function
+    /// returns `None` if one of them has no such tick.
     pub(crate) fn latest(&self) -> impl Fn() -> Option<u64> + use<K, V, R> {
         let flight = self.flight.clone();
         move || flight.as_ref()?.latest()
@@ -60,32 +62,32 @@ impl<'f, K: Hash + Eq, V, R> Leader<'f, K, V, R> {
         &self.key
     }
 
-    /// That of its flight: no other has it.
+    /// Returns the number of the flight, which no other flight has.
     pub(crate) fn number(&self) -> u64 {
         self.flight.as_ref().map_or(u64::MAX, |it| it.number())
     }
 
-    /// Lands: `publish` runs under the shard's lock unless the flight was detached, and those who wait
-    /// get what `value` makes, which is not asked where nobody waits. Returns what `publish` did.
+    /// Lands the flight. Runs `publish` under the shard's lock, unless the flight was detached, and
+    /// returns the result of `publish`. Calls `value` if there are waiters, and gives them the result.
     ///
-    /// If either panics, the next who waits is to lead.
+    /// If either closure panics, the next waiter becomes the leader.
     pub(crate) fn land<T>(
         mut self,
         publish: impl FnOnce(&K) -> T,
         value: impl FnOnce() -> V,
     ) -> Option<T> {
         let flight = self.flight.as_ref().expect("it has not landed");
-        // Declared before the lock is taken, and so dropped after it, also when `publish` panics.
+        // Declared before the guard of the lock, and so dropped after the guard, also when `publish` panics.
         let removed;
         let mut shard = self.flights.shard(&self.key).lock();
         removed = take(&mut shard, &self.key, flight);
-        // Not taken where nothing is published, and then dropped when the lock is open again.
+        // A closure that is not run stays in `publish`, and so drops after the lock is released.
         let mut publish = Some(publish);
         let taken = removed.as_ref().and_then(|_| publish.take());
         let published = taken.map(|publish| publish(&self.key));
         drop(shard);
         drop(removed);
-        // Nobody joins any more: the flight is in no map.
+        // No waiter joins from here on, because the flight is in no map.
         if flight.has_waiters() {
             flight.land(value());
         }
@@ -102,7 +104,7 @@ impl<K: Hash + Eq, V, R> Drop for Leader<'_, K, V, R> {
     }
 }
 
-/// Names the next leader; without one, the flight is over.
+/// Names the next leader and wakes its task. Without a waiter, the flight ends and leaves the map.
 pub(super) fn give_up<K: Hash + Eq, V, R>(
     flights: &Flights<K, V, R>,
     key: &K,
@@ -110,7 +112,7 @@ pub(super) fn give_up<K: Hash + Eq, V, R>(
     run: Option<R>,
     stay: Stay,
 ) {
-    // The shard's lock keeps others from joining a flight that has nobody left.
+    // The shard's lock keeps callers from joining a flight that has neither leader nor waiters.
     let mut shard = flights.shard(key).lock();
     let (successor, ended) = flight.name_next(run, stay);
     let (removed, waker) = match successor {
@@ -119,7 +121,7 @@ pub(super) fn give_up<K: Hash + Eq, V, R>(
     };
     drop(shard);
     drop(removed);
-    // It ends before another begins.
+    // The ended run drops before the next leader wakes and begins another.
     drop(ended);
     waker.wake();
 }

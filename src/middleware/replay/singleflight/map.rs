@@ -13,31 +13,31 @@ use super::waiter::Waiter;
 use crate::random::random_state;
 use crate::sync::{Arc, Mutex};
 
-/// Locks over which the keys are spread. A model needs no second one.
+/// The number of locks over which the keys are spread, of which a model needs only one.
 const SHARDS: usize = if cfg!(arcbus_loom) { 1 } else { 32 };
 
 /// The flights of all keys that are in the air.
 ///
-/// A shard's lock orders three things of a key: who joins its flight, its landing, and its
-/// [`detach`](Flights::detach)ment. It is taken before a flight's own. Under it run a key's `Hash` and
-/// `Eq` and what the closures say, and no other user code. A copy of a key may be made and dropped there as
-/// well: a key of a user's is a shared one.
+/// The lock of a shard orders three events of a key: the joining of waiters, the landing of the flight,
+/// and its [`detach`](Flights::detach)ment. The lock of a shard is taken before the lock of a flight. Of
+/// user code, only the `Hash` and `Eq` of a key and the given closures run under the lock of a shard. A copy
+/// of a key may be made and dropped there too, because the key of a user is a shared pointer.
 pub(crate) struct Flights<K, V, R> {
     shards: Box<[Mutex<Shard<K, V, R>>]>,
     hasher: RandomState,
-    /// How many may wait for one flight.
+    /// The largest number of waiters of one flight.
     max_waiters: usize,
 }
 
 pub(super) type Shard<K, V, R> = HashMap<K, Arc<Flight<V, R>>, RandomState>;
 
-/// What became of a request for a key.
+/// The outcome of joining the flight of a key.
 pub(crate) enum Joined<'f, K: Hash + Eq, V, R> {
-    /// Nobody is at it: who asked is to compute it.
+    /// There was no flight, so the caller is to make the load.
     Leader(Leader<'f, K, V, R>),
-    /// Somebody is.
+    /// Another dispatch makes the load, and the caller waits.
     Waiter(Waiter<'f, K, V, R>),
-    /// Somebody is, and as many wait as may. With the number of the flight.
+    /// The flight of this number has as many waiters as it may have.
     Full(u64),
 }
 
@@ -56,8 +56,8 @@ impl<K: Hash + Eq, V, R> Flights<K, V, R> {
         self.max_waiters
     }
 
-    /// Joins the flight of `key`, or begins one. `landed` is asked under the lock where none is in the
-    /// air: what it finds landed meanwhile.
+    /// Joins the flight of `key`, or begins one. If no flight is in the air, first calls `landed` under the
+    /// shard's lock, to find a value that has landed in the meantime. Such a value is returned as the error.
     pub(crate) fn join<Q, T>(
         &self,
         key: &Q,
@@ -68,7 +68,7 @@ impl<K: Hash + Eq, V, R> Flights<K, V, R> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        // Made outside the lock: copying a key is code of others.
+        // Copied outside the lock, because the copying of a key is user code.
         let (owned, kept) = (key.to_owned(), key.to_owned());
         let mut shard = self.shard(key).lock();
         if let Some(flight) = shard.get(key) {
@@ -82,19 +82,20 @@ impl<K: Hash + Eq, V, R> Flights<K, V, R> {
             return Err(landed);
         }
         let flight = Arc::new(Flight::new(stay));
-        // Nothing was under the key, so nothing is dropped here.
+        // The key had no entry, so no former entry is dropped under the lock.
         shard.insert(kept, Arc::clone(&flight));
         Ok(Joined::Leader(Leader::new(self, owned, flight, None, stay)))
     }
 
-    /// Lets whoever asks for `key` from now on begin anew: a flight in the air lands for those who wait
-    /// for it already, and nowhere else. Runs `then` before anybody can join or land.
+    /// Detaches the flight of `key`, so that later callers begin a new one. A detached flight still lands
+    /// for its present waiters, and publishes nothing. Runs `then` under the shard's lock, so before any
+    /// caller can join a flight of the key or land one.
     pub(crate) fn detach<Q, T>(&self, key: &Q, then: impl FnOnce() -> T) -> T
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        // Declared before the lock is taken, and so dropped after it, also when `then` panics.
+        // Declared before the guard of the lock, and so dropped after the guard, also when `then` panics.
         let removed;
         let mut shard = self.shard(key).lock();
         removed = shard.remove_entry(key);
@@ -104,7 +105,7 @@ impl<K: Hash + Eq, V, R> Flights<K, V, R> {
         then
     }
 
-    /// [`detach`](Flights::detach)es every key.
+    /// Detaches the flights of all keys, one shard after the other, as [`detach`](Flights::detach) does.
     pub(crate) fn detach_all(&self) {
         for shard in &self.shards {
             let removed: Vec<_> = shard.lock().drain().collect();
@@ -112,8 +113,8 @@ impl<K: Hash + Eq, V, R> Flights<K, V, R> {
         }
     }
 
-    /// The keys of all flights in the air: of one that has landed before this is called, what it published
-    /// is there.
+    /// Returns the keys of all flights in the air. A flight that landed before this call is left out, and
+    /// the value that it published is visible to the caller.
     pub(crate) fn keys(&self) -> Vec<K>
     where
         K: Clone,
@@ -129,7 +130,7 @@ impl<K: Hash + Eq, V, R> Flights<K, V, R> {
     }
 }
 
-/// Takes `flight` out of the map, if it is there.
+/// Removes the entry of `key` from the map if `flight` is still its flight.
 pub(super) fn take<K: Hash + Eq, V, R>(
     shard: &mut Shard<K, V, R>,
     key: &K,

@@ -1,6 +1,8 @@
-//! One computation a key at a time, which others wait for. Also known as "single flight" (Go's
-//! `golang.org/x/sync/singleflight`), here with a leader that may give up,
-//! and hands the run on to another.
+//! Makes one load per key at a time, while all other callers of the key wait for its value.
+//!
+//! The pattern is known as "single flight", after Go's `golang.org/x/sync/singleflight`. A flight is a
+//! load under way, with one leader that makes the load, and with waiters for the value. Here a leader may
+//! give up, and then hands the run of the load on to a waiter.
 
 mod flight;
 mod leader;

@@ -1,47 +1,47 @@
-//! [`Airport`]: the flights themselves, for the models.
+//! [`Airport`]: the real flights, made public for the models.
 
 use std::fmt;
 use std::task::{Poll, Waker};
 
 use super::{Arrival, Flights, Joined, Leader, Stay, Waiter};
 
-/// Flights of numbered keys.
+/// The flights of all keys, where a key is a number.
 pub struct Airport<V>(Flights<u64, V, V>);
 
-/// What became of a request for a key.
+/// The outcome of joining the flight of a key.
 pub enum Boarding<'f, V> {
-    /// It is to compute.
+    /// The caller is to make the load.
     Leads(Lead<'f, V>),
-    /// Somebody does.
+    /// Another caller makes the load.
     Waits(Wait<'f, V>),
 }
 
-/// The one that computes.
+/// The leader of a flight, which makes the load.
 pub struct Lead<'f, V>(Leader<'f, u64, V, V>);
 
-/// One that waits.
+/// A waiter of a flight, which waits for the value of the load.
 pub struct Wait<'f, V>(Waiter<'f, u64, V, V>);
 
-/// What one has waited for.
+/// The end of the wait of a waiter.
 pub enum Waited<'f, V> {
-    /// The value.
+    /// The value has landed.
     Landed(loom::sync::Arc<V>),
-    /// It is to compute.
+    /// The waiter is to make the load.
     Leads(Lead<'f, V>),
 }
 
 impl<V> Airport<V> {
-    /// Without a flight.
+    /// Creates an airport without flights.
     #[must_use]
     pub fn new() -> Self {
         Self(Flights::new(usize::MAX))
     }
 
-    /// Joins the flight of `key` or begins one, unless `landed` finds what has landed.
+    /// Joins the flight of `key` or begins one, unless `landed` finds a value that has landed.
     ///
     /// # Errors
     ///
-    /// What it finds.
+    /// Returns the value that `landed` finds.
     pub fn join<T>(
         &self,
         key: u64,
@@ -56,17 +56,17 @@ impl<V> Airport<V> {
             })
     }
 
-    /// Lets whoever asks from now on begin anew.
+    /// Detaches the flight of `key`, so that later callers begin a new one. Runs `then` under the lock.
     pub fn detach(&self, key: u64, then: impl FnOnce()) {
         self.0.detach(&key, then);
     }
 
-    /// The same for all keys.
+    /// Detaches the flights of all keys, so that later callers begin new ones.
     pub fn detach_all(&self) {
         self.0.detach_all();
     }
 
-    /// How many keys are in the air.
+    /// Returns the number of keys that have a flight in the air.
     #[must_use]
     pub fn in_the_air(&self) -> usize {
         self.0.keys().len()
@@ -74,7 +74,7 @@ impl<V> Airport<V> {
 }
 
 impl<V> Lead<'_, V> {
-    /// Keeps a run for the next leader.
+    /// Keeps a run for the next leader, if this leader leaves.
     pub fn keep_run(&mut self, run: V) {
         self.0.keep_run(run);
     }
@@ -84,7 +84,7 @@ impl<V> Lead<'_, V> {
         self.0.take_run()
     }
 
-    /// Lands; says whether it was published.
+    /// Lands the flight. Returns whether `publish` ran, which is not so for a detached flight.
     #[must_use]
     pub fn land(self, publish: impl FnOnce(), value: impl FnOnce() -> V) -> bool {
         self.0.land(|_| publish(), value).is_some()
@@ -92,7 +92,7 @@ impl<V> Lead<'_, V> {
 }
 
 impl<'f, V> Wait<'f, V> {
-    /// Ready when there is something for it.
+    /// Polls for the value, or for the turn of this waiter to lead.
     pub fn poll(&mut self, waker: &Waker) -> Poll<Waited<'f, V>> {
         self.0.poll(waker).map(|arrival| match arrival {
             Arrival::Landed(value) => Waited::Landed(value),

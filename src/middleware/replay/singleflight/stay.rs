@@ -1,15 +1,15 @@
-//! [`Stay`]: how long a dispatch stays with a computation.
+//! [`Stay`]: the time for which a dispatch stays with a load.
 
 use std::collections::BTreeMap;
 
 use crate::context::Context;
 
-/// How long a dispatch stays with a computation, and whether it may take one over.
+/// The time for which a dispatch stays with a load, and its right to take over a run.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Stay {
-    /// The tick at which it leaves, if it has one.
+    /// The tick at which the dispatch leaves, or `None` if its time is unlimited.
     pub(crate) until: Option<u64>,
-    /// Whether it is inside of a run: that run may wait for the computation.
+    /// `true` if the dispatch is inside of a run, which may itself wait for the load.
     pub(crate) is_nested: bool,
 }
 
@@ -22,10 +22,10 @@ impl Stay {
     }
 }
 
-/// The stays of all who are at one computation.
+/// The stays of the leader and the waiters of one load.
 pub(super) struct Stays {
     endless: usize,
-    /// How many leave at each tick.
+    /// The number of dispatches that leave at each tick.
     ticks: BTreeMap<u64, usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Waiting for another dispatch's run, as long as one's own has time.
+//! Waits for the load of another dispatch, within the time of the waiting dispatch.
 
 use std::future::poll_fn;
 use std::hash::Hash;
@@ -7,7 +7,12 @@ use std::task::{self, Poll};
 use super::{Arrival, Waiter};
 use crate::context::{Context, Interrupt, Watch};
 
-/// What has arrived, or what ended the wait of a dispatch whose handler then has not run.
+/// Waits until the value has landed or the waiter is to lead.
+///
+/// # Errors
+///
+/// Returns the interrupt if the time of the dispatch is over or the dispatch is cancelled. Its handler has
+/// then not run.
 pub(crate) async fn arrival<'f, K: Hash + Eq, V, R>(
     mut waiter: Waiter<'f, K, V, R>,
     cx: &Context<'_>,
@@ -24,7 +29,7 @@ pub(crate) async fn arrival<'f, K: Hash + Eq, V, R>(
     }
 }
 
-/// Ready when its time is over or it is cancelled.
+/// Returns the interrupt once the time of the dispatch is over or the dispatch is cancelled.
 fn interrupted(
     watch: &mut Option<Watch>,
     cx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! [`Waiter`]: one that waits for another's computation.
+//! [`Waiter`]: a dispatch that waits for the load of another dispatch.
 
 use std::hash::Hash;
 use std::task::{Poll, Waker};
@@ -9,20 +9,21 @@ use super::map::Flights;
 use super::stay::Stay;
 use crate::sync::{Arc, KeptWaker};
 
-/// What a [`Waiter`] waited for.
+/// The end of the wait of a [`Waiter`].
 pub(crate) enum Arrival<'f, K: Hash + Eq, V, R> {
-    /// The value.
+    /// The value has landed.
     Landed(Arc<V>),
-    /// The leader has given up: who waited is to lead.
+    /// The leader has given up, and the waiter leads in its place.
     Leads(Leader<'f, K, V, R>),
 }
 
-/// One that waits. Dropped, it leaves its place; if it was to lead, it hands on.
+/// A dispatch that waits for the load of another dispatch. A waiter that drops gives up its place. A waiter
+/// that was named leader and drops hands the lead to the next waiter.
 pub(crate) struct Waiter<'f, K: Hash + Eq, V, R> {
     flights: &'f Flights<K, V, R>,
     seat: Seat,
     stay: Stay,
-    /// `None` once it has what it waited for.
+    /// `None` once the wait has ended.
     waits: Option<(K, Arc<Flight<V, R>>)>,
 }
 
@@ -42,14 +43,18 @@ impl<'f, K: Hash + Eq, V, R> Waiter<'f, K, V, R> {
         }
     }
 
-    /// That of the flight it waits for: no other has it.
+    /// Returns the number of the flight that is waited for, which no other flight has.
     pub(crate) fn number(&self) -> u64 {
         self.waits.as_ref().map_or(u64::MAX, |it| it.1.number())
     }
 
-    /// Ready when the value has landed, or this one is to lead; not to be asked again then.
+    /// Polls for the value, or for the turn of this waiter to lead.
+    ///
+    /// # Panics
+    ///
+    /// If polled again after the wait has ended.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Arrival<'f, K, V, R>> {
-        // Copied before the lock: that is code of others.
+        // Copied before the lock is taken, because the copying of a waker is user code.
         let mut waker = KeptWaker::of(waker);
         let (_, flight) = self.waits.as_ref().expect("polled after completion");
         match flight.ask(self.seat, &mut waker) {
