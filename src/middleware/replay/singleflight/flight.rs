@@ -138,9 +138,9 @@ impl<V, R> Flight<V, R> {
         }
     }
 
-    /// Returns the turn of the waiter at `seat`. If the waiter is to wait on, swaps `waker` for the waker that
-    /// the flight has kept so far. The caller drops the former waker outside the lock, because the drop of a
-    /// waker is user code.
+    /// Returns the turn of the waiter at `seat`. If the waiter is to wait on, swaps `waker` for the waker
+    /// that the flight has kept so far. The caller drops the former waker outside the lock, because the drop
+    /// of a waker is user code.
     pub(super) fn ask(&self, seat: Seat, waker: &mut KeptWaker) -> Turn<V, R> {
         match &mut *self.state.lock() {
             State::Landed(value) => Turn::Landed(Arc::clone(value)),
