@@ -1,4 +1,4 @@
-//! Layers that answer from an earlier run, or join one that is under way.
+//! Layers that answer from an earlier run, or join a run that is under way.
 
 pub mod cache;
 pub mod coalesce;

@@ -1,4 +1,4 @@
-//! [`CacheHandle`]: what is kept of one message, from outside.
+//! [`CacheHandle`]: invalidates and counts the kept replies of one message, from outside the pipeline.
 
 use std::fmt;
 
@@ -10,11 +10,13 @@ use crate::message::Message;
 use crate::sync::{Mutex, PlainArc, PlainWeak};
 use crate::type_map::TypeMap;
 
-/// What a [`Cache`](super::Cache) or a [`Coalesce`](crate::middleware::Coalesce) keeps for the query `M`
-/// on all its routes: to invalidate it and to count. Got from the layer; clones are the same.
+/// A handle to the replies that a [`Cache`](super::Cache) or a [`Coalesce`](crate::middleware::Coalesce)
+/// keeps for the query `M` on all its routes. The handle invalidates these replies, and counts them. The
+/// layer returns the handle, and all its clones act on these routes.
 ///
-/// When an invalidation returns, nothing older than it is given any more to whoever asks from then on: what
-/// was kept is gone, and a run that is under way answers those who wait for it already and is not kept.
+/// Once an invalidation has returned, later callers get no reply that is older than the invalidation. The
+/// kept replies are gone, and the reply of a run that is under way goes to its present waiters but is not
+/// kept.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,10 +56,10 @@ use crate::type_map::TypeMap;
 /// ```
 pub struct CacheHandle<M: Cacheable>(PlainArc<Live<M>>);
 
-/// Those of one message that are still in use.
+/// The routes of one message that are still in use.
 type Live<M> = Mutex<SmallVec<[PlainWeak<dyn Holds<M>>; 1]>>;
 
-/// A route that keeps something, whatever else its type says.
+/// A route that keeps replies to `M`, without the other parameters of its type.
 pub(super) trait Holds<M: Cacheable>: Send + Sync {
     fn invalidate(&self, key: &M::Key);
     fn invalidate_if(&self, which: &mut dyn FnMut(&M::Key) -> bool);
@@ -70,24 +72,24 @@ impl<M: Cacheable> CacheHandle<M> {
         Self(PlainArc::new(Mutex::new(SmallVec::new())))
     }
 
-    /// Drops what is kept under `key`: with [`vary_by`](super::Cache::vary_by), for every value of the
-    /// context, which takes a look at all keys.
+    /// Drops the entry under `key`. With [`vary_by`](super::Cache::vary_by), drops the entries of that key
+    /// for every value of the context, and looks at all keys to find them.
     pub fn invalidate(&self, key: &M::Key) {
         self.each(|holds| holds.invalidate(key));
     }
 
-    /// Drops what is kept under each key that `which` holds for. Looks at all keys, and copies them, so
+    /// Drops the entry under each key for which `which` returns true. Looks at all keys, and copies them, so
     /// that the closure runs under no lock.
     pub fn invalidate_if(&self, mut which: impl FnMut(&M::Key) -> bool) {
         self.each(|holds| holds.invalidate_if(&mut which));
     }
 
-    /// Drops everything.
+    /// Drops all entries.
     pub fn invalidate_all(&self) {
         self.each(|holds| holds.invalidate_all());
     }
 
-    /// The counts of all routes together.
+    /// Returns the counts of all routes together.
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         let mut sum = CacheStats::default();
@@ -95,13 +97,14 @@ impl<M: Cacheable> CacheHandle<M> {
         sum
     }
 
-    /// A layer for the commands that change what this keeps. See [`Invalidates`](super::Invalidates).
+    /// Returns a layer for the commands that change the kept replies. See
+    /// [`Invalidates`](super::Invalidates).
     #[must_use]
     pub fn invalidator(&self) -> Invalidator<M> {
         Invalidator::new(self.clone())
     }
 
-    /// Without the lock, under which no code of others may run.
+    /// Calls `act` for each route in use, outside the lock, under which no user code may run.
     fn each(&self, act: impl FnMut(&dyn Holds<M>)) {
         let live = self
             .0
@@ -136,7 +139,7 @@ impl<M: Cacheable> fmt::Debug for CacheHandle<M> {
     }
 }
 
-/// The handles of a layer, a message each; clones are the same.
+/// The handles of a layer, one for each message. All clones share them.
 #[derive(Clone, Default)]
 pub(in crate::middleware) struct Handles(PlainArc<Mutex<Known>>);
 
@@ -162,7 +165,7 @@ impl Handles {
 
 impl fmt::Debug for Handles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What writes is user code.
+        // The formatter runs user code, so the names are copied out of the lock first.
         let names = self.0.lock().names.clone();
         f.debug_set().entries(names).finish()
     }

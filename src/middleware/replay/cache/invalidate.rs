@@ -1,4 +1,4 @@
-//! [`Invalidates`] and [`Invalidator`]: commands that change what is kept.
+//! [`Invalidates`] and [`Invalidator`]: commands that change kept replies.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,28 +12,28 @@ use crate::pipeline::{Facts, Gate, Gated, Layer, LayerInfo, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::drop_caught;
 
-/// A command that changes what replies to the query `Q` say.
+/// A command that changes the replies to the query `Q`.
 ///
-/// Its route gets the [`invalidator`](super::Cache::invalidator) of the cache. Before the command runs, it
-/// is asked what it will change; when it has run, and before its caller gets the outcome, that is dropped
-/// from the cache: a query that comes after the reply sees the change.
+/// The route of the command gets the [`invalidator`](super::Cache::invalidator) of the cache. Before the
+/// command runs, the invalidator asks which entries the command will change. When the command has run, and
+/// before its caller gets the outcome, those entries are dropped. A query that comes after the reply
+/// therefore sees the change.
 ///
-/// A stale reply is worse than a cache entry lost, so an end that leaves open whether the command has acted
-/// counts as if it had:
+/// A stale reply is worse than a lost cache entry. An end that leaves open whether the command has acted
+/// therefore counts as if the command had acted:
 ///
 /// | end of the command | its entries are dropped |
 /// |---|---|
 /// | a reply | yes |
-/// | the handler's error, [`Transient`](Class::Transient) or [`Unclassified`](Class::Unclassified): a lost connection says nothing of what was done before | yes |
+/// | the handler's error, [`Transient`](Class::Transient) or [`Unclassified`](Class::Unclassified): after a lost connection the command may have acted | yes |
 /// | a panic; a timeout or a cancellation while the handler ran; a dropped dispatch; `WouldDeadlock`, `InDoubt` | yes |
 /// | the handler's error, [`Permanent`](Class::Permanent): the message was wrong, and nothing was done | no |
 /// | a refusal before the handler ran: invalid, rejected, rate limited, overloaded, circuit open, late, cancelled | no |
 ///
-/// A handler that may act and then fail for good must not call that error `Permanent`. Where a
-/// [`Retry`](crate::middleware::Retry) or a [`MapError`](crate::middleware::MapError) stands between the
-/// invalidator and the handler, the last error does not tell how an earlier attempt, or the handler, ended:
-/// then every error that comes from there counts as if the command had acted. Put the invalidator inside
-/// them to lose fewer entries.
+/// A handler that may act and then fail for good must not classify that error as `Permanent`. A
+/// [`Retry`](crate::middleware::Retry) or a [`MapError`](crate::middleware::MapError) between the invalidator
+/// and the handler hides how an earlier attempt, or the handler, ended. Every error then counts as if the
+/// command had acted. Put the invalidator inside these layers to lose fewer entries.
 ///
 /// ```
 /// use std::time::Duration;
@@ -91,24 +91,25 @@ use crate::sync::drop_caught;
     note = "an invalidator goes around commands that change what a cache keeps: put it into their scope"
 )]
 pub trait Invalidates<Q: Cacheable>: Message<Kind: CommandKind> {
-    /// What it changes. Asked before it runs.
+    /// Returns the entries that the command changes. Called before the command runs.
     fn invalidates(&self) -> Outdated<Q>;
 }
 
-/// Says of each key whether it is meant.
+/// A predicate that selects keys.
 pub type Which<K> = Box<dyn Fn(&K) -> bool + Send>;
 
-/// What a command makes outdated of the replies to `Q`.
+/// The replies to `Q` that a command makes outdated.
 pub enum Outdated<Q: Cacheable> {
-    /// Nothing.
+    /// No entry.
     Nothing,
-    /// What is kept under this key.
+    /// The entry under this key.
     Key(<Q::Key as ToOwned>::Owned),
-    /// Under each of these.
+    /// The entries under these keys.
     Keys(Vec<<Q::Key as ToOwned>::Owned>),
-    /// Under each key this holds for. A panic of it counts as [`All`](Outdated::All).
+    /// The entries under all keys that the predicate selects. A panic in the predicate counts as
+    /// [`All`](Outdated::All).
     If(Which<Q::Key>),
-    /// Everything.
+    /// All entries.
     All,
 }
 
@@ -137,7 +138,7 @@ impl<Q: Cacheable> fmt::Debug for Outdated<Q> {
     }
 }
 
-/// Drops from a cache what the commands it stands around change. Got from
+/// A layer that drops from a cache the entries that the commands inside it change. Returned by
 /// [`Cache::invalidator`](super::Cache::invalidator); see [`Invalidates`].
 pub struct Invalidator<Q: Cacheable>(CacheHandle<Q>);
 
@@ -168,7 +169,7 @@ impl<M: Invalidates<Q>, Q: Cacheable> Layer<M> for Invalidator<Q> {
     }
 }
 
-/// Whether a layer inside the outermost invalidator may give another error than that of the run that acted.
+/// Returns whether a layer inside the outermost invalidator may replace the error of the run that acted.
 fn hides_attempts(route: &RouteInfo) -> bool {
     let roles = route.stack().iter().map(LayerInfo::role);
     let mut inside = roles.skip_while(|role| *role != Role::Invalidator);
@@ -187,7 +188,7 @@ impl<Q: Cacheable> fmt::Debug for Invalidator<Q> {
     }
 }
 
-/// What an [`Invalidator`] makes for a route.
+/// The gate that an [`Invalidator`] makes for a route.
 pub struct InvalidatorGate<Q: Cacheable> {
     cache: CacheHandle<Q>,
     hides_attempts: bool,
@@ -207,7 +208,7 @@ impl<C: Invalidates<Q>, Q: Cacheable> Gate<C> for InvalidatorGate<Q> {
         Ok(InvalidatorPass { cache, outdated })
     }
 
-    /// Keeps the replies that a command without effect has not changed; drops the others with the pass.
+    /// Keeps the entries if the command has surely had no effect. Otherwise they are dropped with the pass.
     fn leave<'a>(
         &'a self,
         mut change: InvalidatorPass<'a, Q>,
@@ -229,7 +230,7 @@ impl<Q: Cacheable> fmt::Debug for InvalidatorGate<Q> {
     }
 }
 
-/// Whether a command that ended in `error` has surely done nothing.
+/// Returns whether a command that ended in `error` has surely done nothing.
 fn has_not_acted<C: Message>(error: &Error<C::Error>) -> bool {
     match error {
         Error::Handler(error) => C::classify(error) == Class::Permanent,
@@ -237,7 +238,7 @@ fn has_not_acted<C: Message>(error: &Error<C::Error>) -> bool {
     }
 }
 
-/// What a command that is under way may have changed: dropped from the cache with this.
+/// The entries that a running command may have changed, which are dropped from the cache with the pass.
 pub struct InvalidatorPass<'h, Q: Cacheable> {
     cache: &'h CacheHandle<Q>,
     outdated: Outdated<Q>,

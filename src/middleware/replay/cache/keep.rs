@@ -1,24 +1,24 @@
-//! Which outcomes are kept: replies, or errors as well.
+//! Selects the outcomes that are kept: replies alone, or errors as well.
 
 use crate::bounds::ReplyClone;
 use crate::message::Message;
 use crate::outcome::{Class, Error, Outcome};
 
-/// What a layer keeps of an outcome.
+/// Selects the part of an outcome that a layer keeps.
 pub trait Keep<M: Message>: Send + Sync + 'static {
     type Value: Clone + Send + Sync + 'static;
-    /// `None` if it is not to be kept.
+    /// Returns the value to keep, or `None` for an outcome that is not kept.
     fn keep(outcome: &Outcome<M>) -> Option<Self::Value>;
     fn give(value: Self::Value) -> Outcome<M>;
-    /// Whether it is a reply.
+    /// Returns whether `value` is a reply.
     fn is_reply(value: &Self::Value) -> bool;
 }
 
-/// Replies alone.
+/// Keeps replies alone.
 #[derive(Debug)]
 pub struct Replies;
 
-/// Replies, and such errors of the handler as another run would end in, too.
+/// Keeps replies, and also errors of the handler that another run would repeat.
 #[derive(Debug)]
 pub struct Errors;
 

@@ -1,4 +1,4 @@
-//! [`Cacheable`]: what a reply is kept under.
+//! [`Cacheable`]: the key under which a reply is kept.
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
@@ -11,9 +11,9 @@ use crate::context::Context;
 use crate::message::Message;
 use crate::sync::PlainArc;
 
-/// A query whose reply may be given to whoever asks with the same key.
+/// A query whose reply may be given to every caller that asks with an equal key.
 ///
-/// The simplest key is the query itself: then every parameter is a part of it, by construction.
+/// The simplest key is the query itself, because every parameter is then a part of the key by construction.
 ///
 /// ```
 /// use arcbus::middleware::Cacheable;
@@ -35,8 +35,8 @@ use crate::sync::PlainArc;
 /// }
 /// ```
 ///
-/// Where a part of the query says it all, that part: a number, a string (borrowed, so that looking it up
-/// allocates nothing), or several in one value.
+/// If the reply depends only on a part of the query, that part is the key. The key is then a number, a
+/// string, or several of them in one value. A string is borrowed, so the lookup allocates nothing.
 ///
 /// ```
 /// # use arcbus::middleware::Cacheable;
@@ -76,25 +76,25 @@ use crate::sync::PlainArc;
     note = "a layer for some messages only goes into `.scope(|s| s.layer(..).register(..))`"
 )]
 pub trait Cacheable: Message<Kind: QueryKind, Reply: ReplyClone> {
-    /// What the reply depends on, of all that is in the query. `Hash` and `Eq` of its owned form must
-    /// agree with its own, as [`Borrow`] demands. These three run under a lock: they must not dispatch, nor
-    /// use the layer's handle. Its `Clone` and its drop run under none.
+    /// The part of the query that the reply depends on. `Hash` and `Eq` of the owned form must agree with
+    /// those of the borrowed form, as [`Borrow`] demands. `Hash`, `Eq` and `Borrow` run under a lock, so they
+    /// must not dispatch, nor use the layer's handle. `Clone` and the drop of a key run under no lock.
     type Key: LookupKey + ?Sized; // needs `#[derive(Clone, PartialEq, Eq, Hash)]`
 
-    /// The key of this query.
+    /// Returns the key of this query.
     fn key(&self) -> &Self::Key;
 }
 
-/// A key as it is kept, with what of the context it goes with.
+/// A key in its owned form, with the value of the context that belongs to the key.
 pub(super) struct Id<K, T> {
     pub(super) key: K,
     by: Option<T>,
 }
 
-/// That of a query of type `M`, whose replies vary by what `V` says.
+/// The id of a query of type `M`, whose replies vary by the context value that `V` selects.
 pub(super) type IdOf<M, V> = Id<<<M as Cacheable>::Key as ToOwned>::Owned, <V as Vary>::By>;
 
-/// The same, borrowed from a query and its context.
+/// An [`Id`] in borrowed form, made of a query and its context.
 pub(super) struct IdRef<'a, Q: ?Sized, T> {
     key: &'a Q,
     by: Option<&'a T>,
@@ -113,7 +113,7 @@ impl<'a, Q: ?Sized, T> IdRef<'a, Q, T> {
         }
     }
 
-    /// Of a key that goes with nothing of a context.
+    /// Creates the id of a key without a value of the context.
     pub(super) fn alone(key: &'a Q) -> Self {
         Self { key, by: None }
     }
@@ -130,7 +130,7 @@ impl<'a, Q: ?Sized, T> IdRef<'a, Q, T> {
     }
 }
 
-/// What varies by nothing adds nothing, in either form.
+/// Hashes a key and its context value. A missing value adds nothing, in the owned and the borrowed form.
 fn hash<Q: Hash + ?Sized, T: Hash>(key: &Q, by: Option<&T>, state: &mut impl Hasher) {
     key.hash(state);
     if let Some(by) = by {

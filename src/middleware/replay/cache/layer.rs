@@ -1,4 +1,4 @@
-//! [`Cache`]: the settings.
+//! [`Cache`]: the settings of the layer that keeps replies.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -19,7 +19,7 @@ use crate::pipeline::{Answered, Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 use crate::sync::PlainArc;
 
-/// Gives a reply again to whoever asks with the same key. See [the module](super).
+/// Gives a kept reply to every caller that asks with an equal key. See [the module](super).
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,8 +33,8 @@ use crate::sync::PlainArc;
 /// # let _ = layers;
 /// ```
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone makes instances of its own, for routes of its own. [`shared`](crate::LayerExt::shared) makes one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 pub struct Cache<V = Alike, K = Replies> {
     ttl: Duration,
     error_ttl: Option<Duration>,
@@ -47,10 +47,10 @@ pub struct Cache<V = Alike, K = Replies> {
 }
 
 impl Cache {
-    /// Keeps each reply for `ttl`, counted from the moment its run was done.
+    /// Creates a layer that keeps each reply for `ttl`, counted from the end of its run.
     ///
-    /// Range: more than zero, less than 292 years. There is no default: how old a reply may be is for
-    /// those to say who use it.
+    /// Range: more than zero, less than 292 years. There is no default, because only the application knows
+    /// how old a reply may be.
     #[must_use]
     pub fn ttl(ttl: Duration) -> Self {
         Self {
@@ -67,32 +67,33 @@ impl Cache {
 }
 
 impl<V, K> Cache<V, K> {
-    /// Keeps at most about so many replies a route; the least useful make room. They are spread over
-    /// parts with a share of it each (four a processor, of at least 32), which fill unevenly.
+    /// Keeps about this number of replies a route at most, and evicts the least useful reply to make room.
+    /// The replies are spread over parts with an equal share of the capacity (four a processor, of at least
+    /// 32 replies), which fill unevenly.
     ///
-    /// Range: 1 to 1,000,000,000. Default: 10,000: with keys and replies of a hundred bytes some two
-    /// megabytes. Memory is taken as it fills.
+    /// Range: 1 to 1,000,000,000. Default: 10,000, about two megabytes for keys and replies of a hundred
+    /// bytes. Memory is taken as the cache fills.
     #[must_use]
     pub fn capacity(mut self, replies: usize) -> Self {
         self.capacity = replies;
         self
     }
 
-    /// Shortens each time to live by a random part, up to this one: what was kept at one moment does not
-    /// expire at one moment, which would be a wave of runs.
+    /// Shortens each time to live by a random part, up to `part`. Replies that were kept at one moment then
+    /// expire at different moments, and cause no wave of runs.
     ///
-    /// Range: 0 (none) to 1. Default: 0.1: enough to spread a wave over many runs, and too little for a
-    /// reply to be missed.
+    /// Range: 0 (none) to 1. Default: 0.1, which spreads a wave over many runs and hardly shortens the time
+    /// of a reply.
     #[must_use]
     pub fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;
         self
     }
 
-    /// For so long after a reply has expired it is still given, while one dispatch, the first that finds
-    /// it expired, makes the new one in its own time. If its run fails, that one gives the old reply, too;
-    /// unless the error is one that says something of the message or its caller: a permanent one, a
-    /// refusal, a cancellation. (RFC 5861, "HTTP cache-control extensions for stale content".)
+    /// Gives a reply for this time after it has expired, while one dispatch makes the new reply in its own
+    /// time. This is the first dispatch that finds the reply expired. If its run fails, that dispatch gives
+    /// the old reply, too. Errors that concern the message or its caller are not replaced: a permanent error,
+    /// a refusal, a cancellation. (RFC 5861, "HTTP cache-control extensions for stale content".)
     ///
     /// Range: more than zero, less than 292 years. Default: off.
     #[must_use]
@@ -101,10 +102,10 @@ impl<V, K> Cache<V, K> {
         self
     }
 
-    /// Bounds how many dispatches may wait for one run. One that comes when so many do gets
+    /// Bounds the number of dispatches that wait for one run. A dispatch beyond the bound gets
     /// [`Error::Overloaded`](crate::Error::Overloaded) with this limit, and counts as
-    /// [`refused`](super::CacheStats::refused); one that finds a stale reply gets that. A dispatch that waits
-    /// takes memory and, when the run is done, its turn at being woken.
+    /// [`refused`](super::CacheStats::refused). If a stale reply is kept, the dispatch gets that reply
+    /// instead. Each waiting dispatch takes memory, and time to be woken when the run is done.
     ///
     /// Range: at least 1. Default: no bound.
     ///
@@ -121,9 +122,10 @@ impl<V, K> Cache<V, K> {
         self
     }
 
-    /// Makes the context's value of type `T` a part of the key; a context without one is a caller of its
-    /// own. **Without it, a handler that looks at its context (at a tenant, a user, a language) gives one
-    /// caller's reply to another.** The last `T` holds: for several values take a type that has them all.
+    /// Makes the context's value of type `T` a part of the key. All contexts without such a value count as
+    /// one caller. **Without this setting, a handler that reads its context (a tenant, a user, a language)
+    /// gives one caller's reply to another.** Only the last `T` holds, so several values need a type that
+    /// contains them all.
     ///
     /// ```
     /// use std::time::Duration;
@@ -140,9 +142,9 @@ impl<V, K> Cache<V, K> {
         self.of_kind()
     }
 
-    /// Keeps the handler's own errors as well, for `ttl`, unless they are
-    /// [`Transient`](crate::Class::Transient): that something is not there, say. Needs an error that is
-    /// `Clone`. Errors have no [stale](Cache::stale_while_revalidate) time.
+    /// Keeps the handler's own errors as well, for `ttl`, such as the error that a record does not exist.
+    /// [`Transient`](crate::Class::Transient) errors are never kept. The error type must be `Clone`, and
+    /// errors have no [stale](Cache::stale_while_revalidate) time.
     ///
     /// Range: more than zero, less than 292 years. Default: errors are not kept.
     #[must_use]
@@ -151,14 +153,14 @@ impl<V, K> Cache<V, K> {
         self.of_kind()
     }
 
-    /// What is kept of the query `M`, to invalidate and to count it: on all routes that this layer has
-    /// been and will be given to.
+    /// Returns the handle that invalidates and counts the replies to the query `M`. The handle acts on all
+    /// routes that this layer has been and will be given to.
     #[must_use]
     pub fn handle<M: Cacheable>(&self) -> CacheHandle<M> {
         self.handles.of::<M>()
     }
 
-    /// A layer for commands that change what is kept of the query `M`. See
+    /// Returns a layer for commands that change the replies to the query `M`. See
     /// [`Invalidates`](super::Invalidates).
     #[must_use]
     pub fn invalidator<M: Cacheable>(&self) -> Invalidator<M> {
@@ -237,7 +239,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> Layer<M> for Cache<V, K> {
     }
 }
 
-/// What waiting for another's run may do to a dispatch.
+/// Returns the facts of a layer that lets a dispatch wait for the run of another dispatch.
 pub(in crate::middleware) fn waiting(max_waiters: Option<usize>) -> Facts {
     let facts = Facts::new()
         .waits(Duration::MAX)
@@ -251,7 +253,7 @@ pub(in crate::middleware) fn waiting(max_waiters: Option<usize>) -> Facts {
     }
 }
 
-/// Returns how many may wait for one run, without a bound the most there can be.
+/// Returns the most dispatches that may wait for one run, or `usize::MAX` without a bound.
 pub(in crate::middleware) fn most_waiters(
     max_waiters: Option<usize>,
     field: &'static str,
@@ -260,7 +262,7 @@ pub(in crate::middleware) fn most_waiters(
     Ok(max_waiters.unwrap_or(usize::MAX))
 }
 
-/// The bound as a part of a note, empty without one.
+/// Returns the bound as a part of a note, or an empty string without a bound.
 pub(in crate::middleware) fn waiters_note(max_waiters: Option<usize>) -> String {
     let bound = max_waiters.map(|most| format!(", up to {most} wait for a run"));
     bound.unwrap_or_default()
@@ -289,7 +291,7 @@ impl<V, K> fmt::Debug for Cache<V, K> {
     }
 }
 
-/// The middleware of a route that keeps nothing.
+/// Creates the middleware of a route that keeps nothing.
 pub(in crate::middleware) fn keeping_nothing<M: Cacheable, V: Vary>(
     max_waiters: usize,
     handles: &Handles,

@@ -1,4 +1,4 @@
-//! [`CacheAnswer`]: gives a reply again.
+//! [`CacheAnswer`]: answers with kept replies, or with the reply of another dispatch.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::outcome::{Error, ErrorKind, Outcome, Phase};
 use crate::pipeline::{Answer, Lease, Look, Next};
 use crate::sync::PlainArc;
 
-/// Gives a reply again, or waits for that of another dispatch. Made by a [`Cache`](super::Cache) or a
+/// Gives a kept reply, or waits for the reply of another dispatch. Made by a [`Cache`](super::Cache) or a
 /// [`Coalesce`](crate::middleware::Coalesce) for a route.
 pub struct CacheAnswer<M: Cacheable, V: Vary, K: Keep<M>> {
     route: PlainArc<CacheRoute<M, V, K>>,
@@ -28,7 +28,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
         Self { route }
     }
 
-    /// Joins the run of a key, or begins one, for a message that no reply was found for.
+    /// Joins the run of a key, or begins one, for a message without a kept reply.
     fn plan(&self, msg: &M, cx: &Context<'_>) -> Plan<'_, M, V, K> {
         let plan = self.route.plan(msg, cx);
         self.route.tally.count(match &plan {
@@ -49,7 +49,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
         Error::Overloaded { limit }
     }
 
-    /// A leader, if that is what it has come to.
+    /// Waits for the run of another dispatch. Returns a leader if this dispatch is to lead instead.
     async fn wait<'f>(
         &'f self,
         waiter: Waiter<'f, M, V, K>,
@@ -97,7 +97,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
         self.end(leader, spare, outcome, source, cx)
     }
 
-    /// Leads on a bus that owns no route: the load belongs to this dispatch, and ends with it.
+    /// Leads on a bus that owns no route. The load belongs to this dispatch, and ends with it.
     async fn lead_alone(
         &self,
         leader: Leader<'_, M, V, K>,
@@ -113,7 +113,8 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
         self.end(leader, spare, outcome, cx.source(), cx)
     }
 
-    /// The reply is kept and given to all, the spare one given in its place, or the next one named.
+    /// Ends a load. An outcome that is kept goes to all waiters. After any other error, the caller gets the
+    /// spare reply or the error, and the next waiter leads.
     fn end(
         &self,
         leader: Leader<'_, M, V, K>,
@@ -130,7 +131,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
             self.route.tally.count(Count::Stale);
             return given::<M, K>(spare, Source::Stale, cx);
         }
-        // An error that came when the caller had gone may be its doing: the next one asks anew.
+        // The caller may have caused an error that came after it had gone, so the next waiter asks anew.
         let is_hasty = outcome.is_err() && cx.has_lost_its_caller();
         if let Some(value) = K::keep(&outcome).filter(|_| !is_hasty) {
             self.route.land(leader, value, source, cx.done_tick());
@@ -139,7 +140,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheAnswer<M, V, K> {
     }
 }
 
-/// A reply that the handler did not give in this dispatch, which is done.
+/// Gives a reply that the handler did not make in this dispatch, and ends the dispatch.
 fn given<M: Message, K: Keep<M>>(
     kept: PlainArc<Kept<K::Value>>,
     source: Source,

@@ -1,4 +1,5 @@
-//! [`Cache`]: a reply is given again to whoever asks with the same key, and made once while many wait.
+//! [`Cache`]: gives a kept reply to every caller with an equal key, and runs the handler once for many
+//! waiters.
 //!
 //! ```
 //! use std::time::Duration;
@@ -31,36 +32,41 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What is kept, and what is not
+//! # Kept outcomes
 //!
-//! Replies of the handler are. Errors are not, unless [asked for](Cache::cache_errors); nor is what a
-//! [`Fallback`](crate::Source::Fallback) further in put in the place of an error. Each registered route
-//! has a cache of its own, unless it is [shared](crate::LayerExt::shared): a handler that is replaced takes
-//! its replies along.
+//! The replies of the handler are kept. Errors are not kept, unless [asked for](Cache::cache_errors). A
+//! substitute that an inner [`Fallback`](crate::Source::Fallback) gives in place of an error is not kept
+//! either. Each registered route has a cache of its own, unless the cache is
+//! [shared](crate::LayerExt::shared). A handler that is replaced takes its replies along.
 //!
-//! While one dispatch runs the rest for a key, others that ask for it wait, with their own deadline and
-//! cancellation ([`Phase::NotStarted`](crate::Phase): their own handler did not run). The run belongs to all of
-//! them. When its dispatch is dropped or late, the caller that has waited longest goes on with it, and it ends
-//! when the last caller leaves. Inside it no caller's deadline or token holds, and
-//! [`Context::remaining`](crate::Context::remaining) is the time of the caller that waits longest. A
-//! [`static_bus!`](crate::static_bus) owns no route that a run could share, so the next caller begins anew there. If
-//! a run fails, the one who has waited longest runs the rest next. A handler that asks for its
-//! own key, in the context it was given, gets [`WouldDeadlock`](crate::Error::WouldDeadlock); two that wait
-//! for each other's keys, or one that asks outside its context, wait until their time is over.
+//! While one dispatch runs the inner service for a key, other dispatches of that key wait. Each waits with
+//! its own deadline and cancellation ([`Phase::NotStarted`](crate::Phase), because its own handler did not
+//! run). The run belongs to all of them. When the leading dispatch is dropped or late, the caller that has
+//! waited longest goes on with the run. The run ends when the last caller leaves. Inside the run no caller's
+//! deadline or token holds, and [`Context::remaining`](crate::Context::remaining) is the time of the caller
+//! that can wait longest.
 //!
-//! What commands change is dropped from the cache by [`Invalidates`], and by hand by [`CacheHandle`]. A
-//! run that was under way then is not kept. A handler that reads from its context makes replies for one
-//! caller: see [`vary_by`](Cache::vary_by).
+//! A [`static_bus!`](crate::static_bus) owns no route that a run could share. When its leading dispatch
+//! leaves, the next caller therefore begins a new run.
 //!
-//! # What it costs
+//! If a run fails, the caller that has waited longest runs the inner service next. A handler that asks for
+//! its own key, in the context of its run, gets [`WouldDeadlock`](crate::Error::WouldDeadlock). Two handlers
+//! that wait for each other's keys wait until their time is over. A handler that asks for its own key outside
+//! its context waits that long, too.
+//! [`Invalidates`] drops the entries that commands change, and [`CacheHandle`] drops entries by hand. The
+//! reply of a run that is under way at that moment is not kept. A handler that reads from its context makes
+//! replies for one caller, and needs [`vary_by`](Cache::vary_by).
 //!
-//! A hit: a hash of the key, a shard's read lock (quick_cache's), under which the reply is shared, one
-//! reading of the clock where nobody has yet, a clone of the reply under no lock, and a count that no other
-//! thread writes. No allocation, also for a `String` key. A miss copies the key, takes the lock of one of
-//! 32 parts twice, and clones the reply once. A route takes 8 KiB for its counts.
+//! # Cost
 //!
-//! Of user code, `Hash`, `Eq` and `Borrow` of a key run under a lock and must not dispatch. Nothing else
-//! does: clones, drops and predicates may use the cache.
+//! A hit hashes the key and takes the read lock of one quick_cache shard, under which the reply is shared.
+//! The hit reads the clock once, unless the dispatch has already read it. The reply is cloned under no lock,
+//! and the hit is counted in a cell that no other thread writes. A hit allocates nothing, also for a `String`
+//! key. A miss copies the key, takes the lock of one of 32 parts twice, and clones the reply once. A route
+//! takes 8 KiB for its counts.
+//!
+//! User code runs under a lock only in the `Hash`, `Eq` and `Borrow` of a key, which must not dispatch.
+//! Clones, drops and predicates run under no lock, and may use the cache.
 
 mod chain;
 mod handle;

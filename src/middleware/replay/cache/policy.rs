@@ -1,4 +1,4 @@
-//! [`Shelf`]: what is kept, and for how long.
+//! [`Shelf`]: the kept values, and the times for which they are kept.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,41 +14,42 @@ use crate::random::Random;
 use crate::sync::PlainArc;
 use crate::sync::drop_caught;
 
-/// How long something is kept, in nanoseconds.
+/// The times for which a value is kept, in nanoseconds.
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
     pub(super) ttl: u64,
     pub(super) error_ttl: u64,
-    /// How long after that it may be given in need. Not of errors.
+    /// The time after `ttl` in which a reply, but no error, may be given in need.
     pub(super) stale: u64,
-    /// From 0 to 1: by which part a time is shortened at most.
+    /// The largest part by which a time is shortened, from 0 to 1.
     pub(super) jitter: f64,
 }
 
-/// Values under their keys, each with the tick at which it expires. Takes the time; knows no clock.
+/// Values under their keys, each with the tick at which it expires. The shelf reads no clock, and callers
+/// pass the time.
 ///
-/// The eviction is quick_cache's (a modified Clock-PRO, which S3-FIFO resembles): a scan of keys that
-/// come once does not drive out those that come often.
+/// quick_cache evicts values by a modified Clock-PRO, which S3-FIFO resembles. A scan of keys that come once
+/// does not drive out keys that come often.
 ///
-/// Keys and values are shared, so that nothing of a user's is copied or dropped under quick_cache's locks;
-/// a key's `Hash` and `Eq` run under them.
+/// Keys and values are shared, so that no value of user code is copied or dropped under quick_cache's locks.
+/// The `Hash` and `Eq` of a key run under these locks.
 pub(super) struct Shelf<I, T> {
     kept: Cache<PlainArc<I>, PlainArc<Kept<T>>, UnitWeighter, RandomState, Collects>,
     terms: Terms,
     random: Random,
 }
 
-/// A value with its times, shared by the shelf and those it is given to.
+/// A value with its times, shared by the shelf and the dispatches that get the value.
 pub(super) struct Kept<T> {
     value: T,
-    /// Since when, as a tick, and for how many nanoseconds it is fresh, and may be given.
+    /// The tick at which the value was kept, and the nanoseconds for which it is fresh, and may be given.
     since: u64,
     fresh_for: u64,
     given_for: u64,
 }
 
 impl<T> Kept<T> {
-    /// A value that goes to those who wait, and on no shelf.
+    /// Creates a value that goes to the waiters, and on no shelf.
     pub(super) fn passed_on(value: T) -> Self {
         Self {
             value,
@@ -58,7 +59,7 @@ impl<T> Kept<T> {
         }
     }
 
-    /// The value of a share: a copy, unless nobody else has one.
+    /// Returns the value of a share, and copies the value unless this share is the only one.
     pub(super) fn give(share: PlainArc<Self>) -> T
     where
         T: Clone,
@@ -69,32 +70,32 @@ impl<T> Kept<T> {
         }
     }
 
-    /// Its age at `now`. What was kept later than that is older than everything: nobody knows by how much a
-    /// clock was set back.
+    /// Returns the age of the value at `now`. A value that was kept later than `now` counts as older than all
+    /// others, because nobody knows how far a clock was set back.
     #[inline(always)]
     fn age(&self, now: u64) -> u64 {
         now.wrapping_sub(self.since)
     }
 }
 
-/// By how many nanoseconds the counters of two processors may differ.
+/// The nanoseconds by which the counters of two processors may differ.
 const SKEW: u64 = 1_000;
 
-/// What is under a key.
+/// The result of a search for a key.
 pub(super) enum Found<T> {
     Fresh(PlainArc<Kept<T>>),
-    /// Its time is over, but it may be given in need.
+    /// The value has expired, but may be given in need.
     Stale(PlainArc<Kept<T>>),
     Nothing,
 }
 
-/// What was taken off a shelf, for a drop outside of all locks.
+/// Values taken off a shelf, to be dropped outside all locks.
 #[must_use = "what was taken off is code of others when it is dropped: not under a lock"]
 pub(super) struct Removed<I, T>(SmallVec<[Entry<I, T>; 2]>);
 
 type Entry<I, T> = (PlainArc<I>, PlainArc<Kept<T>>);
 
-/// Collects what an insertion drives out.
+/// Collects the values that an insertion drives out.
 #[derive(Clone)]
 struct Collects;
 
@@ -124,7 +125,7 @@ impl<I: Hash + Eq, T> Shelf<I, T> {
         }
     }
 
-    /// A copy of what is fresh under `id`: the way that is hot. `now` is asked where there is something.
+    /// Returns a copy of the fresh value under `id`, on the hot path. Calls `now` only if a value is there.
     #[inline(always)]
     pub(super) fn fresh<Q>(&self, id: &Q, now: impl FnOnce() -> u64) -> Option<T>
     where
@@ -135,7 +136,7 @@ impl<I: Hash + Eq, T> Shelf<I, T> {
         (kept.age(now()) < kept.fresh_for).then(|| kept.value.clone())
     }
 
-    /// `now` reads the clock, for `tick` may be of before it was kept.
+    /// Finds the value under `id`. If the value was kept after `tick`, then `now` reads the clock again.
     pub(super) fn find(&self, id: &PlainArc<I>, tick: u64, now: impl FnOnce() -> u64) -> Found<T> {
         let Some(kept) = self.kept.peek(id) else {
             return Found::Nothing;
@@ -153,7 +154,7 @@ impl<I: Hash + Eq, T> Shelf<I, T> {
         }
     }
 
-    /// A value with the times it has on this shelf from `now` on.
+    /// Creates a value with the times that this shelf grants from `now` on.
     pub(super) fn timed(&self, value: T, is_reply: bool, now: u64) -> Kept<T> {
         let (ttl, stale) = match is_reply {
             true => (self.terms.ttl, self.terms.stale),
@@ -174,7 +175,7 @@ impl<I: Hash + Eq, T> Shelf<I, T> {
         Removed(removed)
     }
 
-    /// So that what was kept at one time does not expire at one time.
+    /// Shortens `ttl` by a random part, so that values kept at one moment expire at different moments.
     fn shortened(&self, ttl: u64) -> u64 {
         if self.terms.jitter == 0.0 {
             return ttl;
@@ -187,15 +188,16 @@ impl<I: Hash + Eq, T> Shelf<I, T> {
         Removed(self.kept.remove(id).into_iter().collect())
     }
 
-    /// Takes everything off; drops each outside the locks. One whose drop panics keeps no other there.
+    /// Takes all values off, and drops each outside the locks. A drop that panics leaves no other value on
+    /// the shelf.
     pub(super) fn clear(&self) {
         self.kept.drain().for_each(|it| drop_caught(|| drop(it)));
     }
 
-    /// Every key.
+    /// Returns all keys.
     pub(super) fn ids(&self) -> Vec<PlainArc<I>> {
         let ids = RefCell::new(Vec::new());
-        // The only way to see the keys without sharing what is under them.
+        // `retain` is the only way to see the keys without sharing the values under them.
         self.kept.retain(|id, _| {
             ids.borrow_mut().push(PlainArc::clone(id));
             true
@@ -209,7 +211,7 @@ impl<I: Hash + Eq, T> Shelf<I, T> {
 }
 
 impl<I: Eq, T> Removed<I, T> {
-    /// How many besides `id`.
+    /// Returns the number of values under keys other than `id`.
     pub(super) fn others_than(&self, id: &I) -> usize {
         self.0.iter().filter(|(other, _)| **other != *id).count()
     }
@@ -255,7 +257,7 @@ mod tests {
             Found::Nothing => "nothing",
         };
         assert_eq!(find(kept_at - 50_000, kept_at - 50_000), "nothing");
-        // Who has read the clock before it was kept asks it again.
+        // A dispatch that read the clock before the value was kept reads the clock again.
         assert_eq!(find(kept_at - 50_000, kept_at + 3), "fresh");
         assert_eq!(find(kept_at - 1, kept_at - 1), "fresh", "two processors");
         assert_eq!(find(kept_at + 12_000, 0), "stale");

@@ -1,4 +1,4 @@
-//! [`CacheRoute`]: what one route keeps, and what it computes.
+//! [`CacheRoute`]: the kept values and the running loads of one route.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use crate::context::{Context, Source};
 use crate::middleware::singleflight::{self, Flights, Joined, Stay};
 use crate::sync::PlainArc;
 
-/// A reply, or an error that is kept, for those who wait; and where it came from.
+/// A reply, or an error that is kept, for the waiters, with its source.
 pub(super) struct Landing<T> {
     pub(super) kept: PlainArc<Kept<T>>,
     pub(super) source: Source,
@@ -31,21 +31,21 @@ pub(super) type Leader<'f, M, V, K> =
 pub(super) type Waiter<'f, M, V, K> =
     singleflight::Waiter<'f, Shared<M, V>, Landing<Value<M, K>>, Run<M>>;
 
-/// What one route keeps, and what it computes.
+/// The kept values and the running loads of one route.
 pub(super) struct CacheRoute<M: Cacheable, V: Vary, K: Keep<M>> {
-    /// `None`: nothing is kept, only waited for.
+    /// The kept values, or `None` on a route that only lets dispatches wait.
     shelf: Option<Shelf<IdOf<M, V>, Value<M, K>>>,
     flights: Loads<M, V, K>,
     pub(super) tally: Tally,
 }
 
-/// What a dispatch is to do that was not answered at once.
+/// The next step of a dispatch that was not answered at once.
 pub(super) enum Plan<'f, M: Cacheable, V: Vary, K: Keep<M>> {
     Give(PlainArc<Kept<Value<M, K>>>, Source),
-    /// It runs the rest. With the reply that is given if that fails.
+    /// The dispatch runs the inner service. The second field is the reply that is given if the run fails.
     Lead(Leader<'f, M, V, K>, Option<PlainArc<Kept<Value<M, K>>>>),
     Wait(Waiter<'f, M, V, K>),
-    /// As many wait for the flight of this number as may.
+    /// The flight of this number has no room for another waiter.
     Refuse(u64),
 }
 
@@ -58,7 +58,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
         }
     }
 
-    /// What is kept and fresh.
+    /// Returns the fresh value for a message, if one is kept.
     #[inline(always)]
     pub(super) fn hit(&self, msg: &M, cx: &Context<'_>) -> Option<Value<M, K>> {
         let id = IdRef::of::<M, V>(msg, cx);
@@ -67,7 +67,7 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
         Some(value)
     }
 
-    /// Looks once more when it has joined the flight: who leads finds all that landed before.
+    /// Joins the flight, and then looks once more. A leader thus finds every value that landed before.
     pub(super) fn plan(&self, msg: &M, cx: &Context<'_>) -> Plan<'_, M, V, K> {
         let id = PlainArc::new(IdRef::of::<M, V>(msg, cx).to_id());
         let stay = Stay::of(cx, is_polling() || is_nested(cx));
@@ -102,8 +102,8 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
         })
     }
 
-    /// Keeps what has come, unless it was invalidated meanwhile or a substitute gave it; and gives it to
-    /// those who wait. What runs under a lock shares key and value, and drops neither.
+    /// Gives a value to the waiters, and keeps the value unless the key was invalidated meanwhile or a
+    /// substitute gave it. The code under a lock shares key and value, and drops neither.
     pub(super) fn land(
         &self,
         leader: Leader<'_, M, V, K>,
@@ -129,13 +129,14 @@ impl<M: Cacheable, V: Vary, K: Keep<M>> CacheRoute<M, V, K> {
         }
     }
 
-    /// The flight first, under whose lock it would be kept: what it lands is then no longer kept.
+    /// Detaches the flight first, under whose lock its value would be kept. A value that lands later is not
+    /// kept.
     fn remove(&self, id: &Shared<M, V>) {
         let off = || self.shelf.as_ref().map(|shelf| shelf.remove(id));
         drop(self.flights.detach(id, off));
     }
 
-    /// Those in the air first: what lands meanwhile is found on the shelf.
+    /// Removes the running loads first, so that a value that lands meanwhile is found on the shelf.
     fn remove_if(&self, which: &mut dyn FnMut(&M::Key) -> bool) {
         let mut remove = |id: &Shared<M, V>| {
             if which(id.key.borrow()) {

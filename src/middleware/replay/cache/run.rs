@@ -1,4 +1,4 @@
-//! [`Run`]: a load that belongs to all who wait for it.
+//! [`Run`]: a load that belongs to all its waiters.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -14,20 +14,21 @@ use crate::outcome::Outcome;
 use crate::pipeline::{Lease, Next};
 use crate::sync::drop_caught;
 
-/// The outcome of a load, and where it came from.
+/// The outcome of a load, with its source.
 pub(super) type Done<M> = (Outcome<M>, Source);
 
-/// A load that has begun and borrows nothing. The dispatch that leads polls it; one that leaves hands it on.
+/// A load that has begun and borrows nothing. The leading dispatch polls the load, and hands it on when that
+/// dispatch leaves.
 pub(super) struct Run<M: Message>(Option<Running<M>>);
 
 type Running<M> = Pin<Box<dyn Future<Output = Done<M>> + Send>>;
 
 thread_local! {
-    /// How many runs this thread is in the middle of polling.
+    /// The number of runs that this thread is in the middle of polling.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Held while a run is polled on this thread.
+/// A guard that is held while a run is polled on this thread.
 struct Polling;
 
 impl Polling {
@@ -43,7 +44,7 @@ impl Drop for Polling {
     }
 }
 
-/// Returns whether this thread is in the middle of polling a run, whatever context is used.
+/// Returns whether this thread is in the middle of polling a run, in any context.
 pub(super) fn is_polling() -> bool {
     DEPTH.get() > 0
 }
@@ -57,7 +58,7 @@ impl<M: Message> Run<M> {
         cx: Context<'static>,
     ) -> Self {
         Self(Some(Box::pin(async move {
-            // Bound before the run that borrows it, and so dropped after it.
+            // Bound before the run that borrows it, and so dropped after that run.
             let lease = lease;
             let load = Load::new(number, cx);
             let outcome = lease.get().run(msg, &load.cx).await;
@@ -65,7 +66,7 @@ impl<M: Message> Run<M> {
         })))
     }
 
-    /// Polls the run, and returns it while it is pending: one that panics is gone.
+    /// Polls the run, and returns it while it is pending. A run that panics is dropped.
     pub(super) fn poll(mut self, task: &mut task::Context<'_>) -> Result<Done<M>, Self> {
         let _polling = Polling::begin();
         let running = self.0.as_mut().expect("there until it is dropped");
@@ -82,7 +83,7 @@ impl<M: Message> Drop for Run<M> {
     }
 }
 
-/// Polls the run to its end. The leader has it between two polls, and hands it on when it is dropped there.
+/// Polls the run to its end. The leader holds the run between two polls, and hands it on when dropped there.
 pub(super) async fn finish<I: Hash + Eq, T, M: Message>(
     leader: &mut Leader<'_, I, T, Run<M>>,
 ) -> Done<M> {

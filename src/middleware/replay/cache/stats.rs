@@ -1,31 +1,31 @@
-//! [`CacheStats`]: what became of those who asked.
+//! [`CacheStats`]: the counts of hits, misses, loads and waits.
 
 use crate::sync::Counts;
 
-/// Counts of a [`Cache`](super::Cache) or a [`Coalesce`](crate::middleware::Coalesce), of all routes of
-/// a message together, since they were registered.
+/// Counts of a [`Cache`](super::Cache) or a [`Coalesce`](crate::middleware::Coalesce), over all routes of a
+/// message, since they were registered.
 ///
-/// A dispatch is answered from the cache (`hits`, `stale`) or not (`misses`); a miss waits for another
-/// dispatch's run (`waits`), or runs the rest (`loads`), or, where the other fails, both; or is refused
-/// (`refused`).
+/// A dispatch is answered from the cache (`hits`, `stale`) or not (`misses`). A miss waits for another
+/// dispatch's run (`waits`), runs the inner service (`loads`), or is refused (`refused`). A miss that waits
+/// for a run that fails may count in both `waits` and `loads`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStats {
-    /// Answered by what was kept and fresh.
+    /// Dispatches that a fresh entry answered.
     pub hits: u64,
-    /// Found nothing to be answered by at once.
+    /// Dispatches that found no entry to answer them at once.
     pub misses: u64,
-    /// Runs of the rest of the pipeline that were begun.
+    /// Runs of the inner service that were begun.
     pub loads: u64,
-    /// Dispatches that waited for another's run, however that ended.
+    /// Dispatches that waited for another dispatch's run, however the wait ended.
     pub waits: u64,
-    /// Entries that were driven out by others.
+    /// Entries that other entries drove out.
     pub evictions: u64,
-    /// Answered by a reply whose time was over.
+    /// Dispatches that an expired reply answered.
     pub stale: u64,
-    /// Refused, because as many waited for another's run as may.
+    /// Dispatches refused because the run already had its bound of waiters.
     pub refused: u64,
-    /// What is kept at this moment, what has expired included.
+    /// Entries that are kept at this moment, expired ones included.
     pub entries: u64,
 }
 

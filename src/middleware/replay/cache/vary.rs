@@ -1,4 +1,4 @@
-//! What of the context a kept reply goes with.
+//! The value of the context that is a part of a cache key.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::marker::PhantomData;
 use crate::bounds::KeptKey;
 use crate::context::Context;
 
-/// Which value of the context is a part of the key.
+/// Selects the value of the context that is a part of the key.
 pub trait Vary: Send + Sync + 'static {
     type By: KeptKey;
-    /// Whether there is one at all.
+    /// Tells whether a value of the context is a part of the key.
     const VARIES: bool;
     fn of<'c>(cx: &'c Context<'_>) -> Option<&'c Self::By>;
 }
 
-/// A reply is the same for all callers.
+/// Gives each reply to all callers.
 pub struct Alike;
 
 impl Vary for Alike {
@@ -28,7 +28,7 @@ impl Vary for Alike {
     }
 }
 
-/// A reply is for those whose context has the same value of type `T`.
+/// Gives each reply to callers whose contexts hold an equal value of type `T`.
 pub struct By<T>(PhantomData<fn() -> T>);
 
 impl<T: KeptKey> Vary for By<T> {

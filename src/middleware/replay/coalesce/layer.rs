@@ -1,4 +1,4 @@
-//! [`Coalesce`]: the settings.
+//! [`Coalesce`]: the settings of the layer that shares one run among callers.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,8 +12,7 @@ use crate::middleware::cache::{
 use crate::pipeline::{Answered, Facts, Layer, Role, RouteInfo};
 use crate::setting::InvalidSetting;
 
-/// Lets dispatches of one key that come while another runs wait for its reply. See
-/// [the module](super).
+/// Lets a dispatch wait for the reply of a running dispatch that has an equal key. See [the module](super).
 ///
 /// ```
 /// use arcbus::Layers;
@@ -23,8 +22,8 @@ use crate::setting::InvalidSetting;
 /// # let _ = layers;
 /// ```
 ///
-/// A clone makes instances of its own, for routes of its own; [`shared`](crate::LayerExt::shared) makes one
-/// for all: see [`Layer`](crate::Layer#one-instance-a-route).
+/// A clone makes instances of its own, for routes of its own. [`shared`](crate::LayerExt::shared) makes one
+/// instance for all routes: see [`Layer`](crate::Layer#one-instance-a-route).
 pub struct Coalesce<V = Alike> {
     max_waiters: Option<usize>,
     handles: Handles,
@@ -32,8 +31,8 @@ pub struct Coalesce<V = Alike> {
 }
 
 impl Coalesce {
-    /// Replies are the same for all callers ([`vary_by`](Coalesce::vary_by)), and as many wait for one run as
-    /// come ([`max_waiters`](Coalesce::max_waiters)).
+    /// Creates a layer that gives each reply to all callers, and lets any number of them wait for one run. To
+    /// change that, use [`vary_by`](Coalesce::vary_by) and [`max_waiters`](Coalesce::max_waiters).
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -45,7 +44,7 @@ impl Coalesce {
 }
 
 impl<V> Coalesce<V> {
-    /// Makes the context's value of type `T` a part of the key, for a handler that looks at it: as
+    /// Makes the context's value of type `T` a part of the key, for a handler that reads that value. See
     /// [`Cache::vary_by`](crate::middleware::Cache::vary_by).
     #[must_use]
     pub fn vary_by<T: KeptKey>(self) -> Coalesce<By<T>> {
@@ -56,10 +55,10 @@ impl<V> Coalesce<V> {
         }
     }
 
-    /// Bounds how many dispatches may wait for one run. One that comes when so many do gets
+    /// Bounds the number of dispatches that wait for one run. A dispatch beyond the bound gets
     /// [`Error::Overloaded`](crate::Error::Overloaded) with this limit, and counts as
-    /// [`refused`](crate::middleware::cache::CacheStats::refused). A dispatch that waits takes memory and, when
-    /// the run is done, its turn at being woken.
+    /// [`refused`](crate::middleware::cache::CacheStats::refused). Each waiting dispatch takes memory, and
+    /// time to be woken when the run is done.
     ///
     /// Range: at least 1. Default: no bound.
     ///
@@ -75,14 +74,14 @@ impl<V> Coalesce<V> {
         self
     }
 
-    /// The runs under way for the query `M`, to count them; to invalidate one lets who asks from then on
-    /// begin anew.
+    /// Returns the handle that counts and invalidates the runs for the query `M`. After an invalidation,
+    /// later callers begin a new run instead of joining the old one.
     #[must_use]
     pub fn handle<M: Cacheable>(&self) -> CacheHandle<M> {
         self.handles.of::<M>()
     }
 
-    /// A layer for commands that change what the query `M` asks for. See
+    /// Returns a layer for commands that change the replies to the query `M`. See
     /// [`Invalidates`](crate::middleware::Invalidates).
     #[must_use]
     pub fn invalidator<M: Cacheable>(&self) -> Invalidator<M> {

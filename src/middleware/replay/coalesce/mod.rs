@@ -1,9 +1,9 @@
-//! [`Coalesce`]: one run of the handler a key at a time, whose reply goes to all who wait for it.
+//! [`Coalesce`]: runs the handler once a key at a time, and gives the reply to all waiters.
 //!
-//! A [`Cache`](crate::middleware::Cache) that keeps nothing: for replies that must be new, of a backend that need not
-//! be asked a hundred times at once. Who asks after a run has begun gets the reply of that run: older than
-//! the question by as much. A command that changes what is asked for gets the
-//! [`invalidator`](Coalesce::invalidator), so that who asks after it joins no older run.
+//! The layer is a [`Cache`](crate::middleware::Cache) that keeps nothing. It suits replies that must be new,
+//! from a backend that should not get a hundred equal queries at once. A caller that comes during a run gets
+//! the reply of that run, which may be older than the call. Give the [`invalidator`](Coalesce::invalidator)
+//! to each command that changes the replies, so that a query after the command joins no older run.
 //!
 //! ```
 //! use arcbus::middleware::{Cacheable, Coalesce};
