@@ -53,6 +53,7 @@
 //! its own key, in the context of its run, gets [`WouldDeadlock`](crate::Error::WouldDeadlock). Two handlers
 //! that wait for each other's keys wait until their time is over. A handler that asks for its own key outside
 //! its context waits that long, too.
+//!
 //! [`Invalidates`] drops the entries that commands change, and [`CacheHandle`] drops entries by hand. The
 //! reply of a run that is under way at that moment is not kept. A handler that reads from its context makes
 //! replies for one caller, and needs [`vary_by`](Cache::vary_by).
