@@ -156,7 +156,7 @@ impl Store {
 
     /// Returns a share of the route of a message.
     pub(super) fn find(&self, message: TypeId) -> Option<Entry> {
-        self.table.load().find(message).cloned()
+        self.table.load_full().find(message).cloned()
     }
 
     /// Returns the worst case of the route of `M`.
