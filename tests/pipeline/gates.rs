@@ -182,12 +182,18 @@ fn a_borrowed_permit_is_given_back_after_every_end<S: Stack<Act>>(layers: &Layer
     assert_free();
 }
 
-/// Cancels a blocking dispatch that waits.
+/// Cancels a blocking dispatch that waits. The gate may refuse this dispatch at first, while another one runs.
 fn cancel_half_way(bus: &CommandBus) {
     let token = CancelToken::new();
     let cx = Context::new().cancel_on(token.clone());
+    let wait = || bus.execute_blocking_with(Act::Wait, cx.clone());
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| bus.execute_blocking_with(Act::Wait, cx));
+        let waiting = scope.spawn(|| {
+            let mut outcomes = std::iter::repeat_with(wait);
+            let not_refused =
+                |outcome: &Outcome<Act>| !outcome.as_ref().is_err_and(Error::is_rejected);
+            outcomes.find(not_refused).expect("endless")
+        });
         while bus.execute_blocking(Act::Answer(1)).is_ok() {
             std::thread::yield_now();
         }
