@@ -144,7 +144,7 @@ impl CircuitBreakerPolicy {
             return;
         };
         window.mark(epoch, place, failed, slow);
-        // Of two threads that count bad calls, the later one at this point sees the counts of both.
+        // The later of two threads that count bad calls sees the counts of both.
         let watch = |word: Word| (word.tag() == ticket.tag).then(|| word.marked());
         if let Some((_, word)) = self.word.step(watch) {
             self.judge(window, word, place, &rules, now);
