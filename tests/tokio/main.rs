@@ -1,4 +1,5 @@
-//! Dispatching beside tokio: runtimes, timers and cancellation tokens, each behind its feature.
+//! Dispatching beside tokio: runtimes and cancellation tokens. Timers have a program of their own, `tokio_time`,
+//! because its tests expect a process without a timer thread of the library.
 #![cfg(any(feature = "tokio", feature = "tokio-util"))]
 
 #[path = "../support/acts.rs"]
@@ -6,7 +7,5 @@ mod acts;
 
 #[cfg(feature = "tokio")]
 mod blocking;
-#[cfg(feature = "tokio-time")]
-mod time;
 #[cfg(feature = "tokio-util")]
 mod util;

@@ -1,11 +1,15 @@
 //! Deadlines and timeouts that use the timers of a tokio runtime (feature `tokio-time`).
+#![cfg(feature = "tokio-time")]
+
+#[path = "support/acts.rs"]
+mod acts;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::acts::{Act, Actor, Steps, poll_once};
+use acts::{Act, Actor, Steps, poll_once};
 use arcbus::middleware::{Bulkhead, RateLimit, Timeout};
 use arcbus::{CommandBus, Context, Error, Handler, Outcome, Phase};
 use tokio::runtime::{Builder, Runtime};
